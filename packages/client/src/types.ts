@@ -1,0 +1,118 @@
+import type { DataEvent, ErrorBody, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
+
+/**
+ * How a message stands. `interrupted`: a person cut it off. `failed`: the gateway or the model server said so.
+ * `dropped`: the connection was lost. In every state the text is kept.
+ * @public
+ */
+export type MessageState = 'streaming' | 'done' | 'interrupted' | 'failed' | 'dropped'
+
+/** One message of the conversation. The same object until it changes. @public */
+export interface ChatMessage {
+  readonly id: string
+  readonly role: 'user' | 'assistant'
+  /** What the person sees of it: the same that is sent with the next request. */
+  readonly content: string
+  readonly thinking?: string
+  readonly toolCalls?: readonly ToolCall[]
+  /** Events of the app's own, in their order. */
+  readonly data?: readonly DataEvent['data'][]
+  readonly state: MessageState
+  /** Why it failed or was dropped. */
+  readonly error?: ErrorBody
+}
+
+/**
+ * `submitting`: posted, no answer yet. `waiting`: the gateway has the run, the model has said nothing yet.
+ * `interrupting`: the text is frozen, and the gateway has not confirmed it yet. `error`: the last run failed or dropped.
+ * @public
+ */
+export type ChatStatus = 'idle' | 'submitting' | 'waiting' | 'streaming' | 'interrupting' | 'error'
+
+/** What a page shows. Immutable; the same object until something changes. @public */
+export interface ChatSnapshot {
+  readonly messages: readonly ChatMessage[]
+  readonly status: ChatStatus
+  /** Why `status` is `error`; null otherwise. */
+  readonly error: ErrorBody | null
+  /** The model of the last run, as the gateway names it. */
+  readonly model: string | null
+}
+
+/** What became of an interrupt; `unconfirmed` when the gateway could not be asked (it sees the reader leave). @public */
+export interface InterruptResult {
+  readonly outcome: 'interrupted' | 'already_done' | 'unconfirmed'
+}
+
+/** One conversation: a store for a UI, and what a person can do. All methods are bound. @public */
+export interface ChatSession {
+  /** Calls `listener` when the snapshot has changed: at most once a frame for text, at once for everything else. */
+  subscribe(listener: () => void): () => void
+  getSnapshot(): ChatSnapshot
+  /** The empty conversation: what a server renders. */
+  getServerSnapshot(): ChatSnapshot
+  /**
+   * Says something. While an answer streams, this is the interrupt and the follow-up in one: the answer is frozen in
+   * this very tick, and one request ends it and starts the next.
+   * @returns The reply as it ended, in whatever state; never rejects.
+   * @throws {TypeError} When `text` is blank.
+   */
+  send(text: string): Promise<ChatMessage>
+  /** Freezes the answer in this very tick, stops the model, and says what became of it. Never rejects. */
+  interrupt(): Promise<InterruptResult>
+  /** Ends what runs, forgets the conversation here and at the gateway, and starts an empty one. Never rejects. */
+  clear(): Promise<void>
+  /**
+   * Asks for the last reply anew, ending one that runs.
+   * @returns The new reply as it ended; never rejects.
+   * @throws {TypeError} When nothing was said yet.
+   */
+  regenerate(): Promise<ChatMessage>
+}
+
+/** How the gateway and its model server are. @public */
+export interface GatewayStatus {
+  readonly model: string
+  readonly upstream: { readonly name: string; readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'; readonly version?: string }
+  /** The gateway's version. */
+  readonly version: string
+}
+
+/** What every request for a reply says besides the history. @public */
+export interface RequestOptions {
+  /** One of the models that the gateway offers. @defaultValue the gateway's own */
+  readonly model?: string | undefined
+  /** Options of the model that the gateway lets through, such as `temperature`. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined
+  readonly tools?: readonly ToolDefinition[] | undefined
+  readonly think?: boolean | string | undefined
+}
+
+/** @public */
+export interface ChatClientOptions extends RequestOptions {
+  /** Where the gateway is mounted, e.g. `/api/chat`. */
+  readonly url: string
+  /** @defaultValue the platform's */
+  readonly fetch?: typeof globalThis.fetch | undefined
+  /** Headers of every request; a function is asked each time, for tokens that change. */
+  readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>) | undefined
+  /** @defaultValue 'same-origin' */
+  readonly credentials?: RequestCredentials | undefined
+  /**
+   * Runs `publish` when the page is next painted; returns how to call that off.
+   * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
+   */
+  readonly schedule?: ((publish: () => void) => () => void) | undefined
+  readonly random?: RandomBytes | undefined
+}
+
+/** @public */
+export interface ChatClient {
+  /**
+   * The conversation under a name of the app's own: the same object each time.
+   * @param name - Default: the client's main conversation.
+   */
+  session(name?: string): ChatSession
+  /** Asks the gateway how it is. @throws {ChatError} `network`, or what the gateway answered. */
+  status(signal?: AbortSignal): Promise<GatewayStatus>
+}

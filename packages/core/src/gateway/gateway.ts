@@ -1,0 +1,182 @@
+import { createReader } from '../run/reader.ts'
+import type { Run } from '../run/runner.ts'
+import type { UpstreamStatus } from '../upstream/upstream.ts'
+import { version } from '../version.ts'
+import { ChatError } from '../wire/errors.ts'
+import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
+import { resolveGateway, type GatewayOptions } from './options.ts'
+import { checkOrigin, preflightReply } from './origin.ts'
+import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
+import { readBody, type GatewayRequest } from './request.ts'
+import { createRuns, type Owner } from './runs.ts'
+
+/** @public */
+export interface Gateway {
+  /** Answers a request; never rejects. */
+  (request: Request): Promise<Response>
+  /** Where it is mounted. */
+  readonly basePath: string
+  /** The same without `Response`: `toNodeListener` drives the reader straight into the socket. Never rejects. */
+  reply(request: GatewayRequest): Promise<GatewayReply>
+  /** Ends every run as `shutdown`, with its upstream; later requests are 503. */
+  close(): Promise<void>
+}
+
+/** How long the upstream may take to say how it is, ms. */
+const statusMs = 2_000
+
+/**
+ * Creates the gateway: a function from `Request` to `Response` that speaks the wire of DESIGN §3 and stands in front
+ * of one model server.
+ * @throws {TypeError | RangeError} When an option makes no sense.
+ * @public
+ */
+export function createGateway(options: GatewayOptions): Gateway {
+  const policy = resolveGateway(options)
+  const { basePath, clock, upstream } = policy
+  const runs = createRuns(policy)
+  let closed = false
+  let asked: Promise<UpstreamStatus> | undefined
+
+  const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
+    let cors: Readonly<Record<string, string>> = {}
+    let answer: GatewayReply
+    try {
+      cors = checkOrigin(request, policy.allowedOrigins)
+      answer = await route(request)
+    } catch (error) {
+      answer = errorReply(error)
+    }
+    return { ...answer, headers: { ...answer.headers, ...cors } }
+  }
+
+  const route = async (request: GatewayRequest): Promise<GatewayReply> => {
+    const { pathname, searchParams } = new URL(request.url)
+    const path = pathname === basePath || pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : undefined
+    const [, kind, id, action, ...rest] = path?.replace(/\/$/, '').split('/') ?? []
+    const at = path === undefined || rest.length > 0 ? 'nowhere' : [kind, id && ':id', action].filter(Boolean).join('/')
+    const handlers = own(routes, at)
+    if (!handlers) throw new ChatError('not_found', 'There is nothing at this path.')
+    if (request.method === 'OPTIONS') return preflightReply()
+    const handler = own(handlers, request.method)
+    if (!handler) {
+      const cause = Object.keys(handlers).join(', ')
+      throw new ChatError('method_not_allowed', `This path answers ${cause}.`, { cause })
+    }
+    const owner = policy.authorize ? await policy.authorize(request) : undefined
+    if (owner === null) throw new ChatError('unauthorized', 'Who is asking could not be told.')
+    return handler(request, owner, id ?? '', searchParams)
+  }
+
+  type Handler = (request: GatewayRequest, owner: Owner, id: string, query: URLSearchParams) => GatewayReply | Promise<GatewayReply>
+  const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
+    '': {
+      GET: async () => jsonReply(200, { model: upstream.model, upstream: { name: upstream.name, ...(await status()) }, version }),
+      HEAD: () => ({ status: 200, headers: {}, body: null }),
+      POST: async (request, owner) => {
+        const body = await readBody(request, policy.limits.bodyBytes)
+        const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
+        if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
+        const run = runs.start(chat, owner, body)
+        return chat.stream ? read(run, 0) : whole(run, request.signal)
+      },
+    },
+    'runs/:id': {
+      GET: (request, owner, id, query) => {
+        const after = request.headers.get('last-event-id') ?? query.get('after') ?? '0'
+        if (!/^\d{1,15}$/.test(after)) throw new ChatError('bad_request', 'Last-Event-ID must be a position.')
+        return read(runs.find(id, owner), Number(after))
+      },
+    },
+    'runs/:id/interrupt': {
+      POST: async (request, owner, id) => {
+        const position = parseInterrupt(await readBody(request, policy.limits.bodyBytes))
+        return jsonReply(200, runs.find(id, owner).interrupt('person', position))
+      },
+    },
+    'sessions/:id': {
+      GET: (_request, owner, id) => {
+        const session = runs.session(id, owner)
+        return jsonReply(200, {
+          session_id: session.id,
+          active_run: session.activeRunId,
+          runs: session.runs,
+          created_at: Math.round(session.createdAt),
+          used_at: Math.round(session.usedAt),
+          last_run: session.lastRun && { run_id: session.lastRun.runId, interrupted_by: session.lastRun.interruptedBy },
+        })
+      },
+      DELETE: (_request, owner, id) => {
+        runs.deleteSession(id, owner)
+        return { status: 204, headers: {}, body: null }
+      },
+    },
+  }
+
+  /** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
+  const allowed = (chat: ChatRequest): ChatRequest => {
+    if (chat.model !== undefined && !policy.models.has(chat.model)) {
+      throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
+    }
+    const option = Object.keys(chat.options ?? {}).find((name) => !policy.requestOptions.has(name))
+    if (option !== undefined) throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
+    if (policy.system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
+      throw new ChatError('bad_request', 'System messages are set by the gateway.')
+    }
+    return chat
+  }
+
+  const read = (run: Run, position: number): GatewayReply => {
+    if (run.readers >= policy.limits.readers) {
+      throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
+    }
+    const { coalesce, heartbeat } = policy
+    return streamReply(createReader(run, { clock, coalesce, heartbeat, position }), run)
+  }
+
+  /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */
+  const whole = async (run: Run, signal: AbortSignal): Promise<GatewayReply> => {
+    const leave = run.attach(() => undefined)
+    signal.addEventListener('abort', leave)
+    if (signal.aborted) leave()
+    const terminal = await run.ended
+    signal.removeEventListener('abort', leave)
+    leave()
+    const ids = { session_id: run.sessionId, run_id: run.runId, model: run.model }
+    const headers = { 'session-id': run.sessionId, 'run-id': run.runId }
+    const message = { role: 'assistant', ...run.log.partial() }
+    if (terminal.reason !== 'error') {
+      const { done: _, ...how } = terminal
+      return jsonReply(200, { ...ids, message, ...how }, headers)
+    }
+    const { status: code } = errorReply(run.error)
+    return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, headers)
+  }
+
+  /** Asked once, however many want to know. */
+  const status = (): Promise<UpstreamStatus> => {
+    asked ??= askStatus().finally(() => (asked = undefined))
+    return asked
+  }
+  const askStatus = async (): Promise<UpstreamStatus> => {
+    if (!upstream.status) return { state: 'ready' }
+    const abort = new AbortController()
+    const disarm = clock.after(statusMs, () => abort.abort())
+    return upstream.status(abort.signal).finally(disarm)
+  }
+
+  const handle = async (request: Request): Promise<Response> => toResponse(await reply(request))
+  return Object.assign(handle, {
+    basePath,
+    reply,
+    close: async () => {
+      closed = true
+      runs.close()
+    },
+  })
+}
+
+/** An entry of a table by a name from outside, which may be that of something every object has. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}

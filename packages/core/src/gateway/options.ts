@@ -1,0 +1,136 @@
+import { systemClock, type Clock } from '../clock.ts'
+import { keepDefaults, resolveKeep, type KeepOptions } from '../run/run-cache.ts'
+import type { Run } from '../run/runner.ts'
+import { resolveSessions, type sessionDefaults, type SessionOptions } from '../session/session-cache.ts'
+import { resolveCoalesce, type coalesceDefaults, type CoalesceOptions } from '../transforms/coalesce.ts'
+import { resolveFuse, type FuseOptions, type FusePolicy } from '../transforms/fuse.ts'
+import { resolveHeartbeat, type heartbeatDefaults, type HeartbeatOptions } from '../transforms/heartbeat.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { RandomBytes } from '../wire/ids.ts'
+import type { GatewayRequest } from './request.ts'
+
+/** @public */
+export interface LimitOptions {
+  /** Most runs at once; more are 503. @defaultValue 1000 */
+  readonly runs?: number | undefined
+  /** Most readers of one run; more are 429. @defaultValue 64 */
+  readonly readers?: number | undefined
+  /** Largest body of a request, bytes; a larger one is 413. @defaultValue 1048576 */
+  readonly bodyBytes?: number | undefined
+  /** Most messages of a request; more are 400. @defaultValue 1000 */
+  readonly messages?: number | undefined
+}
+
+/** @public */
+export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } = Object.freeze({
+  runs: 1_000,
+  readers: 64,
+  bodyBytes: 1_048_576,
+  messages: 1_000,
+})
+
+/** @public */
+export interface GatewayOptions {
+  /** The model server, e.g. `ollama({ model: 'qwen3:32b' })`. */
+  readonly upstream: Upstream
+  /** Where the gateway is mounted. @defaultValue '/api/chat' */
+  readonly basePath?: string | undefined
+  /** Models a request may name. @defaultValue the upstream's own model alone */
+  readonly models?: readonly string[] | undefined
+  /** Names in `options` a request may set. @defaultValue ['temperature', 'top_p', 'top_k', 'seed', 'stop'] */
+  readonly requestOptions?: readonly string[] | undefined
+  /** Placed before every history; system messages of a request are then refused. */
+  readonly system?: string | undefined
+  /** What the model is told after a reply that a person cut off; false tells it nothing. @defaultValue '[interrupted by the user]' */
+  readonly interruptedNote?: string | false | undefined
+  /** Origins other than the gateway's own that may call it, e.g. `https://app.example`; `*` lets in every page, without credentials. @defaultValue [] */
+  readonly allowedOrigins?: readonly string[] | undefined
+  /** Says who is asking, or null for nobody (401). What an owner starts is 404 to others. @defaultValue everybody is one owner */
+  readonly authorize?: ((request: GatewayRequest) => string | null | Promise<string | null>) | undefined
+  /** How long a run whose client promised to come back goes on without a reader, ms. @defaultValue 30000 */
+  readonly orphanMs?: number | undefined
+  readonly coalesce?: CoalesceOptions | undefined
+  readonly heartbeat?: HeartbeatOptions | undefined
+  readonly fuse?: FuseOptions | undefined
+  readonly sessions?: SessionOptions | undefined
+  readonly keep?: KeepOptions | undefined
+  readonly limits?: LimitOptions | undefined
+  /** Called once for each run that has ended, for logs and metrics. What it throws is ignored. */
+  readonly onRunEnd?: ((run: Run) => void) | undefined
+  readonly clock?: Clock | undefined
+  readonly random?: RandomBytes | undefined
+}
+
+/** @public */
+export const gatewayDefaults: Readonly<{
+  basePath: string
+  requestOptions: readonly string[]
+  interruptedNote: string
+  orphanMs: number
+}> = Object.freeze({
+  basePath: '/api/chat',
+  requestOptions: Object.freeze(['temperature', 'top_p', 'top_k', 'seed', 'stop']),
+  interruptedNote: '[interrupted by the user]',
+  orphanMs: 30_000,
+})
+
+/** Options after defaults: what inner code receives. */
+export interface GatewayPolicy {
+  readonly upstream: Upstream
+  readonly basePath: string
+  readonly models: ReadonlySet<string>
+  readonly requestOptions: ReadonlySet<string>
+  readonly system: string | undefined
+  readonly interruptedNote: string | null
+  readonly allowedOrigins: ReadonlySet<string>
+  readonly authorize: GatewayOptions['authorize']
+  readonly orphanMs: number
+  readonly coalesce: typeof coalesceDefaults
+  readonly heartbeat: typeof heartbeatDefaults
+  readonly fuse: FusePolicy
+  readonly sessions: typeof sessionDefaults
+  readonly keep: typeof keepDefaults
+  readonly limits: typeof limitDefaults
+  readonly onRunEnd: GatewayOptions['onRunEnd']
+  readonly clock: Clock
+  readonly random: RandomBytes | undefined
+}
+
+/** @throws {TypeError | RangeError} When a value makes no sense, or two contradict each other. */
+export function resolveGateway(options: GatewayOptions): GatewayPolicy {
+  const { upstream, basePath = gatewayDefaults.basePath, orphanMs = gatewayDefaults.orphanMs } = options
+  if (typeof upstream?.generate !== 'function') throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
+  if (!/^(\/[\w.~-]+)+$/.test(basePath)) throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
+  if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
+  const limits = { ...limitDefaults }
+  for (const name of Object.keys(limitDefaults) as (keyof LimitOptions)[]) {
+    const value = options.limits?.[name] ?? limitDefaults[name]
+    if (!(value > 0)) throw new RangeError(`limits.${name} must be > 0, got ${value}`)
+    limits[name] = value
+  }
+  for (const origin of options.allowedOrigins ?? []) {
+    if (origin !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin)) {
+      throw new TypeError(`allowedOrigins must look like https://app.example, got ${origin}`)
+    }
+  }
+  return {
+    upstream,
+    basePath,
+    models: new Set(options.models ?? [upstream.model]),
+    requestOptions: new Set(options.requestOptions ?? gatewayDefaults.requestOptions),
+    system: options.system,
+    interruptedNote: options.interruptedNote === false ? null : (options.interruptedNote ?? gatewayDefaults.interruptedNote),
+    allowedOrigins: new Set(options.allowedOrigins),
+    authorize: options.authorize,
+    orphanMs,
+    coalesce: resolveCoalesce(options.coalesce),
+    heartbeat: resolveHeartbeat(options.heartbeat),
+    fuse: resolveFuse(options.fuse),
+    sessions: resolveSessions(options.sessions),
+    keep: resolveKeep(options.keep),
+    limits,
+    onRunEnd: options.onRunEnd,
+    clock: options.clock ?? systemClock,
+    random: options.random,
+  }
+}

@@ -1,0 +1,165 @@
+import { createRunCache, type KeptRun } from '../run/run-cache.ts'
+import { startRun, type Run } from '../run/runner.ts'
+import { digestOf, hash64 } from '../session/digest.ts'
+import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
+import { createSessionCache } from '../session/session-cache.ts'
+import { ChatError } from '../wire/errors.ts'
+import { createId } from '../wire/ids.ts'
+import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
+import type { GatewayPolicy } from './options.ts'
+
+/** The owner of everything in a gateway that asks nobody who they are. */
+export type Owner = string | undefined
+
+/** The runs and sessions of one gateway. Every method is one synchronous step. */
+export interface Runs {
+  /**
+   * Starts a run, ending what it supersedes; the same id with the same body gives the run that is there.
+   * @throws {ChatError} `session_busy`, `run_conflict`, `expired`, `not_found`, `overloaded`.
+   */
+  start(chat: ChatRequest, owner: Owner, body: string): Run
+  /** @throws {ChatError} `not_found` for an unknown run and for somebody else's, `expired`. */
+  find(runId: string, owner: Owner): Run
+  /** @throws {ChatError} `not_found`. */
+  session(sessionId: string, owner: Owner): Session
+  /** Ends the session's run and forgets both. @throws {ChatError} `not_found`. */
+  deleteSession(sessionId: string, owner: Owner): void
+  /** Ends every run. */
+  close(): void
+}
+
+export function createRuns(policy: GatewayPolicy): Runs {
+  const { clock, random, upstream } = policy
+  const runs = createRunCache(policy.keep)
+  const sessions = createSessionCache(policy.sessions)
+
+  const notFound = (what: string): ChatError => new ChatError('not_found', `There is no such ${what}.`)
+
+  const kept = (runId: string, owner: Owner): KeptRun | undefined => {
+    const found = runs.get(runId, clock.now())
+    if (found === 'expired') throw new ChatError('expired', 'The run has ended and is no longer kept.')
+    if (found && found.owner !== owner) throw notFound('run')
+    return found
+  }
+  const sessionOf = (sessionId: string, owner: Owner): Session | undefined => {
+    const session = sessions.get(sessionId, clock.now())
+    if (session && session.owner !== owner) throw notFound('session')
+    return session
+  }
+  /** A run that somebody wants ended: one that is not there, or not theirs, ends nothing. */
+  const stoppable = (runId: string, owner: Owner): Run | undefined => {
+    const found = runs.get(runId, clock.now())
+    return found && found !== 'expired' && found.owner === owner && found.run.state.phase !== 'ended' ? found.run : undefined
+  }
+
+  const onEnd = (run: Run): void => {
+    const now = clock.now()
+    runs.end(run.runId, now)
+    const session = sessions.get(run.sessionId, now)
+    if (session) sessions.put(releaseSession(session, lastRunOf(run), now), now)
+    try {
+      policy.onRunEnd?.(run)
+    } catch {
+      // An app's log must not be able to break a run.
+    }
+  }
+
+  return {
+    start(chat, owner, body) {
+      const now = clock.now()
+      const bodyHash = hash64(body)
+      const known = chat.run_id === undefined ? undefined : kept(chat.run_id, owner)
+      if (known && known.body !== bodyHash) throw new ChatError('run_conflict', 'A run with this id was started by another request.')
+      if (known) return known.run
+
+      const runId = chat.run_id ?? createId('run', random)
+      const sessionId = chat.session_id ?? createId('sess', random)
+      const claimed = claimSession(sessionOf(sessionId, owner), {
+        now,
+        owner,
+        runId,
+        sessionId,
+        digest: digestOf(chat.messages),
+        forkId: createId('sess', random),
+        interrupts: chat.interrupts,
+        whenBusy: chat.when_busy,
+      })
+      if ('busy' in claimed) throw new ChatError('session_busy', 'Another run of this session is still going.', { retryable: true })
+      const superseded = claimed.ends ? stoppable(claimed.ends.runId, owner) : undefined
+      if (runs.activeCount - (superseded ? 1 : 0) >= policy.limits.runs) {
+        throw new ChatError('overloaded', 'Too many runs at once.', { retryable: true })
+      }
+
+      // From here on nothing fails. The session is the new run's before the old one ends, so its end cannot free it.
+      sessions.put(claimed.session, now)
+      superseded?.interrupt('superseded', claimed.ends?.position)
+      const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
+      const model = chat.model ?? upstream.model
+      const request = {
+        model,
+        messages: history(chat.messages, lastRun, policy.system),
+        tools: chat.tools,
+        think: chat.think,
+        options: chat.options,
+        interruptedNote: policy.interruptedNote,
+      }
+      const run = startRun({
+        runId,
+        sessionId: id,
+        model,
+        generate: (signal) => upstream.generate(request, signal),
+        clock,
+        fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
+        orphanMs: chat.reconnect ? policy.orphanMs : 0,
+        onEnd,
+      })
+      runs.add({ run, owner, body: bodyHash })
+      return run
+    },
+
+    find(runId, owner) {
+      const found = kept(runId, owner)
+      if (!found) throw notFound('run')
+      return found.run
+    },
+
+    session(sessionId, owner) {
+      const session = sessionOf(sessionId, owner)
+      if (!session) throw notFound('session')
+      return session
+    },
+
+    deleteSession(sessionId, owner) {
+      const { activeRunId } = this.session(sessionId, owner)
+      if (activeRunId !== null) stoppable(activeRunId, owner)?.interrupt('deleted')
+      sessions.delete(sessionId)
+      runs.forget(sessionId)
+    },
+
+    close() {
+      for (const { run } of [...runs.active()]) run.interrupt('shutdown')
+    },
+  }
+}
+
+function lastRunOf(run: Run): LastRun {
+  const terminal = run.state.phase === 'ended' ? run.state.terminal : undefined
+  return {
+    runId: run.runId,
+    interruptedBy: terminal?.reason === 'interrupted' ? terminal.by : null,
+    reply: hash64(run.log.partial().content),
+  }
+}
+
+/**
+ * The history that goes up: with the gateway's own system prompt, and with the last reply marked as cut off when the
+ * gateway knows that a person did so and the app did not say it.
+ */
+function history(messages: readonly ChatTurn[], lastRun: LastRun | null, system: string | undefined): readonly ChatTurn[] {
+  const turns: ChatTurn[] = system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
+  const at = turns.findLastIndex(({ role }) => role === 'assistant')
+  const cutByPerson = lastRun?.interruptedBy === 'person' || lastRun?.interruptedBy === 'superseded'
+  const reply = turns[at]
+  if (reply && cutByPerson && hash64(reply.content) === lastRun.reply) turns[at] = { ...reply, interrupted: true }
+  return turns
+}

@@ -1,0 +1,46 @@
+export { systemClock, type Clock } from './clock.ts'
+export { type LogEntry, type Partial, createRunLog, type RunLog } from './run/run-log.ts'
+export { createReader, type Reader, type ReaderOptions } from './run/reader.ts'
+export { startRun, type InterruptOutcome, type Run, type RunOptions } from './run/runner.ts'
+export { runStart, stepRun, type RunInput, type RunState } from './run/run-state.ts'
+export { createRunCache, keepDefaults, type KeepOptions, type KeptRun, type RunCache } from './run/run-cache.ts'
+export { digestOf, isSameConversation, type Digest } from './session/digest.ts'
+export { claimSession, releaseSession, type Claim, type Claimed, type LastRun, type Session } from './session/session.ts'
+export { createSessionCache, sessionDefaults, type SessionCache, type SessionOptions } from './session/session-cache.ts'
+export {
+  coalesce,
+  coalesceDefaults,
+  coalesceDueAt,
+  coalesceSent,
+  coalesceStart,
+  type CoalesceOptions,
+  type CoalesceState,
+} from './transforms/coalesce.ts'
+export {
+  fuse,
+  fuseDefaults,
+  fuseDueAt,
+  fuseInput,
+  startFuse,
+  stepFuse,
+  type FuseInput,
+  type FuseOptions,
+  type FusePolicy,
+  type FuseState,
+} from './transforms/fuse.ts'
+export { heartbeat, heartbeatDefaults, heartbeatDueAt, ping, type HeartbeatOptions } from './transforms/heartbeat.ts'
+export { version } from './version.ts'
+export { ChatError, isChatError, toErrorBody, type ChatErrorCode, type ErrorBody } from './wire/errors.ts'
+export type * from './wire/events.ts'
+export { createId, isId, type IdKind, type RandomBytes } from './wire/ids.ts'
+export {
+  parseChatRequest,
+  parseInterrupt,
+  type ChatRequest,
+  type ChatTurn,
+  type MessageLimits,
+  type Role,
+  type ToolDefinition,
+} from './wire/messages.ts'
+export { createLineDecoder, ndjsonDecode, parseLine, type LineDecoder, type NdjsonLine } from './wire/ndjson.ts'
+export { createSseDecoder, encodeSse, sseDecode, type SseDecoder, type SseFrame } from './wire/sse.ts'

@@ -1,0 +1,2 @@
+export { toNodeListener, type NodeListener } from './listener.ts'
+export { nodeTransport } from './transport.ts'

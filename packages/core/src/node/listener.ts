@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { GatewayReply } from '../gateway/reply.ts'
+import type { GatewayRequest } from '../gateway/request.ts'
+import type { Reader } from '../run/reader.ts'
+
+/**
+ * A request listener for `node:http`, and a middleware for whatever calls `(request, response, next)`.
+ * @public
+ */
+export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
+
+/**
+ * Mounts a gateway in a Node server: `createServer(toNodeListener(gateway))`, `app.use(toNodeListener(gateway))` in
+ * Express. In a middleware, paths that are not the gateway's go on to `next`.
+ *
+ * Frames go straight into the socket, and a reader is asked for more only when the socket has room. When the socket
+ * closes, the reader is given up.
+ * @public
+ */
+export function toNodeListener(gateway: Gateway): NodeListener {
+  return (request, response, next) => {
+    const url = requestUrl(request)
+    if (next && url.pathname !== gateway.basePath && !url.pathname.startsWith(`${gateway.basePath}/`)) return next()
+    void answer(gateway, toGatewayRequest(request, response, url.href), response)
+  }
+}
+
+async function answer(gateway: Gateway, request: GatewayRequest, response: ServerResponse): Promise<void> {
+  const { status, headers, body }: GatewayReply = await gateway.reply(request)
+  if (body === null || typeof body === 'string') {
+    response.writeHead(status, headers).end(body ?? undefined)
+    return
+  }
+  // The client may have gone while the gateway thought.
+  if (request.signal.aborted) return body.cancel()
+  request.signal.addEventListener('abort', () => body.cancel())
+  response.writeHead(status, headers)
+  response.flushHeaders()
+  // Small frames at their own time: Nagle's algorithm would hold them back.
+  response.socket?.setNoDelay(true)
+  await pipe(body, response)
+}
+
+async function pipe(reader: Reader, response: ServerResponse): Promise<void> {
+  for (let frames = await reader.next(); frames !== null; frames = await reader.next()) {
+    if (!response.write(frames)) await drained(response)
+  }
+  response.end()
+}
+
+/** Room in the socket, or its end: then the reader is cancelled, and gives null. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+    if (response.destroyed) done()
+  })
+}
+
+type WithExpress = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown }
+
+/** Express cuts the mount path off `url` and keeps the whole in `originalUrl`. */
+function requestUrl(request: WithExpress): URL {
+  const path = request.originalUrl ?? request.url ?? '/'
+  const scheme = 'encrypted' in request.socket ? 'https' : 'http'
+  const host = `${scheme}://${request.headers.host ?? 'localhost'}`
+  // Not `new URL(path, host)`: a path that begins with // would choose the host.
+  return new URL(URL.canParse(host + path) ? host + path : 'http://localhost/')
+}
+
+function toGatewayRequest(request: WithExpress, response: ServerResponse, url: string): GatewayRequest {
+  const abort = new AbortController()
+  response.on('close', () => {
+    if (!response.writableFinished) abort.abort()
+  })
+  return {
+    method: request.method ?? 'GET',
+    url,
+    headers: {
+      get(name) {
+        const value = request.headers[name]
+        return Array.isArray(value) ? value.join(', ') : (value ?? null)
+      },
+    },
+    body: parsedBody(request) ?? request,
+    signal: abort.signal,
+  }
+}
+
+/** A body parser (express.json, Fastify) may have read the body already; then it left what it made of it. */
+function parsedBody({ body, readableEnded }: WithExpress): AsyncIterable<Uint8Array> | undefined {
+  if (!readableEnded || body === undefined) return undefined
+  const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  return (async function* () {
+    yield bytes
+  })()
+}

@@ -1,0 +1,102 @@
+import type { Run } from './runner.ts'
+
+/** @public */
+export interface KeepOptions {
+  /** How long an ended run stays readable, ms. @defaultValue 300000 */
+  readonly keepRunMs?: number | undefined
+  /** Most ended runs kept. @defaultValue 1000 */
+  readonly maxRuns?: number | undefined
+  /** Most text of ended runs kept, bytes (two a UTF-16 code unit). @defaultValue 67108864 */
+  readonly maxBytes?: number | undefined
+}
+
+/** @public */
+export const keepDefaults: Readonly<{ keepRunMs: number; maxRuns: number; maxBytes: number }> = Object.freeze({
+  keepRunMs: 300_000,
+  maxRuns: 1_000,
+  maxBytes: 67_108_864,
+})
+
+/** @throws {RangeError} When a value makes no sense. @public */
+export function resolveKeep(options: KeepOptions = {}): typeof keepDefaults {
+  const { keepRunMs = keepDefaults.keepRunMs, maxRuns = keepDefaults.maxRuns, maxBytes = keepDefaults.maxBytes } = options
+  for (const [name, value] of Object.entries({ keepRunMs, maxRuns, maxBytes })) {
+    if (!(value >= 0)) throw new RangeError(`${name} must be >= 0, got ${value}`)
+  }
+  return { keepRunMs, maxRuns, maxBytes }
+}
+
+/** A run and what the gateway must know to let somebody at it. @public */
+export interface KeptRun {
+  readonly run: Run
+  readonly owner: string | undefined
+  /** Hash of the body that started it: the same id with the same body attaches. */
+  readonly body: string
+}
+
+/** Ids of forgotten runs that are remembered, to say 410 instead of 404. */
+const maxExpired = 10_000
+
+/**
+ * The runs of a gateway: active ones, and ended ones for a while, bounded in time, number and bytes. Needs no timer.
+ * @public
+ */
+export interface RunCache {
+  /** The run; `expired` for one that was there; undefined for an id never seen. */
+  get(runId: string, now: number): KeptRun | 'expired' | undefined
+  add(kept: KeptRun): void
+  /** To be called when a run has ended: from now on it can be forgotten. */
+  end(runId: string, now: number): void
+  /** Forgets the ended runs of a session at once. */
+  forget(sessionId: string): void
+  /** Runs that have not ended. */
+  active(): Iterable<KeptRun>
+  readonly activeCount: number
+}
+
+/** @public */
+export function createRunCache(policy: typeof keepDefaults): RunCache {
+  const active = new Map<string, KeptRun>()
+  // In the order in which they ended.
+  const ended = new Map<string, KeptRun>()
+  const expired = new Set<string>()
+  let bytes = 0
+
+  const expire = (runId: string, { run }: KeptRun): void => {
+    ended.delete(runId)
+    bytes -= run.log.length * 2
+    expired.add(runId)
+    if (expired.size > maxExpired) for (const oldest of expired) return void expired.delete(oldest)
+  }
+  const sweep = (now: number): void => {
+    for (const [runId, kept] of ended) {
+      const age = now - (kept.run.endedAt ?? now)
+      if (ended.size <= policy.maxRuns && bytes <= policy.maxBytes && age < policy.keepRunMs) return
+      expire(runId, kept)
+    }
+  }
+  return {
+    get(runId, now) {
+      sweep(now)
+      return active.get(runId) ?? ended.get(runId) ?? (expired.has(runId) ? 'expired' : undefined)
+    },
+    add(kept) {
+      active.set(kept.run.runId, kept)
+    },
+    end(runId, now) {
+      const kept = active.get(runId)
+      if (!kept) return
+      active.delete(runId)
+      ended.set(runId, kept)
+      bytes += kept.run.log.length * 2
+      sweep(now)
+    },
+    forget(sessionId) {
+      for (const [runId, kept] of ended) if (kept.run.sessionId === sessionId) expire(runId, kept)
+    },
+    active: () => active.values(),
+    get activeCount() {
+      return active.size
+    },
+  }
+}

@@ -1,0 +1,177 @@
+import type { LogEvent, ToolCall } from '../wire/events.ts'
+
+/** Some events of a log, text merged, with the position after each. @public */
+export interface LogEntry {
+  readonly event: LogEvent
+  readonly position: number
+}
+
+/** The reply of an unfinished run. @public */
+export interface Partial {
+  readonly content: string
+  readonly thinking?: string
+  readonly tool_calls?: readonly ToolCall[]
+}
+
+/**
+ * The append-only log of one run. A position counts units before a point: one UTF-16 code unit of text or thinking,
+ * or one whole other event. Memory is O(text).
+ * @public
+ */
+export interface RunLog {
+  /** The position of the end. */
+  readonly length: number
+  /** The position after the last event that is no text: a reader that is behind it reads at once. */
+  readonly urgentTo: number
+  /** Appends an event; text of no length leaves no trace. */
+  append(event: LogEvent): void
+  /** What stands between two positions; neighbouring text of one kind is one event. */
+  read(from: number, to?: number): LogEntry[]
+  /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
+  place(position: number | undefined): number
+  /** Forgets what stands after a position, for good. */
+  cut(position: number): void
+  /** The last position at or before this one where a delta of the upstream ended; 0 when there is none. */
+  boundary(position: number): number
+  /** The reply up to a position. */
+  partial(to?: number): Partial
+}
+
+type Kind = 'message' | 'thinking'
+type Block = { readonly at: number; readonly kind: Kind; text: string } | { readonly at: number; readonly event: LogEvent }
+
+/** A block's text is a rope until it is read; reading flattens it, so its length bounds what one read can cost. */
+const blockChars = 4_096
+
+const textEvent = (kind: Kind, text: string): LogEvent => (kind === 'message' ? { message: text } : { thinking: text })
+
+/** Creates an empty log. @public */
+export function createRunLog(): RunLog {
+  const blocks: Block[] = []
+  const boundaries: number[] = []
+  let length = 0
+  let urgentTo = 0
+
+  const appendText = (kind: Kind, text: string): void => {
+    const last = blocks.at(-1)
+    if (last && !('event' in last) && last.kind === kind && last.text.length < blockChars) last.text += text
+    else blocks.push({ at: length, kind, text })
+    length += text.length
+  }
+
+  /** The index of the block that holds the unit at a position. */
+  const find = (position: number): number => {
+    let low = 0
+    let high = blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (blocks[middle]!.at <= position) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  const unit = (position: number): { kind: Kind; code: number } | undefined => {
+    const block = blocks[find(position)]
+    if (!block || 'event' in block) return undefined
+    return { kind: block.kind, code: block.text.charCodeAt(position - block.at) }
+  }
+
+  return {
+    get length() {
+      return length
+    },
+    get urgentTo() {
+      return urgentTo
+    },
+
+    append(event) {
+      const before = length
+      if ('message' in event) appendText('message', event.message)
+      else if ('thinking' in event) appendText('thinking', event.thinking)
+      else {
+        blocks.push({ at: length, event })
+        length += 1
+        urgentTo = length
+      }
+      if (length > before) boundaries.push(length)
+    },
+
+    read(from, to = length) {
+      const entries: LogEntry[] = []
+      if (from >= to) return entries
+      let kind: Kind | undefined
+      let texts: string[] = []
+      let position = from
+      const flush = (): void => {
+        if (kind) entries.push({ event: textEvent(kind, texts.join('')), position })
+        kind = undefined
+        texts = []
+      }
+      for (let i = find(from); i < blocks.length && blocks[i]!.at < to; i++) {
+        const block = blocks[i]!
+        if ('event' in block) {
+          flush()
+          position = block.at + 1
+          entries.push({ event: block.event, position })
+          continue
+        }
+        if (kind !== block.kind) flush()
+        kind = block.kind
+        texts.push(block.text.slice(Math.max(0, from - block.at), to - block.at))
+        position = Math.min(to, block.at + block.text.length)
+      }
+      flush()
+      return entries
+    },
+
+    place(position = length) {
+      if (!(position > 0)) return 0
+      const at = Math.min(Math.floor(position), length)
+      if (at === 0 || at === length) return at
+      const before = unit(at - 1)
+      const after = unit(at)
+      const isPair = before !== undefined && after !== undefined && before.kind === after.kind &&
+        (before.code & 0xfc00) === 0xd800 && (after.code & 0xfc00) === 0xdc00
+      return isPair ? at - 1 : at
+    },
+
+    cut(position) {
+      if (position >= length) return
+      while (blocks.length > 0 && blocks.at(-1)!.at >= position) blocks.pop()
+      const last = blocks.at(-1)
+      if (last && !('event' in last)) last.text = last.text.slice(0, position - last.at)
+      while (boundaries.length > 0 && boundaries.at(-1)! > position) boundaries.pop()
+      length = position
+      urgentTo = Math.min(urgentTo, length)
+    },
+
+    boundary(position) {
+      let low = 0
+      let high = boundaries.length
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (boundaries[middle]! <= position) low = middle + 1
+        else high = middle
+      }
+      return low === 0 ? 0 : boundaries[low - 1]!
+    },
+
+    partial(to = length) {
+      let content = ''
+      let thinking = ''
+      const calls: ToolCall[] = []
+      for (const { event } of this.read(0, to)) {
+        if ('message' in event) content += event.message
+        else if ('thinking' in event) thinking += event.thinking
+        else if ('reset' in event) thinking = ''
+        else if ('tool_call' in event) calls.push(event.tool_call)
+      }
+      return {
+        content,
+        ...(thinking === '' ? {} : { thinking }),
+        ...(calls.length === 0 ? {} : { tool_calls: calls }),
+      }
+    },
+  }
+}

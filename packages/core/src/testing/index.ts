@@ -1,0 +1,2 @@
+export { manualClock, type ManualClock } from './manual-clock.ts'
+export { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from './scripted-upstream.ts'

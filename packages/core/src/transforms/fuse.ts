@@ -1,0 +1,199 @@
+import { systemClock, type Clock } from '../clock.ts'
+import { ChatError } from '../wire/errors.ts'
+import type { UpstreamEvent } from '../upstream/upstream.ts'
+
+/** @public */
+export interface FuseOptions {
+  /** Malformed upstream frames in a row that blow it. @defaultValue 3 */
+  readonly malformed?: number | undefined
+  /** Longest silence tolerated once deltas flow, ms. @defaultValue 5000 */
+  readonly stallMs?: number | undefined
+  /** The same when the request offers tools, as some servers hold back a call until it is whole, ms. @defaultValue 60000 */
+  readonly toolStallMs?: number | undefined
+  /** Longest wait for the first delta, ms: a cold model sends nothing while it loads. @defaultValue 300000 */
+  readonly firstDeltaMs?: number | undefined
+  /** Largest reply, UTF-8 bytes of text and thinking. @defaultValue 4194304 */
+  readonly maxBytes?: number | undefined
+  /** Longest run, ms. @defaultValue 3600000 */
+  readonly maxRunMs?: number | undefined
+}
+
+/** Resolved options of a fuse. @public */
+export type FusePolicy = { readonly [Name in keyof FuseOptions]-?: number }
+
+/** @public */
+export const fuseDefaults: FusePolicy = Object.freeze({
+  malformed: 3,
+  stallMs: 5_000,
+  toolStallMs: 60_000,
+  firstDeltaMs: 300_000,
+  maxBytes: 4_194_304,
+  maxRunMs: 3_600_000,
+})
+
+/** @throws {RangeError} When a value makes no sense. @public */
+export function resolveFuse(options: FuseOptions = {}): FusePolicy {
+  const policy = { ...fuseDefaults }
+  for (const name of Object.keys(fuseDefaults) as (keyof FusePolicy)[]) {
+    const value = options[name] ?? fuseDefaults[name]
+    if (!(value > 0)) throw new RangeError(`fuse.${name} must be > 0, got ${value}`)
+    policy[name] = value
+  }
+  return policy
+}
+
+/** What a fuse knows. It ends one run, once: `blown` absorbs everything. @public */
+export type FuseState =
+  | {
+      readonly phase: 'intact'
+      readonly startedAt: number
+      /** When the last delta came; null before the first. Comments, pings and empty deltas do not count: two clocks. */
+      readonly deltaAt: number | null
+      /** Malformed frames in a row. */
+      readonly malformed: number
+      readonly bytes: number
+    }
+  | { readonly phase: 'blown'; readonly error: ChatError }
+
+/** @public */
+export type FuseInput =
+  /** Something that grows the reply; its size in UTF-8 bytes. */
+  | { readonly type: 'delta'; readonly now: number; readonly bytes: number }
+  /** A valid frame without progress: an empty delta, a role, a count. */
+  | { readonly type: 'alive' }
+  | { readonly type: 'malformed' }
+  | { readonly type: 'tick'; readonly now: number }
+
+/** @public */
+export function startFuse(now: number): FuseState {
+  return { phase: 'intact', startedAt: now, deltaAt: null, malformed: 0, bytes: 0 }
+}
+
+/** When the fuse next wants a tick. @public */
+export function fuseDueAt(state: FuseState, policy: FusePolicy): number {
+  if (state.phase === 'blown') return Infinity
+  const { startedAt, deltaAt } = state
+  return Math.min(startedAt + policy.maxRunMs, deltaAt === null ? startedAt + policy.firstDeltaMs : deltaAt + policy.stallMs)
+}
+
+/** One step. Returns the same object when nothing changed. @public */
+export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy): FuseState {
+  if (state.phase === 'blown') return state
+  switch (input.type) {
+    case 'delta': {
+      const bytes = state.bytes + input.bytes
+      if (bytes > policy.maxBytes) return blown('overflow', `The reply is longer than ${policy.maxBytes} bytes.`)
+      return { ...state, deltaAt: input.now, malformed: 0, bytes }
+    }
+    case 'alive':
+      return state.malformed === 0 ? state : { ...state, malformed: 0 }
+    case 'malformed': {
+      const malformed = state.malformed + 1
+      if (malformed < policy.malformed) return { ...state, malformed }
+      return blown('upstream_malformed', `The model server sent ${malformed} unreadable frames in a row.`, true)
+    }
+    case 'tick': {
+      if (input.now < fuseDueAt(state, policy)) return state
+      if (input.now >= state.startedAt + policy.maxRunMs) return blown('run_too_long', `The run took longer than ${policy.maxRunMs} ms.`)
+      if (state.deltaAt === null) return blown('upstream_silent', `The model server sent nothing for ${policy.firstDeltaMs} ms.`, true)
+      return blown('upstream_stalled', `The model server fell silent for ${policy.stallMs} ms.`, true)
+    }
+  }
+}
+
+function blown(code: ChatError['code'], message: string, retryable = false): FuseState {
+  return { phase: 'blown', error: new ChatError(code, message, { retryable }) }
+}
+
+/** What an upstream event means to a fuse. @public */
+export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
+  if ('message' in event) return textInput(event.message, now)
+  if ('thinking' in event) return textInput(event.thinking, now)
+  if ('malformed' in event) return { type: 'malformed' }
+  if ('alive' in event || 'error' in event) return { type: 'alive' }
+  return { type: 'delta', now, bytes: 0 }
+}
+
+function textInput(text: string, now: number): FuseInput {
+  return text === '' ? { type: 'alive' } : { type: 'delta', now, bytes: utf8Bytes(text) }
+}
+
+/** UTF-8 length without encoding: this runs for every delta. */
+function utf8Bytes(text: string): number {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    // A surrogate is half of a four-byte character: two bytes each.
+    if (code > 0x7f) bytes += code > 0x7ff && (code & 0xf800) !== 0xd800 ? 2 : 1
+  }
+  return bytes
+}
+
+/** Gives a fuse its ticks. */
+export interface FuseDriver {
+  /** To be called after a step: the next tick may be due earlier than before. */
+  look(): void
+  /** Ends the timer. */
+  stop(): void
+}
+
+/**
+ * Ticks when the fuse wants it. A timer that fires late (sleep, a stopped process) may find bytes waiting in the
+ * socket, so a due tick is given only on a second look, after input had its turn.
+ */
+export function driveFuse(clock: Clock, dueAt: () => number, tick: (now: number) => void): FuseDriver {
+  let armedFor = Infinity
+  let disarm = (): void => {}
+  const arm = (at: number, onDue: () => void): void => {
+    disarm()
+    armedFor = at
+    if (at === Infinity) return
+    disarm = clock.after(Math.max(0, at - clock.now()), () => {
+      armedFor = Infinity
+      if (clock.now() < dueAt()) return look()
+      onDue()
+    })
+  }
+  const second = (): void => {
+    tick(clock.now())
+    look()
+  }
+  const look = (): void => {
+    const at = dueAt()
+    if (at < armedFor) arm(at, () => arm(clock.now(), second))
+  }
+  look()
+  return { look, stop: () => disarm() }
+}
+
+/**
+ * The fuse as a stage for custom servers: upstream events pass through; the stream errors with the fuse's
+ * {@link ChatError} when it blows. Ends quietly with its source; on cancel the timer ends.
+ * @public
+ */
+export function fuse(options: FuseOptions & { readonly clock?: Clock | undefined } = {}): TransformStream<UpstreamEvent, UpstreamEvent> {
+  const policy = resolveFuse(options)
+  const clock = options.clock ?? systemClock
+  let state = startFuse(clock.now())
+  let driver: FuseDriver | undefined
+
+  const step = (input: FuseInput, out: TransformStreamDefaultController<UpstreamEvent>): boolean => {
+    state = stepFuse(state, input, policy)
+    driver?.look()
+    if (state.phase === 'intact') return true
+    driver?.stop()
+    out.error(state.error)
+    return false
+  }
+  const transformer: Transformer<UpstreamEvent, UpstreamEvent> & { cancel(): void } = {
+    start(out) {
+      driver = driveFuse(clock, () => fuseDueAt(state, policy), (now) => step({ type: 'tick', now }, out))
+    },
+    transform(event, out) {
+      if (step(fuseInput(event, clock.now()), out)) out.enqueue(event)
+    },
+    flush: () => driver?.stop(),
+    cancel: () => driver?.stop(),
+  }
+  return new TransformStream(transformer, { highWaterMark: 1 }, { highWaterMark: 1 })
+}

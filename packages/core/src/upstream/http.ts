@@ -1,0 +1,55 @@
+import { ChatError } from '../wire/errors.ts'
+import type { Transport, TransportResponse } from './transport.ts'
+
+/** How much of an error's body is read for the log, UTF-16 code units. */
+const maxErrorChars = 8_192
+
+/**
+ * Rethrows what a transport said as an error that may travel; an abort stays what it is.
+ * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.
+ */
+export function unreachable(cause: unknown, signal: AbortSignal): never {
+  if (signal.aborted || cause instanceof ChatError) throw cause
+  throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', { cause, retryable: true })
+}
+
+/** What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway. */
+export async function httpError(response: TransportResponse, model: string): Promise<ChatError> {
+  const { status } = response
+  const cause = `HTTP ${status}: ${await readText(response)}`
+  if (status === 404) {
+    return new ChatError('upstream_model_missing', `The model server does not have the model "${model}".`, { cause })
+  }
+  if (status === 429 || status === 503) {
+    return new ChatError('upstream_busy', 'The model server is busy.', { cause, retryable: true })
+  }
+  if (status >= 500) return new ChatError('upstream_failed', `The model server failed (HTTP ${status}).`, { cause, retryable: true })
+  return new ChatError('upstream_rejected', `The model server refused the request (HTTP ${status}).`, { cause })
+}
+
+/** @throws Whatever the transport throws, and on any status but 200. */
+export async function getJson(
+  transport: Transport,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const response = await transport({ method: 'GET', url, headers, signal })
+  const body = await readText(response, 4_194_304)
+  if (response.status !== 200) throw new Error(`HTTP ${response.status} from ${url}`)
+  return JSON.parse(body) as unknown
+}
+
+async function readText(response: TransportResponse, maxChars = maxErrorChars): Promise<string> {
+  const utf8 = new TextDecoder()
+  let text = ''
+  try {
+    for await (const bytes of response.body) {
+      text += utf8.decode(bytes, { stream: true })
+      if (text.length >= maxChars) break
+    }
+  } catch {
+    // The status has said it; what the body adds is only for the log.
+  }
+  return text.slice(0, maxChars)
+}

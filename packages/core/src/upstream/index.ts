@@ -1,0 +1,5 @@
+export { fetchTransport } from './fetch-transport.ts'
+export { missingResult, normaliseHistory } from './history.ts'
+export { modelNames, ollama, type OllamaOptions } from './ollama.ts'
+export { type Transport, type TransportRequest, type TransportResponse } from './transport.ts'
+export { type Upstream, type UpstreamEvent, type UpstreamRequest, type UpstreamStatus } from './upstream.ts'

@@ -1,0 +1,57 @@
+import type { ChatError } from '../wire/errors.ts'
+import type { FinishReason, LogEvent, Usage } from '../wire/events.ts'
+import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
+
+/**
+ * What an upstream says while it generates: events for the log, and what only the fuse and the run's end care about.
+ * @public
+ */
+export type UpstreamEvent =
+  | LogEvent
+  /** A valid frame without progress: the socket is alive. */
+  | { readonly alive: true }
+  /** A frame that could not be read: what it held, cut short. */
+  | { readonly malformed: string }
+  /** The terminal evidence: without it a run has failed, however its body ended. */
+  | { readonly finish: FinishReason; readonly usage?: Usage }
+  /** The server said that it failed. What it sent before stays. */
+  | { readonly error: ChatError }
+
+/** What the model is asked. @public */
+export interface UpstreamRequest {
+  readonly model: string
+  /** The whole history, as the app has it; the upstream makes it valid for its server. */
+  readonly messages: readonly ChatTurn[]
+  readonly tools?: readonly ToolDefinition[] | undefined
+  readonly think?: boolean | string | undefined
+  readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** What is said after a message that a person cut off; null says nothing. */
+  readonly interruptedNote: string | null
+}
+
+/** What a model server says of itself. @public */
+export interface UpstreamStatus {
+  /** `idle`: the model is there, but has to be loaded first. */
+  readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
+  readonly version?: string | undefined
+}
+
+/**
+ * A model server, as the gateway sees it.
+ * @public
+ */
+export interface Upstream {
+  /** What kind of server it is, e.g. `ollama`. */
+  readonly name: string
+  /** The model that is used when a request names none. */
+  readonly model: string
+  /**
+   * Asks for one reply. Yields the events of one read of the socket at a time and returns after `finish` or `error`, or when the
+   * body ended without them (the run then fails as `upstream_incomplete`).
+   * Aborting `signal` closes the request in every phase; the iterator then throws the signal's reason.
+   * @throws {ChatError} With an `upstream_…` code.
+   */
+  generate(request: UpstreamRequest, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>
+  /** Asks the server how it is. Never throws; gives up when `signal` aborts. */
+  status?(signal: AbortSignal): Promise<UpstreamStatus>
+}

@@ -1,0 +1,86 @@
+/**
+ * Every way in which a request or a run can fail. What the gateway knows itself is a status (DESIGN §3); what the
+ * upstream says, and what a fuse says of it, is an error event at the end of the run.
+ * @public
+ */
+export type ChatErrorCode =
+  | 'bad_request'
+  | 'unsupported_content'
+  | 'model_not_allowed'
+  | 'option_not_allowed'
+  | 'unauthorized'
+  | 'origin_not_allowed'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'session_busy'
+  | 'run_conflict'
+  | 'expired'
+  | 'too_large'
+  | 'too_many_readers'
+  | 'overloaded'
+  | 'shutting_down'
+  | 'internal'
+  | 'upstream_unreachable'
+  | 'upstream_busy'
+  | 'upstream_model_missing'
+  | 'upstream_rejected'
+  | 'upstream_failed'
+  | 'upstream_incomplete'
+  | 'upstream_malformed'
+  | 'upstream_stalled'
+  | 'upstream_silent'
+  | 'overflow'
+  | 'run_too_long'
+  | 'network'
+  | 'dropped'
+
+/**
+ * An error as it travels: in a JSON answer, and in a terminal event.
+ * @public
+ */
+export interface ErrorBody {
+  readonly code: ChatErrorCode
+  /** One English sentence for developers, safe to show: it never holds what an upstream said. */
+  readonly message: string
+  /** True when the same request may succeed later. */
+  readonly retryable: boolean
+}
+
+/**
+ * The one error class. `cause` holds what must not leave the process (an upstream's own words, a socket error).
+ * @public
+ */
+export class ChatError extends Error {
+  override readonly name: string = 'ChatError'
+  readonly code: ChatErrorCode
+  readonly retryable: boolean
+  /** HTTP status, where an answer had one. */
+  readonly status: number | undefined
+  constructor(
+    code: ChatErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryable?: boolean; readonly status?: number | undefined } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.code = code
+    this.retryable = options.retryable ?? false
+    this.status = options.status
+  }
+}
+
+/**
+ * Tells a {@link ChatError} by its shape: two copies of this package may be installed.
+ * @public
+ */
+export function isChatError(value: unknown): value is ChatError {
+  return value instanceof Error && value.name === 'ChatError' && 'code' in value && 'retryable' in value
+}
+
+/**
+ * What of an error may travel. Anything that is not a {@link ChatError} becomes `internal` without its words.
+ * @public
+ */
+export function toErrorBody(error: unknown): ErrorBody {
+  if (!isChatError(error)) return { code: 'internal', message: 'The gateway failed.', retryable: false }
+  return { code: error.code, message: error.message, retryable: error.retryable }
+}

@@ -1,0 +1,106 @@
+import type { ErrorBody } from './errors.ts'
+
+/**
+ * The JSON of the wire (DESIGN §3). An event's kind is the key it has, so `'message' in event` tells it.
+ * Keys are as they travel, in snake_case.
+ */
+
+/** The first event of every reader. @public */
+export interface StartEvent {
+  readonly session_id: string
+  readonly run_id: string
+  readonly model: string
+  /** A ping comes whenever nothing else came for this long, ms. */
+  readonly heartbeat_ms: number
+  /** A continuation: cut the text of that run at that position, then append. */
+  readonly continues?: { readonly run_id: string; readonly position: number }
+}
+
+/** Text to append to the reply. @public */
+export interface MessageDelta {
+  readonly message: string
+}
+
+/** Reasoning text to append. @public */
+export interface ThinkingDelta {
+  readonly thinking: string
+}
+
+/** One whole tool call. @public */
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  readonly arguments: Readonly<Record<string, unknown>>
+}
+
+/** A whole tool call, never a fragment. @public */
+export interface ToolCallEvent {
+  readonly tool_call: ToolCall
+}
+
+/** An event of the app's own, put in by an upstream wrapper. @public */
+export interface DataEvent {
+  readonly data: { readonly type: string; readonly [key: string]: unknown }
+}
+
+/** The thinking so far is void. @public */
+export interface ResetEvent {
+  readonly reset: 'thinking'
+}
+
+/** What a run's log holds. @public */
+export type LogEvent = MessageDelta | ThinkingDelta | ToolCallEvent | DataEvent | ResetEvent
+
+/** Where the run stands; not a part of its log. @public */
+export interface StatusEvent {
+  readonly status: 'waiting' | 'generating' | 'recovering'
+  readonly attempt?: number
+  readonly retry_in_ms?: number
+}
+
+/** Sent when nothing else was, for an interval. @public */
+export interface PingEvent {
+  readonly ping: 'keepalive'
+}
+
+/** Tokens, as the upstream counted them. @public */
+export interface Usage {
+  readonly prompt_tokens?: number
+  readonly completion_tokens?: number
+}
+
+/** Why an upstream ended its reply by itself. @public */
+export type FinishReason = 'stop' | 'length' | 'tool_calls'
+
+/** Who ended a run. @public */
+export type InterruptedBy = 'person' | 'superseded' | 'orphan' | 'shutdown' | 'deleted'
+
+/** The reply is whole, or as long as it may be. @public */
+export interface FinishedEvent {
+  readonly done: true
+  readonly reason: FinishReason
+  readonly usage?: Usage
+}
+
+/** The run was ended; text after `position` is cut back everywhere. @public */
+export interface InterruptedEvent {
+  readonly done: true
+  readonly reason: 'interrupted'
+  readonly by: InterruptedBy
+  readonly position: number
+  readonly usage?: Usage
+}
+
+/** The run failed; its text up to `position` is kept. @public */
+export interface FailedEvent {
+  readonly done: true
+  readonly reason: 'error'
+  readonly error: ErrorBody
+  readonly position: number
+}
+
+/** The last event of a run. A body that ends without one is a drop. @public */
+export type TerminalEvent = FinishedEvent | InterruptedEvent | FailedEvent
+
+/** Anything a frame can hold. @public */
+export type ChatEvent = StartEvent | LogEvent | StatusEvent | PingEvent | TerminalEvent

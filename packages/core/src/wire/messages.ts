@@ -1,0 +1,176 @@
+import { ChatError } from './errors.ts'
+import type { ToolCall } from './events.ts'
+import { isId } from './ids.ts'
+
+/** Who says a message. @public */
+export type Role = 'system' | 'user' | 'assistant' | 'tool'
+
+/** One message of the history, as it travels. @public */
+export interface ChatTurn {
+  readonly role: Role
+  readonly content: string
+  /** A person cut this reply off. */
+  readonly interrupted?: true
+  readonly thinking?: string
+  readonly tool_calls?: readonly ToolCall[]
+  readonly tool_call_id?: string
+}
+
+/** A tool the model may call: a JSON Schema describes its arguments. @public */
+export interface ToolDefinition {
+  readonly name: string
+  readonly description?: string
+  readonly parameters?: Readonly<Record<string, unknown>>
+}
+
+/** The body of `POST {base}`, checked. @public */
+export interface ChatRequest {
+  readonly messages: readonly ChatTurn[]
+  readonly session_id?: string
+  readonly run_id?: string
+  readonly stream: boolean
+  readonly model?: string
+  readonly options?: Readonly<Record<string, unknown>>
+  readonly tools?: readonly ToolDefinition[]
+  readonly think?: boolean | string
+  readonly interrupts?: { readonly run_id: string; readonly position?: number }
+  readonly when_busy: 'interrupt' | 'reject'
+  readonly reconnect: boolean
+}
+
+/** @public */
+export interface MessageLimits {
+  /** Most messages in one request. */
+  readonly maxMessages: number
+}
+
+type Json = Readonly<Record<string, unknown>>
+const roles: readonly unknown[] = ['system', 'user', 'assistant', 'tool'] satisfies Role[]
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function refuse(message: string): never {
+  throw new ChatError('bad_request', message)
+}
+
+/** Reads an optional field of a given type; null counts as absent. */
+function optional<T>(body: Json, name: string, isValid: (value: unknown) => value is T, wanted: string): T | undefined {
+  const value = body[name] ?? undefined
+  if (value === undefined || isValid(value)) return value
+  return refuse(`${name} must be ${wanted}.`)
+}
+const isString = (value: unknown): value is string => typeof value === 'string'
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
+const isPosition = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+
+/**
+ * Checks the body of a request from outside. Unknown keys are ignored.
+ * @throws {ChatError} `bad_request` or `unsupported_content`, naming the field.
+ * @public
+ */
+export function parseChatRequest(json: string, limits: MessageLimits): ChatRequest {
+  const body = parseObject(json)
+  const messages = optional(body, 'messages', Array.isArray, 'an array') ?? []
+  if (messages.length === 0) refuse('messages must hold at least one message.')
+  if (messages.length > limits.maxMessages) refuse(`messages must hold at most ${limits.maxMessages} messages.`)
+  const turns = messages.map((message: unknown, index) => parseTurn(message, `messages[${index}]`))
+  const last = turns.at(-1)!
+  if (last.role !== 'user' && last.role !== 'tool') refuse('The last message must be from the user or a tool.')
+
+  const session = optional(body, 'session_id', (value) => isId('sess', value), 'sess_ and 22 to 64 letters, digits, - or _')
+  const run = optional(body, 'run_id', (value) => isId('run', value), 'run_ and 22 to 64 letters, digits, - or _')
+  const model = optional(body, 'model', isString, 'a string')
+  const options = optional(body, 'options', isObject, 'an object')
+  const tools = optional(body, 'tools', Array.isArray, 'an array')
+  const think = optional(body, 'think', (value) => isBoolean(value) || isString(value), 'a boolean or a string')
+  const interrupts = optional(body, 'interrupts', isObject, 'an object')
+  const whenBusy = optional(body, 'when_busy', (value) => value === 'interrupt' || value === 'reject', '"interrupt" or "reject"')
+  if (body['resume'] !== undefined && body['resume'] !== null) refuse('resume is not supported by this gateway.')
+  return {
+    messages: turns,
+    stream: optional(body, 'stream', isBoolean, 'a boolean') ?? true,
+    when_busy: whenBusy ?? 'interrupt',
+    reconnect: optional(body, 'reconnect', isBoolean, 'a boolean') ?? false,
+    ...(session === undefined ? {} : { session_id: session }),
+    ...(run === undefined ? {} : { run_id: run }),
+    ...(model === undefined ? {} : { model }),
+    ...(options === undefined ? {} : { options }),
+    ...(tools === undefined || tools.length === 0 ? {} : { tools: tools.map(parseTool) }),
+    ...(think === undefined ? {} : { think }),
+    ...(interrupts === undefined ? {} : { interrupts: parseInterrupts(interrupts) }),
+  }
+}
+
+/**
+ * Checks the body of an interrupt: `{"position": N}`, or nothing, which means the end.
+ * @throws {ChatError} `bad_request`.
+ * @public
+ */
+export function parseInterrupt(json: string): number | undefined {
+  if (json.trim() === '') return undefined
+  return optional(parseObject(json), 'position', isPosition, 'a whole number >= 0')
+}
+
+function parseObject(json: string): Json {
+  let body: unknown
+  try {
+    body = JSON.parse(json)
+  } catch (cause) {
+    throw new ChatError('bad_request', 'The body is not valid JSON.', { cause })
+  }
+  return isObject(body) ? body : refuse('The body must be a JSON object.')
+}
+
+function parseInterrupts(value: Json): { run_id: string; position?: number } {
+  if (!isId('run', value['run_id'])) refuse('interrupts.run_id must be the id of a run.')
+  const position = optional(value, 'position', isPosition, 'a whole number >= 0')
+  return { run_id: value['run_id'] as string, ...(position === undefined ? {} : { position }) }
+}
+
+function parseTurn(value: unknown, at: string): ChatTurn {
+  if (!isObject(value)) return refuse(`${at} must be an object.`)
+  const role = value['role']
+  if (!roles.includes(role)) refuse(`${at}.role must be one of ${roles.join(', ')}.`)
+  const thinking = optional(value, 'thinking', isString, 'a string')
+  const calls = optional(value, 'tool_calls', Array.isArray, 'an array')
+  const callId = optional(value, 'tool_call_id', isString, 'a string')
+  return {
+    role: role as Role,
+    content: parseContent(value['content'], at, role as Role),
+    ...(value['interrupted'] === true ? { interrupted: true } : {}),
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(calls === undefined || calls.length === 0 ? {} : { tool_calls: calls.map((call, i) => parseCall(call, `${at}.tool_calls[${i}]`)) }),
+    ...(callId === undefined ? {} : { tool_call_id: callId }),
+  }
+}
+
+function parseContent(content: unknown, at: string, role: Role): string {
+  if (isString(content)) return content
+  // A reply that is only a tool call has no text, and many clients then say null.
+  if (role === 'assistant' && (content === null || content === undefined)) return ''
+  if (!Array.isArray(content)) return refuse(`${at}.content must be a string.`)
+  return content
+    .map((part: unknown) => {
+      if (isObject(part) && part['type'] === 'text' && isString(part['text'])) return part['text']
+      throw new ChatError('unsupported_content', `${at}.content holds a part that is not text.`)
+    })
+    .join('')
+}
+
+function parseCall(call: unknown, at: string): ToolCall {
+  if (!isObject(call) || !isString(call['id']) || !isString(call['name']) || !isObject(call['arguments'])) {
+    return refuse(`${at} must have id, name and arguments (an object).`)
+  }
+  return { id: call['id'], name: call['name'], arguments: call['arguments'] }
+}
+
+function parseTool(tool: unknown, index: number): ToolDefinition {
+  const at = `tools[${index}]`
+  if (!isObject(tool) || !isString(tool['name'])) return refuse(`${at} must have a name.`)
+  const description = optional(tool, 'description', isString, 'a string')
+  const parameters = optional(tool, 'parameters', isObject, 'an object')
+  return {
+    name: tool['name'],
+    ...(description === undefined ? {} : { description }),
+    ...(parameters === undefined ? {} : { parameters }),
+  }
+}

@@ -1,0 +1,74 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { ChatError } from './errors.ts'
+
+/** One decoded SSE frame. @public */
+export interface SseFrame {
+  readonly id: string | undefined
+  readonly event: string | undefined
+  readonly data: string
+}
+
+/** @public */
+export interface SseDecoder {
+  /**
+   * Frames completed by these bytes, in order; any split of the bytes gives the same frames.
+   * @throws {ChatError} `overflow` once an unfinished frame is longer than `maxChars`; the decoder is spent then.
+   */
+  push(bytes: Uint8Array): SseFrame[]
+}
+
+/** Longest frame, UTF-16 code units: what is held in memory until it is complete. */
+const defaultMaxChars = 4_194_304
+
+/**
+ * Creates a decoder for one SSE body. Comments and unknown fields are ignored; a frame that the body's end cuts off
+ * is never given out (WHATWG HTML §9.2.6), because for a chat it is evidence of truncation.
+ * @param options.maxChars - Longest unfinished frame, UTF-16 code units. Default 4 194 304.
+ * @param options.onComment - Told of comment lines: they prove that the transport is alive, nothing more.
+ * @public
+ */
+export function createSseDecoder(
+  options: { readonly maxChars?: number | undefined; readonly onComment?: ((comment: string) => void) | undefined } = {},
+): SseDecoder {
+  const { maxChars = defaultMaxChars, onComment } = options
+  let frames: SseFrame[] = []
+  let overflow = false
+  // The parser strips the one leading BOM; a decoder that did so too would strip two.
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  const parser = createParser({
+    maxBufferSize: maxChars,
+    onComment,
+    onEvent: ({ id, event, data }: EventSourceMessage) => void frames.push({ id, event, data }),
+    onError: (error) => {
+      if (error.type === 'max-buffer-size-exceeded') overflow = true
+    },
+  })
+  return {
+    push(bytes) {
+      if (!overflow) parser.feed(utf8.decode(bytes, { stream: true }))
+      // What came before the long frame is given out first; a decoder that has overflowed throws ever after.
+      if (overflow && frames.length === 0) throw new ChatError('overflow', `An SSE frame is longer than ${maxChars} characters.`)
+      const complete = frames
+      frames = []
+      return complete
+    },
+  }
+}
+
+/** One frame as text. A position becomes the frame's `id`. @public */
+export function encodeSse(json: string, position?: number): string {
+  return position === undefined ? `data: ${json}\n\n` : `id: ${position}\ndata: ${json}\n\n`
+}
+
+/**
+ * SSE decoding as a stage: bytes in, frames out. Backpressure and cancel pass through.
+ * @public
+ */
+export function sseDecode(options: { readonly maxChars?: number | undefined } = {}): TransformStream<Uint8Array, SseFrame> {
+  const decoder = createSseDecoder(options)
+  return new TransformStream({
+    transform(bytes, out) {
+      for (const frame of decoder.push(bytes)) out.enqueue(frame)
+    },
+  })
+}
