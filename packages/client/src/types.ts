@@ -1,4 +1,4 @@
-import type { DataEvent, ErrorBody, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
+import type { Clock, DataEvent, ErrorBody, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
 
 /**
  * How a message stands. `interrupted`: a person cut it off. `failed`: the gateway or the model server said so.
@@ -24,22 +24,29 @@ export interface ChatMessage {
 
 /**
  * `submitting`: posted, no answer yet. `waiting`: the gateway has the run, the model has said nothing yet.
- * `interrupting`: the text is frozen, and the gateway has not confirmed it yet. `error`: the last run failed or dropped.
+ * `reconnecting`: the connection was lost, and the next one is tried. `interrupting`: the text is frozen, and the gateway
+ * has not confirmed it yet. `error`: the last run failed or dropped.
  * @public
  */
-export type ChatStatus = 'idle' | 'submitting' | 'waiting' | 'streaming' | 'interrupting' | 'error'
+export type ChatStatus = 'idle' | 'submitting' | 'waiting' | 'streaming' | 'reconnecting' | 'interrupting' | 'error'
 
 /** What a page shows. Immutable; the same object until something changes. @public */
 export interface ChatSnapshot {
   readonly messages: readonly ChatMessage[]
   readonly status: ChatStatus
+  /** Which attempt to reconnect is on, from 1; 0 unless `status` is `reconnecting`. */
+  readonly attempt: number
   /** Why `status` is `error`; null otherwise. */
   readonly error: ErrorBody | null
   /** The model of the last run, as the gateway names it. */
   readonly model: string | null
 }
 
-/** What became of an interrupt; `unconfirmed` when the gateway could not be asked (it sees the reader leave). @public */
+/**
+ * What became of an interrupt. `unconfirmed`: the gateway could not be asked; the next request tells it again, and
+ * without one the run ends as an orphan.
+ * @public
+ */
 export interface InterruptResult {
   readonly outcome: 'interrupted' | 'already_done' | 'unconfirmed'
 }
@@ -73,7 +80,11 @@ export interface ChatSession {
 /** How the gateway and its model server are. @public */
 export interface GatewayStatus {
   readonly model: string
-  readonly upstream: { readonly name: string; readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'; readonly version?: string }
+  readonly upstream: {
+    readonly name: string
+    readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
+    readonly version?: string
+  }
   /** The gateway's version. */
   readonly version: string
 }
@@ -89,13 +100,26 @@ export interface RequestOptions {
 }
 
 /** @public */
+export interface ReconnectOptions {
+  /** Longest time without a connection before the message is given up as `dropped`, ms. @defaultValue 120000 */
+  readonly maxMs?: number | undefined
+  /** First wait between two attempts, ms; it doubles, and each is shortened by chance. @defaultValue 250 */
+  readonly firstMs?: number | undefined
+  /** Longest wait between two attempts, ms. @defaultValue 8000 */
+  readonly longestMs?: number | undefined
+}
+
+/** @public */
 export interface ChatClientOptions extends RequestOptions {
   /** Where the gateway is mounted, e.g. `/api/chat`. */
   readonly url: string
   /** @defaultValue the platform's */
   readonly fetch?: typeof globalThis.fetch | undefined
   /** Headers of every request; a function is asked each time, for tokens that change. */
-  readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>) | undefined
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
+    | undefined
   /** @defaultValue 'same-origin' */
   readonly credentials?: RequestCredentials | undefined
   /**
@@ -103,6 +127,8 @@ export interface ChatClientOptions extends RequestOptions {
    * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
    */
   readonly schedule?: ((publish: () => void) => () => void) | undefined
+  readonly reconnect?: ReconnectOptions | undefined
+  readonly clock?: Clock | undefined
   readonly random?: RandomBytes | undefined
 }
 

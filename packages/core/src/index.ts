@@ -5,7 +5,14 @@ export { startRun, type InterruptOutcome, type Run, type RunOptions } from './ru
 export { runStart, stepRun, type RunInput, type RunState } from './run/run-state.ts'
 export { createRunCache, keepDefaults, type KeepOptions, type KeptRun, type RunCache } from './run/run-cache.ts'
 export { digestOf, isSameConversation, type Digest } from './session/digest.ts'
-export { claimSession, releaseSession, type Claim, type Claimed, type LastRun, type Session } from './session/session.ts'
+export {
+  claimSession,
+  releaseSession,
+  type Claim,
+  type Claimed,
+  type LastRun,
+  type Session,
+} from './session/session.ts'
 export { createSessionCache, sessionDefaults, type SessionCache, type SessionOptions } from './session/session-cache.ts'
 export {
   coalesce,

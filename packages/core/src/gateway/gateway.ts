@@ -52,7 +52,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const route = async (request: GatewayRequest): Promise<GatewayReply> => {
     const { pathname, searchParams } = new URL(request.url)
-    const path = pathname === basePath || pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : undefined
+    const path =
+      pathname === basePath || pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : undefined
     const [, kind, id, action, ...rest] = path?.replace(/\/$/, '').split('/') ?? []
     const at = path === undefined || rest.length > 0 ? 'nowhere' : [kind, id && ':id', action].filter(Boolean).join('/')
     const handlers = own(routes, at)
@@ -68,10 +69,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     return handler(request, owner, id ?? '', searchParams)
   }
 
-  type Handler = (request: GatewayRequest, owner: Owner, id: string, query: URLSearchParams) => GatewayReply | Promise<GatewayReply>
+  type Handler = (
+    request: GatewayRequest,
+    owner: Owner,
+    id: string,
+    query: URLSearchParams,
+  ) => GatewayReply | Promise<GatewayReply>
   const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     '': {
-      GET: async () => jsonReply(200, { model: upstream.model, upstream: { name: upstream.name, ...(await status()) }, version }),
+      GET: async () =>
+        jsonReply(200, { model: upstream.model, upstream: { name: upstream.name, ...(await status()) }, version }),
       HEAD: () => ({ status: 200, headers: {}, body: null }),
       POST: async (request, owner) => {
         const body = await readBody(request, policy.limits.bodyBytes)
@@ -91,7 +98,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     'runs/:id/interrupt': {
       POST: async (request, owner, id) => {
         const position = parseInterrupt(await readBody(request, policy.limits.bodyBytes))
-        return jsonReply(200, runs.find(id, owner).interrupt('person', position))
+        return jsonReply(200, runs.interrupt(id, owner, position))
       },
     },
     'sessions/:id': {
@@ -119,7 +126,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
     }
     const option = Object.keys(chat.options ?? {}).find((name) => !policy.requestOptions.has(name))
-    if (option !== undefined) throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
+    if (option !== undefined)
+      throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
     if (policy.system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
       throw new ChatError('bad_request', 'System messages are set by the gateway.')
     }

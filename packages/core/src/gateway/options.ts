@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts'
-import { keepDefaults, resolveKeep, type KeepOptions } from '../run/run-cache.ts'
+import { resolveKeep, type keepDefaults, type KeepOptions } from '../run/run-cache.ts'
 import type { Run } from '../run/runner.ts'
 import { resolveSessions, type sessionDefaults, type SessionOptions } from '../session/session-cache.ts'
 import { resolveCoalesce, type coalesceDefaults, type CoalesceOptions } from '../transforms/coalesce.ts'
@@ -99,7 +99,8 @@ export interface GatewayPolicy {
 /** @throws {TypeError | RangeError} When a value makes no sense, or two contradict each other. */
 export function resolveGateway(options: GatewayOptions): GatewayPolicy {
   const { upstream, basePath = gatewayDefaults.basePath, orphanMs = gatewayDefaults.orphanMs } = options
-  if (typeof upstream?.generate !== 'function') throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
+  if (typeof upstream?.generate !== 'function')
+    throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
   if (!/^(\/[\w.~-]+)+$/.test(basePath)) throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
   if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
   const limits = { ...limitDefaults }
@@ -119,7 +120,8 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     models: new Set(options.models ?? [upstream.model]),
     requestOptions: new Set(options.requestOptions ?? gatewayDefaults.requestOptions),
     system: options.system,
-    interruptedNote: options.interruptedNote === false ? null : (options.interruptedNote ?? gatewayDefaults.interruptedNote),
+    interruptedNote:
+      options.interruptedNote === false ? null : (options.interruptedNote ?? gatewayDefaults.interruptedNote),
     allowedOrigins: new Set(options.allowedOrigins),
     authorize: options.authorize,
     orphanMs,

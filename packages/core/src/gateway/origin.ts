@@ -15,7 +15,12 @@ export function checkOrigin(request: GatewayRequest, allowed: ReadonlySet<string
   if (origin === null || isOwn(origin, request.url)) return {}
   const expose = { 'access-control-expose-headers': 'session-id, run-id, retry-after' }
   if (allowed.has(origin)) {
-    return { ...expose, 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
+    return {
+      ...expose,
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      vary: 'origin',
+    }
   }
   if (allowed.has('*')) return { ...expose, 'access-control-allow-origin': '*' }
   throw new ChatError('origin_not_allowed', 'Pages of this origin may not use this gateway.')

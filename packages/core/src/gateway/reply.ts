@@ -34,7 +34,11 @@ const statuses: { readonly [Code in ChatErrorCode]?: number } = {
   run_too_long: 504,
 }
 
-export function jsonReply(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): GatewayReply {
+export function jsonReply(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): GatewayReply {
   return {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
@@ -47,7 +51,8 @@ export function errorReply(error: unknown): GatewayReply {
   const body = toErrorBody(error)
   const status = statuses[body.code] ?? 502
   const wait: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': '1' } : {}
-  const allow: Record<string, string> = status === 405 && isChatError(error) && typeof error.cause === 'string' ? { allow: error.cause } : {}
+  const allow: Record<string, string> =
+    status === 405 && isChatError(error) && typeof error.cause === 'string' ? { allow: error.cause } : {}
   return jsonReply(status, { error: body }, { ...wait, ...allow })
 }
 

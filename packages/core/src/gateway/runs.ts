@@ -1,5 +1,5 @@
 import { createRunCache, type KeptRun } from '../run/run-cache.ts'
-import { startRun, type Run } from '../run/runner.ts'
+import { startRun, type InterruptOutcome, type Run } from '../run/runner.ts'
 import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
@@ -20,6 +20,11 @@ export interface Runs {
   start(chat: ChatRequest, owner: Owner, body: string): Run
   /** @throws {ChatError} `not_found` for an unknown run and for somebody else's, `expired`. */
   find(runId: string, owner: Owner): Run
+  /**
+   * Ends a run as `person`. An id never seen is barred: an interrupt may overtake the request that it ends.
+   * @throws {ChatError} `not_found`, `expired`.
+   */
+  interrupt(runId: string, owner: Owner, position: number | undefined): InterruptOutcome
   /** @throws {ChatError} `not_found`. */
   session(sessionId: string, owner: Owner): Session
   /** Ends the session's run and forgets both. @throws {ChatError} `not_found`. */
@@ -46,10 +51,13 @@ export function createRuns(policy: GatewayPolicy): Runs {
     if (session && session.owner !== owner) throw notFound('session')
     return session
   }
-  /** A run that somebody wants ended: one that is not there, or not theirs, ends nothing. */
+  /** A run that somebody wants ended: one that is not there yet must not start, and one that is not theirs goes on. */
   const stoppable = (runId: string, owner: Owner): Run | undefined => {
     const found = runs.get(runId, clock.now())
-    return found && found !== 'expired' && found.owner === owner && found.run.state.phase !== 'ended' ? found.run : undefined
+    if (!found) runs.bar(runId)
+    return found && found !== 'expired' && found.owner === owner && found.run.state.phase !== 'ended'
+      ? found.run
+      : undefined
   }
 
   const onEnd = (run: Run): void => {
@@ -69,7 +77,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
       const now = clock.now()
       const bodyHash = hash64(body)
       const known = chat.run_id === undefined ? undefined : kept(chat.run_id, owner)
-      if (known && known.body !== bodyHash) throw new ChatError('run_conflict', 'A run with this id was started by another request.')
+      if (known && known.body !== bodyHash)
+        throw new ChatError('run_conflict', 'A run with this id was started by another request.')
       if (known) return known.run
 
       const runId = chat.run_id ?? createId('run', random)
@@ -84,7 +93,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
         interrupts: chat.interrupts,
         whenBusy: chat.when_busy,
       })
-      if ('busy' in claimed) throw new ChatError('session_busy', 'Another run of this session is still going.', { retryable: true })
+      if ('busy' in claimed)
+        throw new ChatError('session_busy', 'Another run of this session is still going.', { retryable: true })
       const superseded = claimed.ends ? stoppable(claimed.ends.runId, owner) : undefined
       if (runs.activeCount - (superseded ? 1 : 0) >= policy.limits.runs) {
         throw new ChatError('overloaded', 'Too many runs at once.', { retryable: true })
@@ -117,6 +127,13 @@ export function createRuns(policy: GatewayPolicy): Runs {
       return run
     },
 
+    interrupt(runId, owner, position) {
+      const found = kept(runId, owner)
+      if (found) return found.run.interrupt('person', position)
+      runs.bar(runId)
+      throw notFound('run')
+    },
+
     find(runId, owner) {
       const found = kept(runId, owner)
       if (!found) throw notFound('run')
@@ -137,7 +154,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
     },
 
     close() {
-      for (const { run } of [...runs.active()]) run.interrupt('shutdown')
+      for (const { run } of runs.active()) run.interrupt('shutdown')
     },
   }
 }
@@ -155,7 +172,11 @@ function lastRunOf(run: Run): LastRun {
  * The history that goes up: with the gateway's own system prompt, and with the last reply marked as cut off when the
  * gateway knows that a person did so and the app did not say it.
  */
-function history(messages: readonly ChatTurn[], lastRun: LastRun | null, system: string | undefined): readonly ChatTurn[] {
+function history(
+  messages: readonly ChatTurn[],
+  lastRun: LastRun | null,
+  system: string | undefined,
+): readonly ChatTurn[] {
   const turns: ChatTurn[] = system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
   const at = turns.findLastIndex(({ role }) => role === 'assistant')
   const cutByPerson = lastRun?.interruptedBy === 'person' || lastRun?.interruptedBy === 'superseded'

@@ -1,3 +1,4 @@
+import { isId } from '../wire/ids.ts'
 import type { Run } from './runner.ts'
 
 /** @public */
@@ -19,7 +20,11 @@ export const keepDefaults: Readonly<{ keepRunMs: number; maxRuns: number; maxByt
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveKeep(options: KeepOptions = {}): typeof keepDefaults {
-  const { keepRunMs = keepDefaults.keepRunMs, maxRuns = keepDefaults.maxRuns, maxBytes = keepDefaults.maxBytes } = options
+  const {
+    keepRunMs = keepDefaults.keepRunMs,
+    maxRuns = keepDefaults.maxRuns,
+    maxBytes = keepDefaults.maxBytes,
+  } = options
   for (const [name, value] of Object.entries({ keepRunMs, maxRuns, maxBytes })) {
     if (!(value >= 0)) throw new RangeError(`${name} must be >= 0, got ${value}`)
   }
@@ -34,7 +39,7 @@ export interface KeptRun {
   readonly body: string
 }
 
-/** Ids of forgotten runs that are remembered, to say 410 instead of 404. */
+/** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
 const maxExpired = 10_000
 
 /**
@@ -47,6 +52,8 @@ export interface RunCache {
   add(kept: KeptRun): void
   /** To be called when a run has ended: from now on it can be forgotten. */
   end(runId: string, now: number): void
+  /** Sees to it that a run that was never seen is not started any more: it counts as expired. */
+  bar(runId: string): void
   /** Forgets the ended runs of a session at once. */
   forget(sessionId: string): void
   /** Runs that have not ended. */
@@ -62,11 +69,16 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
   const expired = new Set<string>()
   let bytes = 0
 
+  const bar = (runId: string): void => {
+    if (!isId('run', runId)) return
+    expired.add(runId)
+    const [oldest] = expired
+    if (oldest !== undefined && expired.size > maxExpired) expired.delete(oldest)
+  }
   const expire = (runId: string, { run }: KeptRun): void => {
     ended.delete(runId)
     bytes -= run.log.length * 2
-    expired.add(runId)
-    if (expired.size > maxExpired) for (const oldest of expired) return void expired.delete(oldest)
+    bar(runId)
   }
   const sweep = (now: number): void => {
     for (const [runId, kept] of ended) {
@@ -91,6 +103,7 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       bytes += kept.run.log.length * 2
       sweep(now)
     },
+    bar,
     forget(sessionId) {
       for (const [runId, kept] of ended) if (kept.run.sessionId === sessionId) expire(runId, kept)
     },

@@ -38,7 +38,9 @@ export interface RunLog {
 }
 
 type Kind = 'message' | 'thinking'
-type Block = { readonly at: number; readonly kind: Kind; text: string } | { readonly at: number; readonly event: LogEvent }
+type Block =
+  | { readonly at: number; readonly kind: Kind; text: string }
+  | { readonly at: number; readonly event: LogEvent }
 
 /** A block's text is a rope until it is read; reading flattens it, so its length bounds what one read can cost. */
 const blockChars = 4_096
@@ -131,8 +133,12 @@ export function createRunLog(): RunLog {
       if (at === 0 || at === length) return at
       const before = unit(at - 1)
       const after = unit(at)
-      const isPair = before !== undefined && after !== undefined && before.kind === after.kind &&
-        (before.code & 0xfc00) === 0xd800 && (after.code & 0xfc00) === 0xdc00
+      const isPair =
+        before !== undefined &&
+        after !== undefined &&
+        before.kind === after.kind &&
+        (before.code & 0xfc00) === 0xd800 &&
+        (after.code & 0xfc00) === 0xdc00
       return isPair ? at - 1 : at
     },
 

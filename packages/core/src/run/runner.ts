@@ -1,5 +1,13 @@
 import type { Clock } from '../clock.ts'
-import { driveFuse, fuseDueAt, fuseInput, startFuse, stepFuse, type FuseInput, type FusePolicy } from '../transforms/fuse.ts'
+import {
+  driveFuse,
+  fuseDueAt,
+  fuseInput,
+  startFuse,
+  stepFuse,
+  type FuseInput,
+  type FusePolicy,
+} from '../transforms/fuse.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
 import type { InterruptedBy, TerminalEvent } from '../wire/events.ts'
@@ -24,6 +32,8 @@ export interface RunOptions {
 /** What an interrupt did. @public */
 export interface InterruptOutcome {
   readonly outcome: 'interrupted' | 'already_done'
+  /** How the run ended; `interrupted` also when somebody else did it earlier. */
+  readonly reason: TerminalEvent['reason']
   readonly position: number
   readonly partial: Partial
 }
@@ -95,7 +105,11 @@ export function startRun(options: RunOptions): Run {
     fuse = stepFuse(fuse, input, policy)
     if (fuse.phase === 'blown') fail(fuse.error)
   }
-  const fuseDriver = driveFuse(clock, () => fuseDueAt(fuse, policy), (now) => stepFuseWith({ type: 'tick', now }))
+  const fuseDriver = driveFuse(
+    clock,
+    () => fuseDueAt(fuse, policy),
+    (now) => stepFuseWith({ type: 'tick', now }),
+  )
 
   /** The events of one read are one batch: readers are woken once. */
   const accept = (events: readonly UpstreamEvent[]): void => {
@@ -128,10 +142,18 @@ export function startRun(options: RunOptions): Run {
         accept(events)
         if (hasEnded()) return
       }
-      fail(new ChatError('upstream_incomplete', 'The model server ended its reply without finishing it.', { retryable: true }))
+      fail(
+        new ChatError('upstream_incomplete', 'The model server ended its reply without finishing it.', {
+          retryable: true,
+        }),
+      )
     } catch (error) {
       // An upstream that is told to stop throws; by then the run has ended, and the step below does nothing.
-      fail(isChatError(error) ? error : new ChatError('upstream_failed', 'The model server failed.', { cause: error, retryable: true }))
+      fail(
+        isChatError(error)
+          ? error
+          : new ChatError('upstream_failed', 'The model server failed.', { cause: error, retryable: true }),
+      )
     }
   }
 
@@ -157,7 +179,8 @@ export function startRun(options: RunOptions): Run {
     interrupt(by, position) {
       const outcome = hasEnded() ? 'already_done' : 'interrupted'
       step({ type: 'interrupt', by, position: log.place(position) })
-      return { outcome, position: log.length, partial: log.partial() }
+      const reason = state.phase === 'ended' ? state.terminal.reason : 'interrupted'
+      return { outcome, reason, position: log.length, partial: log.partial() }
     },
     attach(reader) {
       disarmOrphan()

@@ -9,7 +9,10 @@ export interface SessionOptions {
 }
 
 /** @public */
-export const sessionDefaults: Readonly<{ maxIdle: number; idleMs: number }> = Object.freeze({ maxIdle: 100, idleMs: 1_800_000 })
+export const sessionDefaults: Readonly<{ maxIdle: number; idleMs: number }> = Object.freeze({
+  maxIdle: 100,
+  idleMs: 1_800_000,
+})
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveSessions(options: SessionOptions = {}): typeof sessionDefaults {

@@ -41,7 +41,10 @@ export interface Claim {
 /** What a claim does: the session with its new run, and the run that ends in the same step. @public */
 export type Claimed =
   | { readonly busy: string }
-  | { readonly session: Session; readonly ends: { readonly runId: string; readonly position: number | undefined } | null }
+  | {
+      readonly session: Session
+      readonly ends: { readonly runId: string; readonly position: number | undefined } | null
+    }
 
 /**
  * Claims a session for a new run, in one step: whether it forks, what it ends, and that it is taken now.

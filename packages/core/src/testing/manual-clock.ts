@@ -17,7 +17,10 @@ export function manualClock(startAt = 0): ManualClock {
 
   /** The timer that is due first; of two at one time, the one that was set first. */
   const take = (until: number): { at: number; fire: () => void } | undefined => {
-    const next = timers.reduce<(typeof timers)[number] | undefined>((first, timer) => (first && first.at <= timer.at ? first : timer), undefined)
+    const next = timers.reduce<(typeof timers)[number] | undefined>(
+      (first, timer) => (first && first.at <= timer.at ? first : timer),
+      undefined,
+    )
     if (!next || next.at > until) return undefined
     timers = timers.filter((timer) => timer !== next)
     return next

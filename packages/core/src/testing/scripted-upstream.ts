@@ -43,7 +43,10 @@ export function scriptedUpstream(
   let taken = 0
   let open = 0
 
-  async function* generate(request: UpstreamRequest, signal: AbortSignal): AsyncGenerator<readonly UpstreamEvent[], void, undefined> {
+  async function* generate(
+    request: UpstreamRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly UpstreamEvent[], void, undefined> {
     const queue: (readonly UpstreamEvent[] | 'end' | Error)[] = []
     let more = (): void => {}
     let leave = (): void => {}

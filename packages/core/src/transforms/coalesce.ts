@@ -49,7 +49,9 @@ function merge(a: Delta, b: Delta): Delta | undefined {
  * fails or the reader cancels, the timer ends with it.
  * @public
  */
-export function coalesce(options: CoalesceOptions & { readonly clock?: Clock | undefined } = {}): TransformStream<ChatEvent, ChatEvent> {
+export function coalesce(
+  options: CoalesceOptions & { readonly clock?: Clock | undefined } = {},
+): TransformStream<ChatEvent, ChatEvent> {
   const policy = resolveCoalesce(options)
   const clock = options.clock ?? systemClock
   let state = coalesceStart

@@ -73,7 +73,10 @@ export function startFuse(now: number): FuseState {
 export function fuseDueAt(state: FuseState, policy: FusePolicy): number {
   if (state.phase === 'blown') return Infinity
   const { startedAt, deltaAt } = state
-  return Math.min(startedAt + policy.maxRunMs, deltaAt === null ? startedAt + policy.firstDeltaMs : deltaAt + policy.stallMs)
+  return Math.min(
+    startedAt + policy.maxRunMs,
+    deltaAt === null ? startedAt + policy.firstDeltaMs : deltaAt + policy.stallMs,
+  )
 }
 
 /** One step. Returns the same object when nothing changed. @public */
@@ -94,8 +97,10 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
     }
     case 'tick': {
       if (input.now < fuseDueAt(state, policy)) return state
-      if (input.now >= state.startedAt + policy.maxRunMs) return blown('run_too_long', `The run took longer than ${policy.maxRunMs} ms.`)
-      if (state.deltaAt === null) return blown('upstream_silent', `The model server sent nothing for ${policy.firstDeltaMs} ms.`, true)
+      if (input.now >= state.startedAt + policy.maxRunMs)
+        return blown('run_too_long', `The run took longer than ${policy.maxRunMs} ms.`)
+      if (state.deltaAt === null)
+        return blown('upstream_silent', `The model server sent nothing for ${policy.firstDeltaMs} ms.`, true)
       return blown('upstream_stalled', `The model server fell silent for ${policy.stallMs} ms.`, true)
     }
   }
@@ -171,7 +176,9 @@ export function driveFuse(clock: Clock, dueAt: () => number, tick: (now: number)
  * {@link ChatError} when it blows. Ends quietly with its source; on cancel the timer ends.
  * @public
  */
-export function fuse(options: FuseOptions & { readonly clock?: Clock | undefined } = {}): TransformStream<UpstreamEvent, UpstreamEvent> {
+export function fuse(
+  options: FuseOptions & { readonly clock?: Clock | undefined } = {},
+): TransformStream<UpstreamEvent, UpstreamEvent> {
   const policy = resolveFuse(options)
   const clock = options.clock ?? systemClock
   let state = startFuse(clock.now())
@@ -187,7 +194,11 @@ export function fuse(options: FuseOptions & { readonly clock?: Clock | undefined
   }
   const transformer: Transformer<UpstreamEvent, UpstreamEvent> & { cancel(): void } = {
     start(out) {
-      driver = driveFuse(clock, () => fuseDueAt(state, policy), (now) => step({ type: 'tick', now }, out))
+      driver = driveFuse(
+        clock,
+        () => fuseDueAt(state, policy),
+        (now) => step({ type: 'tick', now }, out),
+      )
     },
     transform(event, out) {
       if (step(fuseInput(event, clock.now()), out)) out.enqueue(event)

@@ -30,7 +30,9 @@ export function heartbeatDueAt(sentAt: number, policy: typeof heartbeatDefaults)
  * does not read gets none. The timer ends when the source ends or fails and when the reader cancels.
  * @public
  */
-export function heartbeat(options: HeartbeatOptions & { readonly clock?: Clock | undefined } = {}): TransformStream<ChatEvent, ChatEvent> {
+export function heartbeat(
+  options: HeartbeatOptions & { readonly clock?: Clock | undefined } = {},
+): TransformStream<ChatEvent, ChatEvent> {
   const policy = resolveHeartbeat(options)
   const clock = options.clock ?? systemClock
   let sentAt = clock.now()

@@ -9,7 +9,13 @@ import type { Transport } from './transport.ts'
 export function fetchTransport(options: { readonly fetch?: typeof globalThis.fetch | undefined } = {}): Transport {
   return async ({ url, method, headers, body, signal }) => {
     const send = options.fetch ?? globalThis.fetch
-    const response = await send(url, { method, headers, signal, redirect: 'error', ...(body === undefined ? {} : { body }) })
+    const response = await send(url, {
+      method,
+      headers,
+      signal,
+      redirect: 'error',
+      ...(body === undefined ? {} : { body }),
+    })
     return {
       status: response.status,
       header: (name) => response.headers.get(name) ?? undefined,

@@ -10,7 +10,10 @@ const maxErrorChars = 8_192
  */
 export function unreachable(cause: unknown, signal: AbortSignal): never {
   if (signal.aborted || cause instanceof ChatError) throw cause
-  throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', { cause, retryable: true })
+  throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', {
+    cause,
+    retryable: true,
+  })
 }
 
 /** What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway. */
@@ -23,7 +26,8 @@ export async function httpError(response: TransportResponse, model: string): Pro
   if (status === 429 || status === 503) {
     return new ChatError('upstream_busy', 'The model server is busy.', { cause, retryable: true })
   }
-  if (status >= 500) return new ChatError('upstream_failed', `The model server failed (HTTP ${status}).`, { cause, retryable: true })
+  if (status >= 500)
+    return new ChatError('upstream_failed', `The model server failed (HTTP ${status}).`, { cause, retryable: true })
   return new ChatError('upstream_rejected', `The model server refused the request (HTTP ${status}).`, { cause })
 }
 

@@ -36,7 +36,10 @@ export function ollama(options: OllamaOptions): Upstream {
   if (!model) throw new TypeError('ollama({ model }): name a model, as `ollama list` shows it.')
   const url = baseUrl(options.url ?? 'http://127.0.0.1:11434')
 
-  async function* generate(request: UpstreamRequest, signal: AbortSignal): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  async function* generate(
+    request: UpstreamRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const response = await transport({
       method: 'POST',
       url: `${url}/api/chat`,
@@ -79,14 +82,17 @@ export function ollama(options: OllamaOptions): Upstream {
 
 function baseUrl(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') throw new TypeError(`ollama({ url }): not an http(s) URL: ${url}`)
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+    throw new TypeError(`ollama({ url }): not an http(s) URL: ${url}`)
   return parsed.origin + parsed.pathname.replace(/\/+$/, '')
 }
 
 /** Names of the models in an answer of `/api/tags` or `/api/ps`. @public */
 export function modelNames(list: unknown): string[] {
   const models = record(list)['models']
-  return Array.isArray(models) ? models.map((entry) => text(record(entry)['name'])).filter((name) => name !== undefined) : []
+  return Array.isArray(models)
+    ? models.map((entry) => text(record(entry)['name'])).filter((name) => name !== undefined)
+    : []
 }
 
 const withTag = (name: string): string => (name.includes(':') ? name : `${name}:latest`)
@@ -112,13 +118,24 @@ function ollamaMessages(turns: readonly ChatTurn[]): Record<string, unknown>[] {
     return {
       role,
       content,
-      ...(calls === undefined ? {} : { tool_calls: calls.map((call) => ({ id: call.id, function: { name: call.name, arguments: call.arguments } })) }),
+      ...(calls === undefined
+        ? {}
+        : {
+            tool_calls: calls.map((call) => ({
+              id: call.id,
+              function: { name: call.name, arguments: call.arguments },
+            })),
+          }),
       ...(callId === undefined ? {} : { tool_name: names.get(callId), tool_call_id: callId }),
     }
   })
 }
 
-function ollamaTool({ name, description = '', parameters = { type: 'object', properties: {} } }: ToolDefinition): Record<string, unknown> {
+function ollamaTool({
+  name,
+  description = '',
+  parameters = { type: 'object', properties: {} },
+}: ToolDefinition): Record<string, unknown> {
   return { type: 'function', function: { name, description, parameters } }
 }
 
@@ -140,7 +157,8 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     last = line
     const parsed = parseLine(line)
     const value = 'value' in parsed ? parsed.value : undefined
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return void events.push({ malformed: line.slice(0, 200) })
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return void events.push({ malformed: line.slice(0, 200) })
     const frame = record(value)
     if ('error' in frame) {
       finished = true

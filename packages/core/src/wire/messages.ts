@@ -76,14 +76,24 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const last = turns.at(-1)!
   if (last.role !== 'user' && last.role !== 'tool') refuse('The last message must be from the user or a tool.')
 
-  const session = optional(body, 'session_id', (value) => isId('sess', value), 'sess_ and 22 to 64 letters, digits, - or _')
+  const session = optional(
+    body,
+    'session_id',
+    (value) => isId('sess', value),
+    'sess_ and 22 to 64 letters, digits, - or _',
+  )
   const run = optional(body, 'run_id', (value) => isId('run', value), 'run_ and 22 to 64 letters, digits, - or _')
   const model = optional(body, 'model', isString, 'a string')
   const options = optional(body, 'options', isObject, 'an object')
   const tools = optional(body, 'tools', Array.isArray, 'an array')
   const think = optional(body, 'think', (value) => isBoolean(value) || isString(value), 'a boolean or a string')
   const interrupts = optional(body, 'interrupts', isObject, 'an object')
-  const whenBusy = optional(body, 'when_busy', (value) => value === 'interrupt' || value === 'reject', '"interrupt" or "reject"')
+  const whenBusy = optional(
+    body,
+    'when_busy',
+    (value) => value === 'interrupt' || value === 'reject',
+    '"interrupt" or "reject"',
+  )
   if (body['resume'] !== undefined && body['resume'] !== null) refuse('resume is not supported by this gateway.')
   return {
     messages: turns,
@@ -123,7 +133,7 @@ function parseObject(json: string): Json {
 function parseInterrupts(value: Json): { run_id: string; position?: number } {
   if (!isId('run', value['run_id'])) refuse('interrupts.run_id must be the id of a run.')
   const position = optional(value, 'position', isPosition, 'a whole number >= 0')
-  return { run_id: value['run_id'] as string, ...(position === undefined ? {} : { position }) }
+  return { run_id: value['run_id'], ...(position === undefined ? {} : { position }) }
 }
 
 function parseTurn(value: unknown, at: string): ChatTurn {
@@ -138,7 +148,9 @@ function parseTurn(value: unknown, at: string): ChatTurn {
     content: parseContent(value['content'], at, role as Role),
     ...(value['interrupted'] === true ? { interrupted: true } : {}),
     ...(thinking === undefined ? {} : { thinking }),
-    ...(calls === undefined || calls.length === 0 ? {} : { tool_calls: calls.map((call, i) => parseCall(call, `${at}.tool_calls[${i}]`)) }),
+    ...(calls === undefined || calls.length === 0
+      ? {}
+      : { tool_calls: calls.map((call, i) => parseCall(call, `${at}.tool_calls[${i}]`)) }),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
   }
 }

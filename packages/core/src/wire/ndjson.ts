@@ -73,7 +73,9 @@ export type NdjsonLine = { readonly value: unknown } | { readonly malformed: str
  * NDJSON decoding as a stage: bytes in, parsed lines out. Backpressure and cancel pass through.
  * @public
  */
-export function ndjsonDecode(options: { readonly maxChars?: number | undefined } = {}): TransformStream<Uint8Array, NdjsonLine> {
+export function ndjsonDecode(
+  options: { readonly maxChars?: number | undefined } = {},
+): TransformStream<Uint8Array, NdjsonLine> {
   const decoder = createLineDecoder(options)
   return new TransformStream({
     transform(bytes, out) {

@@ -28,7 +28,10 @@ const defaultMaxChars = 4_194_304
  * @public
  */
 export function createSseDecoder(
-  options: { readonly maxChars?: number | undefined; readonly onComment?: ((comment: string) => void) | undefined } = {},
+  options: {
+    readonly maxChars?: number | undefined
+    readonly onComment?: ((comment: string) => void) | undefined
+  } = {},
 ): SseDecoder {
   const { maxChars = defaultMaxChars, onComment } = options
   let frames: SseFrame[] = []
@@ -47,7 +50,8 @@ export function createSseDecoder(
     push(bytes) {
       if (!overflow) parser.feed(utf8.decode(bytes, { stream: true }))
       // What came before the long frame is given out first; a decoder that has overflowed throws ever after.
-      if (overflow && frames.length === 0) throw new ChatError('overflow', `An SSE frame is longer than ${maxChars} characters.`)
+      if (overflow && frames.length === 0)
+        throw new ChatError('overflow', `An SSE frame is longer than ${maxChars} characters.`)
       const complete = frames
       frames = []
       return complete
@@ -64,11 +68,15 @@ export function encodeSse(json: string, position?: number): string {
  * SSE decoding as a stage: bytes in, frames out. Backpressure and cancel pass through.
  * @public
  */
-export function sseDecode(options: { readonly maxChars?: number | undefined } = {}): TransformStream<Uint8Array, SseFrame> {
+export function sseDecode(
+  options: { readonly maxChars?: number | undefined } = {},
+): TransformStream<Uint8Array, SseFrame> {
   const decoder = createSseDecoder(options)
   return new TransformStream({
     transform(bytes, out) {
       for (const frame of decoder.push(bytes)) out.enqueue(frame)
     },
+    // A frame that was too long in the last read, behind whole ones, is said now.
+    flush: () => void decoder.push(new Uint8Array()),
   })
 }

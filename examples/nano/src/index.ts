@@ -1,0 +1,5 @@
+export { nanoDefaults, startNano, type Nano, type NanoOptions } from './start.ts'
+export { generate, type EndReason, type GenerateOptions, type Piece } from './model/generate.ts'
+export { createModel, type Memory, type Model } from './model/model.ts'
+export type { Message } from './model/prompt.ts'
+export type { RunnerStats } from './runner/runner.ts'

@@ -1,0 +1,25 @@
+export { createChatClient } from './client.ts'
+export { streamChat, type StreamChatOptions } from './stream-chat.ts'
+export {
+  type ChatClient,
+  type ChatClientOptions,
+  type ChatMessage,
+  type ChatSession,
+  type ChatSnapshot,
+  type ChatStatus,
+  type GatewayStatus,
+  type InterruptResult,
+  type MessageState,
+  type RequestOptions,
+} from './types.ts'
+export { type Endpoint } from './connection.ts'
+export {
+  ChatError,
+  isChatError,
+  type ChatErrorCode,
+  type ChatEvent,
+  type ChatTurn,
+  type ErrorBody,
+  type ToolCall,
+  type Usage,
+} from '@midstream/core'

@@ -1,0 +1,35 @@
+import { isChatError, type ChatEvent, type ChatTurn } from '@midstream/core'
+import { droppedError, readEvents, request, type Endpoint } from './connection.ts'
+import type { RequestOptions } from './types.ts'
+
+/** @public */
+export interface StreamChatOptions extends Endpoint, RequestOptions {
+  /** The history; the last message is the user's. */
+  readonly messages: readonly ChatTurn[]
+  /** Aborting ends the run and throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * One reply as an async iterator of events, for scripts and bots. Leaving the loop ends the run.
+ * @returns Every event up to and including the terminal one; a failed run ends with one, too.
+ * @throws {ChatError} What the gateway answered; `network`; `dropped` when the body ended without a terminal event.
+ * @public
+ */
+export async function* streamChat(options: StreamChatOptions): AsyncGenerator<ChatEvent, void, undefined> {
+  const { messages, signal, model, options: modelOptions, tools, think } = options
+  const json = { messages, model, options: modelOptions, tools, think }
+  const response = await request(options, '', { method: 'POST', json, ...(signal ? { signal } : {}) })
+  try {
+    for await (const batch of readEvents(response)) {
+      for (const { event } of batch) {
+        yield event
+        if ('done' in event) return
+      }
+    }
+  } catch (cause) {
+    if (signal?.aborted || isChatError(cause)) throw cause
+    throw droppedError(cause)
+  }
+  throw droppedError()
+}

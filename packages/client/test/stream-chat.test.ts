@@ -1,0 +1,51 @@
+import { createGateway } from '@midstream/core/gateway'
+import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
+import { expect, test } from 'vitest'
+import { streamChat } from '../src/stream-chat.ts'
+
+const messages = [{ role: 'user' as const, content: 'Hello' }]
+
+test('streamChat: yields every event of one reply and ends after the terminal one', async () => {
+  const upstream = scriptedUpstream({ script: (run) => (run.send('Hi'), run.finish('stop', { completion_tokens: 1 })) })
+  const fetch = gatewayFetch(createGateway({ upstream }))
+  const kinds: string[] = []
+  for await (const event of streamChat({ url: '/api/chat', fetch, messages })) kinds.push(Object.keys(event)[0]!)
+  expect(kinds).toEqual(['session_id', 'status', 'message', 'done'].filter((kind) => kinds.includes(kind)))
+  expect(kinds.at(-1)).toBe('done')
+})
+
+test('streamChat: leaving the loop ends the run', async () => {
+  const upstream = scriptedUpstream({ script: (run) => run.send('Hi') })
+  const fetch = gatewayFetch(createGateway({ upstream }))
+  for await (const event of streamChat({ url: '/api/chat', fetch, messages })) if ('message' in event) break
+  await upstream.replies[0]!.left
+  expect(upstream.open).toBe(0)
+})
+
+test('streamChat: aborting throws the reason of the signal and ends the run', async () => {
+  const upstream = scriptedUpstream({ script: (run) => run.send('Hi') })
+  const fetch = gatewayFetch(createGateway({ upstream }))
+  const abort = new AbortController()
+  const read = async (): Promise<void> => {
+    for await (const event of streamChat({ url: '/api/chat', fetch, messages, signal: abort.signal })) {
+      if ('message' in event) abort.abort(new Error('enough'))
+    }
+  }
+  await expect(read()).rejects.toThrow('enough')
+  await upstream.replies[0]!.left
+})
+
+test('streamChat: a body without a terminal event is a drop', async () => {
+  const fetch = (): Promise<Response> => Promise.resolve(new Response('data: {"message":"Hi"}\n\n'))
+  const read = async (): Promise<void> => {
+    for await (const event of streamChat({ url: '/api/chat', fetch, messages }))
+      expect(event).toEqual({ message: 'Hi' })
+  }
+  await expect(read()).rejects.toMatchObject({ code: 'dropped', retryable: true })
+})
+
+test('streamChat: what the gateway refuses is thrown with its code', async () => {
+  const fetch = gatewayFetch(createGateway({ upstream: scriptedUpstream() }))
+  const read = streamChat({ url: '/api/chat', fetch, messages: [] }).next()
+  await expect(read).rejects.toMatchObject({ code: 'bad_request', status: 400 })
+})

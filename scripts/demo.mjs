@@ -1,0 +1,64 @@
+// `npm run demo`: installs, builds, and serves the chat example and its gateway until Ctrl-C.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root, tool } from './toolchain.mjs'
+
+const usage = `usage: npm run demo -- [--port N] [--upstream URL] [--model NAME]
+
+  --port N         port of the page and its gateway (default 8080)
+  --upstream URL   an Ollama server (default: http://127.0.0.1:11434 when it answers, else the embedded model)
+  --model NAME     model to use (default: qwen3:32b where it is there, else the first)`
+
+function parse() {
+  const options = {
+    port: { type: 'string' },
+    upstream: { type: 'string' },
+    model: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  }
+  const { values } = parseArgs({ options })
+  const { port = '8080', upstream, model, help = false } = values
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error(`--port must be 0 to 65535, got "${port}"`)
+  if (upstream !== undefined && !/^https?:$/.test(URL.canParse(upstream) ? new URL(upstream).protocol : '')) {
+    throw new Error(`--upstream must be an http(s) URL, got "${upstream}"`)
+  }
+  if (model === '') throw new Error('--model must not be empty')
+  return {
+    help,
+    flags: ['--port', port, ...(upstream ? ['--upstream', upstream] : []), ...(model ? ['--model', model] : [])],
+  }
+}
+
+/** Runs one step silently; its output is shown when it failed. Progress goes to stderr: stdout is the server's one line. */
+async function prepare(name, args) {
+  process.stderr.write(`${name} … `)
+  const { code, output, ms } = await tool('pnpm', args, { quiet: true })
+  process.stderr.write(code === 0 ? `${(ms / 1000).toFixed(1)} s\n` : `failed\n${output}`)
+  if (code !== 0) process.exit(code)
+}
+
+async function main() {
+  let parsed
+  try {
+    parsed = parse()
+  } catch (error) {
+    console.error(`${error.message}\n\n${usage}`)
+    return 2
+  }
+  if (parsed.help) {
+    console.log(usage)
+    return 0
+  }
+  await prepare('Installing', ['install', ...(existsSync(join(root, 'pnpm-lock.yaml')) ? ['--frozen-lockfile'] : [])])
+  await prepare('Building', ['--filter', '{./examples/chat}...', 'run', 'build'])
+  const server = join('examples', 'chat', 'dist', 'server.js')
+  return (await tool('node', [server, ...parsed.flags], { graceful: true })).code
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}

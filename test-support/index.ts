@@ -1,0 +1,31 @@
+import { accessSync, appendFileSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/**
+ * Looks for a system program that a test needs.
+ * @param name - As found on PATH: `chromium`.
+ * @param install - The command that installs it, for the person who reads why a test was skipped.
+ * @returns Its path, or null: then the test skips (`test.skipIf(program === null)`), and `npm test` prints what to install.
+ * @throws {Error} When it is missing and MIDSTREAM_REQUIRE_ALL=1 (as in CI).
+ */
+export function requireProgram(name: string, install: string): string | null {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, name)
+    if (isExecutable(path)) return path
+  }
+  const reason = `${name} (${install})`
+  if (process.env['MIDSTREAM_REQUIRE_ALL'] === '1') throw new Error(`missing: ${reason}`)
+  const skips = process.env['MIDSTREAM_SKIPS']
+  if (skips) appendFileSync(skips, `${reason}\n`)
+  else console.warn(`skipped for want of ${reason}`)
+  return null
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false // missing, or not ours to run
+  }
+}
