@@ -21,26 +21,25 @@ export interface ChatState {
   readonly run: ActiveRun | null
 }
 
+/** What happens to the active run; a step with the id of another run changes nothing. */
+type RunInput = { readonly runId: string } & (
+  | { readonly type: 'event'; readonly event: ChatEvent; readonly position: number | undefined }
+  | { readonly type: 'reconnect'; readonly attempt: number }
+  | { readonly type: 'lose'; readonly state: 'failed' | 'dropped'; readonly error: ErrorBody }
+)
+
 export type ChatInput =
   /** A request is on its way; the last message is the reply it asks for. */
   | { readonly type: 'submit'; readonly runId: string; readonly messages: readonly ChatMessage[] }
-  | { readonly type: 'event'; readonly runId: string; readonly event: ChatEvent; readonly position: number | undefined }
   /** A person cut in: the reply stays as it was shown. */
   | { readonly type: 'freeze'; readonly shown: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. */
   | { readonly type: 'confirm'; readonly reply: ChatMessage }
-  | { readonly type: 'reconnect'; readonly runId: string; readonly attempt: number }
-  | { readonly type: 'lose'; readonly runId: string; readonly state: 'failed' | 'dropped'; readonly error: ErrorBody }
   | { readonly type: 'clear' }
+  | RunInput
 
-export const emptySnapshot: ChatSnapshot = Object.freeze({
-  messages: Object.freeze([]),
-  status: 'idle',
-  attempt: 0,
-  error: null,
-  model: null,
-})
-export const emptyChat: ChatState = Object.freeze({ snapshot: emptySnapshot, run: null })
+export const emptySnapshot: ChatSnapshot = { messages: [], status: 'idle', attempt: 0, error: null, model: null }
+export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null }
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
@@ -50,12 +49,6 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       const { messages, runId } = input
       return { snapshot: at('submitting', snapshot, { messages, error: null }), run: { runId, position: 0, spans: [] } }
     }
-    case 'event':
-      return run?.runId === input.runId ? stepEvent(snapshot, run, input.event, input.position ?? run.position) : state
-    case 'reconnect':
-      return run?.runId === input.runId
-        ? { snapshot: at('reconnecting', snapshot, { attempt: input.attempt }), run }
-        : state
     case 'freeze':
       return { snapshot: at('interrupting', withReply(snapshot, { ...input.shown, state: 'interrupted' })), run: null }
     case 'confirm': {
@@ -66,11 +59,17 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
         run,
       }
     }
-    case 'lose':
-      return run?.runId === input.runId ? ended(snapshot, input.state, input.error) : state
     case 'clear':
-      return { ...emptyChat, snapshot: { ...emptySnapshot, model: snapshot.model } }
+      return emptyChat
+    default:
+      return run?.runId === input.runId ? stepRun(snapshot, run, input) : state
   }
+}
+
+function stepRun(snapshot: ChatSnapshot, run: ActiveRun, input: RunInput): ChatState {
+  if (input.type === 'event') return stepEvent(snapshot, run, input.event, input.position ?? run.position)
+  if (input.type === 'lose') return ended(snapshot, input.state, input.error)
+  return { snapshot: at('reconnecting', snapshot, { attempt: input.attempt }), run }
 }
 
 function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): ChatState {
@@ -85,9 +84,8 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
   if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
   if ('reset' in event) {
     const spans = run.spans.map((span): Span => (span.kind === 'thinking' ? { ...span, kind: 'void' } : span))
-    const { thinking: _, ...rest } = reply
     return {
-      snapshot: withReply(snapshot, rest),
+      snapshot: withReply(snapshot, { ...reply, thinking: undefined }),
       run: { ...run, position, spans: [...spans, { at: run.position, kind: 'void' }] },
     }
   }
@@ -103,7 +101,7 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
     return { snapshot: at('idle', withReply(snapshot, { ...reply, state: 'done' })), run: null }
   const cut = cutReply(reply, run, terminal.position)
   if (terminal.by === 'orphan' || terminal.by === 'shutdown') {
-    const message = `The gateway ended the reply (${terminal.by}).`
+    const message = `The gateway ended the reply: ${terminal.by}`
     return ended(withReply(snapshot, cut), 'dropped', { code: 'dropped', message, retryable: true })
   }
   return { snapshot: at('idle', withReply(snapshot, { ...cut, state: 'interrupted' })), run: null }
@@ -120,13 +118,15 @@ function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMes
   return {
     ...reply,
     content: reply.content.slice(0, left.message),
-    ...(reply.thinking === undefined ? {} : { thinking: reply.thinking.slice(0, left.thinking) }),
-    ...(reply.toolCalls === undefined ? {} : { toolCalls: reply.toolCalls.slice(0, left.tool_call) }),
-    ...(reply.data === undefined ? {} : { data: reply.data.slice(0, left.data) }),
+    thinking: reply.thinking?.slice(0, left.thinking),
+    toolCalls: reply.toolCalls?.slice(0, left.tool_call),
+    data: reply.data?.slice(0, left.data),
   }
 }
 
-function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', error: ErrorBody): ChatState {
+function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): ChatState {
+  const { code, message, retryable } = reason
+  const error = { code, message, retryable }
   const reply: ChatMessage = { ...snapshot.messages.at(-1)!, state, error }
   return { snapshot: at('error', withReply(snapshot, reply), { error }), run: null }
 }

@@ -12,7 +12,7 @@ export async function request(
   endpoint: Endpoint,
   path: string,
   init: Omit<RequestInit, 'headers'> & {
-    readonly json?: unknown
+    readonly json?: object
     readonly headers?: Readonly<Record<string, string>>
   } = {},
 ): Promise<Response> {
@@ -21,12 +21,12 @@ export async function request(
   const send = endpoint.fetch ?? globalThis.fetch
   const response = await send(endpoint.url.replace(/\/$/, '') + path, {
     ...rest,
-    credentials: endpoint.credentials ?? 'same-origin',
-    headers: { ...own, ...headers, ...(json === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    ...(endpoint.credentials && { credentials: endpoint.credentials }),
+    headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
+    body: json ? JSON.stringify(json) : null,
   }).catch((cause: unknown) => {
     if (init.signal?.aborted) throw cause
-    throw new ChatError('network', 'The gateway cannot be reached.', { cause, retryable: true })
+    throw new ChatError('network', 'The gateway cannot be reached', { cause, retryable: true })
   })
   if (response.ok) return response
   const { status } = response
@@ -34,8 +34,8 @@ export async function request(
     (body: { error?: ErrorBody } | null) => body?.error,
     () => undefined,
   )
-  if (error?.code) throw new ChatError(error.code, error.message, { retryable: error.retryable, status })
-  throw new ChatError('network', `The gateway answered HTTP ${status}.`, { retryable: status >= 500, status })
+  const { code = 'network', message = `HTTP ${status} from the gateway`, retryable = status >= 500 } = error ?? {}
+  throw new ChatError(code, message, { retryable })
 }
 
 /** One event of a body, with the position after it where it has one. */
@@ -69,5 +69,5 @@ export async function* readEvents(response: Response): AsyncGenerator<readonly R
 
 /** The error of a body that ended without a terminal event: never a success. */
 export function droppedError(cause?: unknown): ChatError {
-  return new ChatError('dropped', 'The connection was lost before the reply had ended.', { cause, retryable: true })
+  return new ChatError('dropped', 'The connection was lost', { cause, retryable: true })
 }

@@ -1,4 +1,4 @@
-import { isChatError, type ChatError, type ChatEvent, type Clock } from '@midstream/core'
+import { isChatError, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
 import { droppedError, readEvents, request, type Endpoint, type Received } from './connection.ts'
 import { isHidden } from './schedule.ts'
 
@@ -12,12 +12,11 @@ export interface RunLink {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly maxMs: number
-  /** How long to wait before an attempt, ms. */
-  readonly backoffMs: (attempt: number) => number
+  readonly random: RandomBytes
 }
 
-/** A batch of events, or word that the connection was lost and that an attempt to get another one will follow. */
-export type Reading = readonly Received[] | { readonly attempt: number }
+/** An event, or word that the connection was lost and that an attempt to get another one will follow. */
+export type Reading = Received | { readonly attempt: number }
 
 /** Silence of so many heartbeats is a drop. */
 const silentHeartbeats = 3
@@ -38,21 +37,9 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let attempt = 0
   let lostAt: number | undefined
 
-  /** Drops what was there already, and cuts off the part of a delta that was. A gap cannot be read over. */
-  const fence = ({ event, position: after }: Received): Received[] => {
-    if (after === undefined) return [{ event, position: after }]
-    const before = position
-    const start = after - units(event)
-    if (start > before) throw droppedError()
-    if (after <= before) return []
-    position = after
-    return [{ event: start === before ? event : tail(event, before - start), position: after }]
-  }
-
   for (;;) {
     const connection = new AbortController()
-    const abort = (): void => connection.abort(signal.reason)
-    signal.addEventListener('abort', abort)
+    const either = AbortSignal.any([signal, connection.signal])
     const watchdog = watch(
       clock,
       () => silentHeartbeats * heartbeatMs,
@@ -60,45 +47,44 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     )
     let cause: unknown
     try {
-      signal.throwIfAborted()
       // Once a frame has come, the run is there: starting it again could only be refused.
       const response = opened
         ? await request(endpoint, `/runs/${runId}`, {
             headers: { 'last-event-id': String(position) },
-            signal: connection.signal,
+            signal: either,
           })
-        : await request(endpoint, '', { method: 'POST', json, signal: connection.signal })
+        : await request(endpoint, '', { method: 'POST', json, signal: either })
       for await (const batch of readEvents(response)) {
         watchdog.feed()
-        const fresh = batch.flatMap(fence)
-        for (const { event } of batch) if ('session_id' in event) heartbeatMs = event.heartbeat_ms
-        if (batch.length > 0) {
+        for (const received of batch) {
+          const { event, position: after } = received
           opened = true
           attempt = 0
           lostAt = undefined
+          if ('session_id' in event) heartbeatMs = event.heartbeat_ms
+          if (after !== undefined) {
+            // What is known is dropped. A gap is not read over: the next connection starts where it is.
+            if (after <= position) continue
+            if (after - units(event) !== position) throw droppedError()
+            position = after
+          }
+          yield received
+          if ('done' in event) return
         }
-        if (fresh.length > 0) yield fresh
-        if (fresh.some(({ event }) => 'done' in event)) return
       }
     } catch (error) {
       if (signal.aborted || isRefusal(error)) throw error
       cause = error
     } finally {
       watchdog.stop()
-      signal.removeEventListener('abort', abort)
       connection.abort()
     }
     lostAt ??= clock.now()
     if (clock.now() - lostAt >= link.maxMs) throw isChatError(cause) ? cause : droppedError(cause)
     attempt += 1
     yield { attempt }
-    await pause(clock, link.backoffMs(attempt), signal)
+    await pause(clock, backoffMs(attempt, link.random), signal)
   }
-}
-
-/** The gateway has spoken: asking again would give the same answer. */
-function isRefusal(error: unknown): error is ChatError {
-  return isChatError(error) && error.code !== 'network' && error.code !== 'dropped'
 }
 
 /** How many units of the run's log an event is. */
@@ -107,9 +93,14 @@ function units(event: ChatEvent): number {
   return 'thinking' in event ? event.thinking.length : 1
 }
 
-function tail(event: ChatEvent, from: number): ChatEvent {
-  if ('message' in event) return { message: event.message.slice(from) }
-  return 'thinking' in event ? { thinking: event.thinking.slice(from) } : event
+/** 250 ms, doubling up to 8 s, shortened by up to half: pages that lost one gateway must not come back in step. */
+function backoffMs(attempt: number, random: RandomBytes): number {
+  return Math.min(8_000, 125 * 2 ** attempt) * (1 - random(new Uint8Array(1))[0]! / 512)
+}
+
+/** The gateway has spoken: asking again would give the same answer. */
+function isRefusal(error: unknown): error is ChatError {
+  return isChatError(error) && error.code !== 'network' && error.code !== 'dropped'
 }
 
 /** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */
@@ -131,21 +122,18 @@ function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed()
 /** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const page = typeof document === 'undefined' ? undefined : document
+    const over = new AbortController()
     const done = (): void => {
       disarm()
-      signal.removeEventListener('abort', done)
-      globalThis.removeEventListener?.('online', done)
-      page?.removeEventListener('visibilitychange', shown)
+      over.abort()
       resolve()
     }
-    const shown = (): void => {
-      if (!isHidden()) done()
-    }
     const disarm = clock.after(ms, done)
-    signal.addEventListener('abort', done)
-    globalThis.addEventListener?.('online', done)
-    page?.addEventListener('visibilitychange', shown)
+    const on = (target: EventTarget | undefined, type: string, heard = done): void =>
+      target?.addEventListener?.(type, heard, { signal: over.signal })
+    on(signal, 'abort')
+    on(globalThis as unknown as EventTarget, 'online')
+    on(globalThis.document, 'visibilitychange', () => isHidden() || done())
     if (signal.aborted) done()
   })
 }

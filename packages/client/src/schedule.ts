@@ -5,26 +5,16 @@ const hiddenMs = 500
  * Publishes with the next paint of a visible page. A hidden page paints nothing and a program has no page: there, text
  * is published as soon as the read that brought it is done.
  */
-export function nextPaint(publish: () => void): () => void {
-  if (typeof requestAnimationFrame === 'function' && !isHidden()) {
-    const stop = (): void => {
-      cancelAnimationFrame(frame)
-      clearTimeout(timer)
-    }
-    const run = (): void => {
-      stop()
-      publish()
-    }
-    const frame = requestAnimationFrame(run)
-    // A page that is hidden before its paint has none: nothing may wait for it forever.
-    const timer = setTimeout(run, hiddenMs)
-    return stop
+export function nextPaint(publish: () => void): void {
+  if (typeof requestAnimationFrame !== 'function' || isHidden()) return queueMicrotask(publish)
+  const run = (): void => {
+    cancelAnimationFrame(frame)
+    clearTimeout(timer)
+    publish()
   }
-  let wanted = true
-  queueMicrotask(() => {
-    if (wanted) publish()
-  })
-  return () => (wanted = false)
+  const frame = requestAnimationFrame(run)
+  // A page that is hidden before its paint has none: nothing may wait for it forever.
+  const timer = setTimeout(run, hiddenMs)
 }
 
 /** A hidden tab may show less than the person has seen elsewhere. */

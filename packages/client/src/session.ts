@@ -1,39 +1,38 @@
-import { createId, isChatError, systemClock, toErrorBody, type ChatTurn, type InterruptOutcome } from '@midstream/core'
+import { createId, isChatError, systemClock, type ChatError, type InterruptOutcome } from '@midstream/core'
 import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState } from './chat-state.ts'
 import { request } from './connection.ts'
 import { readRun } from './read-run.ts'
-import { resolveReconnect } from './reconnect.ts'
 import { isHidden, nextPaint } from './schedule.ts'
 import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult } from './types.ts'
 
 /** A run to end, and how much of it the person has seen; without a position, all of it. */
 interface Interrupts {
   readonly run_id: string
-  readonly position?: number
+  readonly position: number | undefined
 }
 
 /** Creates the store of one conversation. */
 export function createSession(options: ChatClientOptions): ChatSession {
-  const { clock = systemClock, random, schedule = nextPaint, model, options: modelOptions, tools, think } = options
-  const { maxMs, backoffMs } = resolveReconnect(options.reconnect)
+  const { clock = systemClock, schedule = nextPaint } = options
+  const random = options.random ?? ((bytes) => crypto.getRandomValues(bytes))
+  const maxMs = options.reconnect?.maxMs ?? 120_000
+  if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
   const listeners = new Set<() => void>()
   let sessionId = createId('sess', random)
   let state: ChatState = emptyChat
   /** What the person sees. Text runs ahead of it by a paint at most. */
   let shown: ChatState = emptyChat
-  let unschedule: (() => void) | undefined
+  let scheduled = false
   /** Gives up the body of the active run. */
   let abort = new AbortController()
   /** The last interrupt, until the gateway has confirmed it. */
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
 
   const publish = (): void => {
-    unschedule?.()
-    unschedule = undefined
+    scheduled = false
     if (shown === state) return
-    const changed = shown.snapshot !== state.snapshot
     shown = state
-    if (changed) for (const listener of listeners) listener()
+    for (const listener of listeners) listener()
   }
   const step = (input: ChatInput): void => {
     // The gateway has forked: another conversation stood under this id.
@@ -60,28 +59,28 @@ export function createSession(options: ChatClientOptions): ChatSession {
     const isBehind = isHidden() || state.snapshot.status === 'reconnecting'
     const { snapshot, run } = isBehind ? state : shown
     const reply = snapshot.messages.at(-1)!
-    const ends = { run_id: state.run.runId, ...(isBehind ? {} : { position: run?.position ?? 0 }) }
+    const ends = { run_id: state.run.runId, position: isBehind ? undefined : run?.position }
     step({ type: 'freeze', shown: reply })
     abort.abort()
     return { ends, reply: state.snapshot.messages.at(-1)! }
   }
 
-  const confirm = async (ends: Interrupts, reply: ChatMessage): Promise<InterruptResult> => {
+  const confirm = async (ends: Interrupts, frozen: ChatMessage): Promise<InterruptResult> => {
+    let reply = frozen
+    let outcome: InterruptResult['outcome'] = 'unconfirmed'
     try {
-      const { position } = ends
-      const json = position === undefined ? {} : { position }
-      const answer = await request(options, `/runs/${ends.run_id}/interrupt`, { method: 'POST', json })
-      const outcome = (await answer.json()) as InterruptOutcome
-      step({ type: 'confirm', reply: confirmed(reply, position, outcome) })
-      await painted()
-      return { outcome: outcome.outcome }
+      const json = { position: ends.position }
+      const response = await request(options, `/runs/${ends.run_id}/interrupt`, { method: 'POST', json })
+      const answer = (await response.json()) as InterruptOutcome
+      reply = confirmed(frozen, ends.position, answer)
+      outcome = answer.outcome
     } catch (error) {
-      step({ type: 'confirm', reply })
-      await painted()
-      // A run that the gateway does not know or keep any more is over.
-      const isOver = isChatError(error) && (error.status === 404 || error.status === 410)
-      return { outcome: isOver ? 'already_done' : 'unconfirmed' }
+      // A run that the gateway does not know, or not any more, is over.
+      if (isChatError(error) && (error.code === 'not_found' || error.code === 'expired')) outcome = 'already_done'
     }
+    step({ type: 'confirm', reply })
+    await painted()
+    return { outcome }
   }
 
   /** Starts a run whose reply follows these messages; whatever runs is ended by the same request. */
@@ -95,13 +94,10 @@ export function createSession(options: ChatClientOptions): ChatSession {
     step({ type: 'submit', runId, messages: [...messages, reply] })
     publish()
     const json = {
+      ...options.body,
       session_id: sessionId,
       run_id: runId,
       messages: messages.flatMap(toTurn),
-      model,
-      options: modelOptions,
-      tools,
-      think,
       interrupts: ends,
       reconnect: true,
     }
@@ -110,17 +106,18 @@ export function createSession(options: ChatClientOptions): ChatSession {
 
   const follow = async (runId: string, reply: ChatMessage, json: object, signal: AbortSignal): Promise<ChatMessage> => {
     try {
-      const link = { endpoint: options, runId, json, signal, clock, maxMs, backoffMs }
+      const link = { endpoint: options, runId, json, signal, clock, random, maxMs }
       for await (const reading of readRun(link)) {
         if (state.run?.runId !== runId) break
         if ('attempt' in reading) step({ type: 'reconnect', runId, attempt: reading.attempt })
-        else for (const received of reading) step({ type: 'event', runId, ...received })
-        unschedule ??= schedule(publish)
+        else step({ type: 'event', runId, ...reading })
+        if (!scheduled) schedule(publish)
+        scheduled = true
       }
     } catch (cause) {
-      // What the person gave up is over already, and this step does nothing.
+      // An abort comes after the step that ended the run; then this one does nothing. All else is a ChatError.
       const text = state.run?.position ?? 0
-      step({ type: 'lose', runId, state: text > 0 ? 'dropped' : 'failed', error: toErrorBody(cause) })
+      step({ type: 'lose', runId, state: text > 0 ? 'dropped' : 'failed', error: cause as ChatError })
     }
     await painted()
     await unconfirmed?.result
@@ -138,7 +135,7 @@ export function createSession(options: ChatClientOptions): ChatSession {
     getServerSnapshot: () => emptySnapshot,
 
     send(text) {
-      if (text.trim() === '') throw new TypeError('send(text): text is blank.')
+      if (text.trim() === '') throw new TypeError('send(text): text is blank')
       const message: ChatMessage = { id: createId('msg', random), role: 'user', content: text, state: 'done' }
       return start((messages) => [...messages, message])
     },
@@ -180,29 +177,17 @@ export function createSession(options: ChatClientOptions): ChatSession {
 /** The reply as the gateway has it now: cut back further, or whole after all. */
 function confirmed(frozen: ChatMessage, position: number | undefined, answer: InterruptOutcome): ChatMessage {
   const { outcome, reason, partial } = answer
-  const { thinking: _, ...rest } = frozen
-  const cut = {
-    ...rest,
-    content: partial.content,
-    ...(partial.thinking === undefined ? {} : { thinking: partial.thinking }),
-  }
-  const reply = position !== undefined && answer.position >= position ? frozen : cut
-  const isWhole =
-    outcome === 'already_done' && reason !== 'interrupted' && reason !== 'error' && reply.content === partial.content
-  return isWhole ? { ...reply, state: 'done' } : reply
+  const isCut = position === undefined || answer.position < position
+  const reply = isCut ? { ...frozen, content: partial.content, thinking: partial.thinking } : frozen
+  const isFinished = outcome === 'already_done' && reason !== 'interrupted' && reason !== 'error'
+  return isFinished && reply.content === partial.content ? { ...reply, state: 'done' } : reply
 }
 
 /** A message as it goes up: what is shown, and that a person cut it off. */
-function toTurn({ role, content, state, thinking, toolCalls }: ChatMessage): ChatTurn[] {
+function toTurn({ role, content, state, thinking, toolCalls }: ChatMessage): object[] {
   if (role === 'user') return [{ role, content }]
-  if (content === '' && toolCalls === undefined) return []
-  return [
-    {
-      role,
-      content,
-      ...(state === 'interrupted' ? { interrupted: true as const } : {}),
-      // Servers want the thinking back only with a tool call (providers differ); without one it is dead weight.
-      ...(toolCalls === undefined ? {} : { tool_calls: toolCalls, ...(thinking === undefined ? {} : { thinking }) }),
-    },
-  ]
+  if (content === '' && !toolCalls) return []
+  const interrupted = state === 'interrupted' || undefined
+  // Servers want the thinking back only with a tool call (providers differ); without one it is dead weight.
+  return [{ role, content, interrupted, tool_calls: toolCalls, thinking: toolCalls && thinking }]
 }

@@ -3,9 +3,11 @@ import { droppedError, readEvents, request, type Endpoint } from './connection.t
 import type { RequestOptions } from './types.ts'
 
 /** @public */
-export interface StreamChatOptions extends Endpoint, RequestOptions {
+export interface StreamChatOptions extends Endpoint {
   /** The history; the last message is the user's. */
   readonly messages: readonly ChatTurn[]
+  /** What the request says besides the history. */
+  readonly body?: RequestOptions | undefined
   /** Aborting ends the run and throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -17,9 +19,9 @@ export interface StreamChatOptions extends Endpoint, RequestOptions {
  * @public
  */
 export async function* streamChat(options: StreamChatOptions): AsyncGenerator<ChatEvent, void, undefined> {
-  const { messages, signal, model, options: modelOptions, tools, think } = options
-  const json = { messages, model, options: modelOptions, tools, think }
-  const response = await request(options, '', { method: 'POST', json, ...(signal ? { signal } : {}) })
+  const { messages, signal, body } = options
+  const json = { ...body, messages }
+  const response = await request(options, '', { method: 'POST', json, signal: signal ?? null })
   try {
     for await (const batch of readEvents(response)) {
       for (const { event } of batch) {

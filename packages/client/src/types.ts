@@ -13,13 +13,13 @@ export interface ChatMessage {
   readonly role: 'user' | 'assistant'
   /** What the person sees of it: the same that is sent with the next request. */
   readonly content: string
-  readonly thinking?: string
-  readonly toolCalls?: readonly ToolCall[]
+  readonly thinking?: string | undefined
+  readonly toolCalls?: readonly ToolCall[] | undefined
   /** Events of the app's own, in their order. */
-  readonly data?: readonly DataEvent['data'][]
+  readonly data?: readonly DataEvent['data'][] | undefined
   readonly state: MessageState
   /** Why it failed or was dropped. */
-  readonly error?: ErrorBody
+  readonly error?: ErrorBody | undefined
 }
 
 /**
@@ -103,14 +103,10 @@ export interface RequestOptions {
 export interface ReconnectOptions {
   /** Longest time without a connection before the message is given up as `dropped`, ms. @defaultValue 120000 */
   readonly maxMs?: number | undefined
-  /** First wait between two attempts, ms; it doubles, and each is shortened by chance. @defaultValue 250 */
-  readonly firstMs?: number | undefined
-  /** Longest wait between two attempts, ms. @defaultValue 8000 */
-  readonly longestMs?: number | undefined
 }
 
 /** @public */
-export interface ChatClientOptions extends RequestOptions {
+export interface ChatClientOptions {
   /** Where the gateway is mounted, e.g. `/api/chat`. */
   readonly url: string
   /** @defaultValue the platform's */
@@ -123,10 +119,12 @@ export interface ChatClientOptions extends RequestOptions {
   /** @defaultValue 'same-origin' */
   readonly credentials?: RequestCredentials | undefined
   /**
-   * Runs `publish` when the page is next painted; returns how to call that off.
+   * Runs `publish` when the page is next painted.
    * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
    */
-  readonly schedule?: ((publish: () => void) => () => void) | undefined
+  readonly schedule?: ((publish: () => void) => void) | undefined
+  /** What every request says besides the history. */
+  readonly body?: RequestOptions | undefined
   readonly reconnect?: ReconnectOptions | undefined
   readonly clock?: Clock | undefined
   readonly random?: RandomBytes | undefined

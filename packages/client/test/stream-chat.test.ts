@@ -47,5 +47,5 @@ test('streamChat: a body without a terminal event is a drop', async () => {
 test('streamChat: what the gateway refuses is thrown with its code', async () => {
   const fetch = gatewayFetch(createGateway({ upstream: scriptedUpstream() }))
   const read = streamChat({ url: '/api/chat', fetch, messages: [] }).next()
-  await expect(read).rejects.toMatchObject({ code: 'bad_request', status: 400 })
+  await expect(read).rejects.toMatchObject({ code: 'bad_request' })
 })

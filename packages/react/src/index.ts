@@ -1,5 +1,5 @@
 export { useChatStream, type UseChatStreamOptions, type UseChatStreamResult } from './use-chat-stream.ts'
-export { createChatClient, streamChat } from '@midstream/client'
+export { createChatClient } from '@midstream/client'
 export type {
   ChatClient,
   ChatClientOptions,

@@ -134,16 +134,20 @@ export function createGateway(options: GatewayOptions): Gateway {
     return chat
   }
 
+  const checkRoom = (run: Run): void => {
+    if (run.readers < policy.limits.readers) return
+    throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
+  }
+
   const read = (run: Run, position: number): GatewayReply => {
-    if (run.readers >= policy.limits.readers) {
-      throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
-    }
+    checkRoom(run)
     const { coalesce, heartbeat } = policy
     return streamReply(createReader(run, { clock, coalesce, heartbeat, position }), run)
   }
 
   /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */
   const whole = async (run: Run, signal: AbortSignal): Promise<GatewayReply> => {
+    checkRoom(run)
     const leave = run.attach(() => undefined)
     signal.addEventListener('abort', leave)
     if (signal.aborted) leave()
@@ -157,8 +161,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { done: _, ...how } = terminal
       return jsonReply(200, { ...ids, message, ...how }, headers)
     }
-    const { status: code } = errorReply(run.error)
-    return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, headers)
+    const { status: code, headers: wait } = errorReply(run.error)
+    return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, { ...wait, ...headers })
   }
 
   /** Asked once, however many want to know. */

@@ -22,7 +22,7 @@ export interface LimitOptions {
 }
 
 /** @public */
-export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } = Object.freeze({
+export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } = /* @__PURE__ */ Object.freeze({
   runs: 1_000,
   readers: 64,
   bodyBytes: 1_048_576,
@@ -67,9 +67,9 @@ export const gatewayDefaults: Readonly<{
   requestOptions: readonly string[]
   interruptedNote: string
   orphanMs: number
-}> = Object.freeze({
+}> = /* @__PURE__ */ Object.freeze({
   basePath: '/api/chat',
-  requestOptions: Object.freeze(['temperature', 'top_p', 'top_k', 'seed', 'stop']),
+  requestOptions: /* @__PURE__ */ Object.freeze(['temperature', 'top_p', 'top_k', 'seed', 'stop']),
   interruptedNote: '[interrupted by the user]',
   orphanMs: 30_000,
 })
@@ -114,6 +114,19 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
       throw new TypeError(`allowedOrigins must look like https://app.example, got ${origin}`)
     }
   }
+  const coalesce = resolveCoalesce(options.coalesce)
+  const heartbeat = resolveHeartbeat(options.heartbeat)
+  const fuse = resolveFuse(options.fuse)
+  if (heartbeat.intervalMs >= fuse.firstDeltaMs) {
+    throw new RangeError(
+      `heartbeat.intervalMs must be < fuse.firstDeltaMs, or no ping ever comes: ${heartbeat.intervalMs}, ${fuse.firstDeltaMs}`,
+    )
+  }
+  if (coalesce.windowMs >= heartbeat.intervalMs) {
+    throw new RangeError(
+      `coalesce.windowMs must be < heartbeat.intervalMs, or pings overtake text: ${coalesce.windowMs}, ${heartbeat.intervalMs}`,
+    )
+  }
   return {
     upstream,
     basePath,
@@ -125,9 +138,9 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     allowedOrigins: new Set(options.allowedOrigins),
     authorize: options.authorize,
     orphanMs,
-    coalesce: resolveCoalesce(options.coalesce),
-    heartbeat: resolveHeartbeat(options.heartbeat),
-    fuse: resolveFuse(options.fuse),
+    coalesce,
+    heartbeat,
+    fuse,
     sessions: resolveSessions(options.sessions),
     keep: resolveKeep(options.keep),
     limits,

@@ -42,8 +42,10 @@ export function createRuns(policy: GatewayPolicy): Runs {
 
   const kept = (runId: string, owner: Owner): KeptRun | undefined => {
     const found = runs.get(runId, clock.now())
+    if (!found) return undefined
+    const ownedBy = found === 'expired' ? runs.expiredOwner(runId) : found.owner
+    if (ownedBy !== owner) throw notFound('run')
     if (found === 'expired') throw new ChatError('expired', 'The run has ended and is no longer kept.')
-    if (found && found.owner !== owner) throw notFound('run')
     return found
   }
   const sessionOf = (sessionId: string, owner: Owner): Session | undefined => {
@@ -54,7 +56,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
   /** A run that somebody wants ended: one that is not there yet must not start, and one that is not theirs goes on. */
   const stoppable = (runId: string, owner: Owner): Run | undefined => {
     const found = runs.get(runId, clock.now())
-    if (!found) runs.bar(runId)
+    if (!found) runs.bar(runId, owner)
     return found && found !== 'expired' && found.owner === owner && found.run.state.phase !== 'ended'
       ? found.run
       : undefined
@@ -130,7 +132,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
     interrupt(runId, owner, position) {
       const found = kept(runId, owner)
       if (found) return found.run.interrupt('person', position)
-      runs.bar(runId)
+      runs.bar(runId, owner)
       throw notFound('run')
     },
 

@@ -12,11 +12,12 @@ export interface KeepOptions {
 }
 
 /** @public */
-export const keepDefaults: Readonly<{ keepRunMs: number; maxRuns: number; maxBytes: number }> = Object.freeze({
-  keepRunMs: 300_000,
-  maxRuns: 1_000,
-  maxBytes: 67_108_864,
-})
+export const keepDefaults: Readonly<{ keepRunMs: number; maxRuns: number; maxBytes: number }> =
+  /* @__PURE__ */ Object.freeze({
+    keepRunMs: 300_000,
+    maxRuns: 1_000,
+    maxBytes: 67_108_864,
+  })
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveKeep(options: KeepOptions = {}): typeof keepDefaults {
@@ -53,7 +54,9 @@ export interface RunCache {
   /** To be called when a run has ended: from now on it can be forgotten. */
   end(runId: string, now: number): void
   /** Sees to it that a run that was never seen is not started any more: it counts as expired. */
-  bar(runId: string): void
+  bar(runId: string, owner: string | undefined): void
+  /** Who may be told that the run has expired. */
+  expiredOwner(runId: string): string | undefined
   /** Forgets the ended runs of a session at once. */
   forget(sessionId: string): void
   /** Runs that have not ended. */
@@ -66,19 +69,20 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
   const active = new Map<string, KeptRun>()
   // In the order in which they ended.
   const ended = new Map<string, KeptRun>()
-  const expired = new Set<string>()
+  /** Owners by run id. */
+  const expired = new Map<string, string | undefined>()
   let bytes = 0
 
-  const bar = (runId: string): void => {
+  const bar = (runId: string, owner: string | undefined): void => {
     if (!isId('run', runId)) return
-    expired.add(runId)
-    const [oldest] = expired
+    expired.set(runId, owner)
+    const [oldest] = expired.keys()
     if (oldest !== undefined && expired.size > maxExpired) expired.delete(oldest)
   }
-  const expire = (runId: string, { run }: KeptRun): void => {
+  const expire = (runId: string, { run, owner }: KeptRun): void => {
     ended.delete(runId)
     bytes -= run.log.length * 2
-    bar(runId)
+    bar(runId, owner)
   }
   const sweep = (now: number): void => {
     for (const [runId, kept] of ended) {
@@ -104,6 +108,7 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       sweep(now)
     },
     bar,
+    expiredOwner: (runId) => expired.get(runId),
     forget(sessionId) {
       for (const [runId, kept] of ended) if (kept.run.sessionId === sessionId) expire(runId, kept)
     },

@@ -14,8 +14,8 @@ export type RunInput =
   | { readonly type: 'fail'; readonly error: ErrorBody; readonly position: number }
 
 /** @public */
-export const runStart: RunState = Object.freeze({ phase: 'waiting' })
-const generating: RunState = Object.freeze({ phase: 'generating' })
+export const runStart: RunState = /* @__PURE__ */ Object.freeze({ phase: 'waiting' })
+const generating: RunState = /* @__PURE__ */ Object.freeze({ phase: 'generating' })
 
 /** One step of a run. Returns the same object when nothing changed. @public */
 export function stepRun(state: RunState, input: RunInput): RunState {

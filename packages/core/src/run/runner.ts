@@ -98,6 +98,8 @@ export function startRun(options: RunOptions): Run {
     wake()
   }
   const fail = (error: unknown): void => {
+    // What an upstream throws when it is told to stop is no failure, and a second one is not why the run ended.
+    if (hasEnded()) return
     failure = error
     step({ type: 'fail', error: toErrorBody(error), position: log.length })
   }
@@ -130,6 +132,7 @@ export function startRun(options: RunOptions): Run {
       log.append(event)
       if (log.length > before) step({ type: 'delta' })
     }
+    if (hasEnded()) return
     fuseDriver.look()
     wake()
   }
@@ -148,7 +151,6 @@ export function startRun(options: RunOptions): Run {
         }),
       )
     } catch (error) {
-      // An upstream that is told to stop throws; by then the run has ended, and the step below does nothing.
       fail(
         isChatError(error)
           ? error

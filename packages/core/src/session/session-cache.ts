@@ -9,7 +9,7 @@ export interface SessionOptions {
 }
 
 /** @public */
-export const sessionDefaults: Readonly<{ maxIdle: number; idleMs: number }> = Object.freeze({
+export const sessionDefaults: Readonly<{ maxIdle: number; idleMs: number }> = /* @__PURE__ */ Object.freeze({
   maxIdle: 100,
   idleMs: 1_800_000,
 })

@@ -8,7 +8,7 @@ export interface CoalesceOptions {
 }
 
 /** @public */
-export const coalesceDefaults: Readonly<{ windowMs: number }> = Object.freeze({ windowMs: 100 })
+export const coalesceDefaults: Readonly<{ windowMs: number }> = /* @__PURE__ */ Object.freeze({ windowMs: 100 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveCoalesce(options: CoalesceOptions = {}): typeof coalesceDefaults {
@@ -23,7 +23,7 @@ export interface CoalesceState {
 }
 
 /** Before the first text, which goes at once. @public */
-export const coalesceStart: CoalesceState = Object.freeze({ opensAt: -Infinity })
+export const coalesceStart: CoalesceState = /* @__PURE__ */ Object.freeze({ opensAt: -Infinity })
 
 /** When what waits may go: text when the window opens, anything else now, and the text before it with it. @public */
 export function coalesceDueAt(state: CoalesceState, waiting: 'text' | 'other'): number {

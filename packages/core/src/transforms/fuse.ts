@@ -22,7 +22,7 @@ export interface FuseOptions {
 export type FusePolicy = { readonly [Name in keyof FuseOptions]-?: number }
 
 /** @public */
-export const fuseDefaults: FusePolicy = Object.freeze({
+export const fuseDefaults: FusePolicy = /* @__PURE__ */ Object.freeze({
   malformed: 3,
   stallMs: 5_000,
   toolStallMs: 60_000,
@@ -62,7 +62,8 @@ export type FuseInput =
   /** A valid frame without progress: an empty delta, a role, a count. */
   | { readonly type: 'alive' }
   | { readonly type: 'malformed' }
-  | { readonly type: 'tick'; readonly now: number }
+  /** `held`: nobody reads, so the silence is not the upstream's. */
+  | { readonly type: 'tick'; readonly now: number; readonly held?: boolean }
 
 /** @public */
 export function startFuse(now: number): FuseState {
@@ -101,6 +102,7 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
         return blown('run_too_long', `The run took longer than ${policy.maxRunMs} ms.`)
       if (state.deltaAt === null)
         return blown('upstream_silent', `The model server sent nothing for ${policy.firstDeltaMs} ms.`, true)
+      if (input.held) return { ...state, deltaAt: input.now }
       return blown('upstream_stalled', `The model server fell silent for ${policy.stallMs} ms.`, true)
     }
   }
@@ -138,7 +140,7 @@ function utf8Bytes(text: string): number {
 export interface FuseDriver {
   /** To be called after a step: the next tick may be due earlier than before. */
   look(): void
-  /** Ends the timer. */
+  /** Ends the timer, for good. */
   stop(): void
 }
 
@@ -168,7 +170,11 @@ export function driveFuse(clock: Clock, dueAt: () => number, tick: (now: number)
     if (at < armedFor) arm(at, () => arm(clock.now(), second))
   }
   look()
-  return { look, stop: () => disarm() }
+  const stop = (): void => {
+    disarm()
+    armedFor = -Infinity // whoever looks again, say at the end of a batch, arms nothing
+  }
+  return { look, stop }
 }
 
 /**
@@ -183,6 +189,8 @@ export function fuse(
   const clock = options.clock ?? systemClock
   let state = startFuse(clock.now())
   let driver: FuseDriver | undefined
+  // Backpressure has stopped the upstream since its last event; when it was let go again is only known to a window.
+  let held = false
 
   const step = (input: FuseInput, out: TransformStreamDefaultController<UpstreamEvent>): boolean => {
     state = stepFuse(state, input, policy)
@@ -192,16 +200,22 @@ export function fuse(
     out.error(state.error)
     return false
   }
+  const isFull = (out: TransformStreamDefaultController<UpstreamEvent>): boolean => (out.desiredSize ?? 0) <= 0
   const transformer: Transformer<UpstreamEvent, UpstreamEvent> & { cancel(): void } = {
     start(out) {
       driver = driveFuse(
         clock,
         () => fuseDueAt(state, policy),
-        (now) => step({ type: 'tick', now }, out),
+        (now) => {
+          step({ type: 'tick', now, held }, out)
+          held &&= isFull(out)
+        },
       )
     },
     transform(event, out) {
-      if (step(fuseInput(event, clock.now()), out)) out.enqueue(event)
+      if (!step(fuseInput(event, clock.now()), out)) return
+      out.enqueue(event)
+      held = isFull(out)
     },
     flush: () => driver?.stop(),
     cancel: () => driver?.stop(),

@@ -8,7 +8,7 @@ export interface HeartbeatOptions {
 }
 
 /** @public */
-export const heartbeatDefaults: Readonly<{ intervalMs: number }> = Object.freeze({ intervalMs: 5_000 })
+export const heartbeatDefaults: Readonly<{ intervalMs: number }> = /* @__PURE__ */ Object.freeze({ intervalMs: 5_000 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveHeartbeat(options: HeartbeatOptions = {}): typeof heartbeatDefaults {
@@ -18,7 +18,7 @@ export function resolveHeartbeat(options: HeartbeatOptions = {}): typeof heartbe
 }
 
 /** The heartbeat of every reader. A data frame, as SDK parsers drop comments. @public */
-export const ping: PingEvent = Object.freeze({ ping: 'keepalive' })
+export const ping: PingEvent = /* @__PURE__ */ Object.freeze({ ping: 'keepalive' })
 
 /** When the next ping is due, given when the reader last got anything. @public */
 export function heartbeatDueAt(sentAt: number, policy: typeof heartbeatDefaults): number {
@@ -27,7 +27,7 @@ export function heartbeatDueAt(sentAt: number, policy: typeof heartbeatDefaults)
 
 /**
  * The heartbeat as a stage for custom servers: events pass through, and a ping is added after a silence. A reader that
- * does not read gets none. The timer ends when the source ends or fails and when the reader cancels.
+ * does not read finds one at most. The timer ends when the source ends or fails and when the reader cancels.
  * @public
  */
 export function heartbeat(

@@ -9,7 +9,9 @@ const maxErrorChars = 8_192
  * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.
  */
 export function unreachable(cause: unknown, signal: AbortSignal): never {
-  if (signal.aborted || cause instanceof ChatError) throw cause
+  // Not the cause: node:http says of an abort in mid body that the connection was reset.
+  if (signal.aborted) throw signal.reason
+  if (cause instanceof ChatError) throw cause
   throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', {
     cause,
     retryable: true,

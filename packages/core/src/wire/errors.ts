@@ -54,17 +54,14 @@ export class ChatError extends Error {
   override readonly name: string = 'ChatError'
   readonly code: ChatErrorCode
   readonly retryable: boolean
-  /** HTTP status, where an answer had one. */
-  readonly status: number | undefined
   constructor(
     code: ChatErrorCode,
     message: string,
-    options: { readonly cause?: unknown; readonly retryable?: boolean; readonly status?: number | undefined } = {},
+    options: { readonly cause?: unknown; readonly retryable?: boolean } = {},
   ) {
     super(message, { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
-    this.status = options.status
   }
 }
 
@@ -73,7 +70,7 @@ export class ChatError extends Error {
  * @public
  */
 export function isChatError(value: unknown): value is ChatError {
-  return value instanceof Error && value.name === 'ChatError' && 'code' in value && 'retryable' in value
+  return value instanceof Error && value.name === 'ChatError' && 'code' in value
 }
 
 /**

@@ -24,23 +24,16 @@ const defaultMaxChars = 4_194_304
  * Creates a decoder for one SSE body. Comments and unknown fields are ignored; a frame that the body's end cuts off
  * is never given out (WHATWG HTML §9.2.6), because for a chat it is evidence of truncation.
  * @param options.maxChars - Longest unfinished frame, UTF-16 code units. Default 4 194 304.
- * @param options.onComment - Told of comment lines: they prove that the transport is alive, nothing more.
  * @public
  */
-export function createSseDecoder(
-  options: {
-    readonly maxChars?: number | undefined
-    readonly onComment?: ((comment: string) => void) | undefined
-  } = {},
-): SseDecoder {
-  const { maxChars = defaultMaxChars, onComment } = options
+export function createSseDecoder(options: { readonly maxChars?: number | undefined } = {}): SseDecoder {
+  const { maxChars = defaultMaxChars } = options
   let frames: SseFrame[] = []
   let overflow = false
   // The parser strips the one leading BOM; a decoder that did so too would strip two.
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   const parser = createParser({
     maxBufferSize: maxChars,
-    onComment,
     onEvent: ({ id, event, data }: EventSourceMessage) => void frames.push({ id, event, data }),
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') overflow = true
