@@ -132,7 +132,7 @@ function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
     const on = (target: EventTarget | undefined, type: string, heard = done): void =>
       target?.addEventListener?.(type, heard, { signal: over.signal })
     on(signal, 'abort')
-    on(globalThis as unknown as EventTarget, 'online')
+    on(globalThis, 'online')
     on(globalThis.document, 'visibilitychange', () => isHidden() || done())
     if (signal.aborted) done()
   })
