@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts'
+import { resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
 import { resolveKeep, type keepDefaults, type KeepOptions } from '../run/run-cache.ts'
 import type { Run } from '../run/runner.ts'
 import { resolveSessions, type sessionDefaults, type SessionOptions } from '../session/session-cache.ts'
@@ -52,6 +53,8 @@ export interface GatewayOptions {
   readonly coalesce?: CoalesceOptions | undefined
   readonly heartbeat?: HeartbeatOptions | undefined
   readonly fuse?: FuseOptions | undefined
+  /** When a failed model server is asked again; false never does. */
+  readonly recovery?: RecoveryOptions | false | undefined
   readonly sessions?: SessionOptions | undefined
   readonly keep?: KeepOptions | undefined
   readonly limits?: LimitOptions | undefined
@@ -88,6 +91,7 @@ export interface GatewayPolicy {
   readonly coalesce: typeof coalesceDefaults
   readonly heartbeat: typeof heartbeatDefaults
   readonly fuse: FusePolicy
+  readonly recovery: RecoveryPolicy | undefined
   readonly sessions: typeof sessionDefaults
   readonly keep: typeof keepDefaults
   readonly limits: typeof limitDefaults
@@ -141,6 +145,8 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     coalesce,
     heartbeat,
     fuse,
+    recovery:
+      options.recovery === undefined || options.recovery === false ? undefined : resolveRecovery(options.recovery),
     sessions: resolveSessions(options.sessions),
     keep: resolveKeep(options.keep),
     limits,

@@ -3,6 +3,7 @@ import { startRun, type InterruptOutcome, type Run } from '../run/runner.ts'
 import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
+import { continuationPoint } from '../upstream/continuation.ts'
 import { ChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
@@ -62,11 +63,22 @@ export function createRuns(policy: GatewayPolicy): Runs {
       : undefined
   }
 
+  /** How much of a partial stays: at the last run's own delta boundary, where that run is still known and left this text. */
+  const continuation = (content: string, lastRun: LastRun | null): { run_id?: string; position: number } => {
+    const found = lastRun ? runs.get(lastRun.runId, clock.now()) : undefined
+    if (!found || found === 'expired') return { position: continuationPoint(content, undefined) }
+    const { run } = found
+    const before = run.continues?.position ?? 0
+    const isOfRun = content.length > before && run.log.partial().content.startsWith(content.slice(before))
+    const deltaEnds = isOfRun ? run.log.deltaEnds().map((end) => before + end) : undefined
+    return { run_id: run.runId, position: continuationPoint(content, deltaEnds) }
+  }
+
   const onEnd = (run: Run): void => {
     const now = clock.now()
-    runs.end(run.runId, now)
+    const begun = runs.end(run.runId, now)?.begun ?? ''
     const session = sessions.get(run.sessionId, now)
-    if (session) sessions.put(releaseSession(session, lastRunOf(run), now), now)
+    if (session) sessions.put(releaseSession(session, lastRunOf(run, begun), now), now)
     try {
       policy.onRunEnd?.(run)
     } catch {
@@ -107,9 +119,12 @@ export function createRuns(policy: GatewayPolicy): Runs {
       superseded?.interrupt('superseded', claimed.ends?.position)
       const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
       const model = chat.model ?? upstream.model
+      const partial = chat.resume && chat.messages.at(-1)!.content
+      const continues = partial === undefined ? undefined : continuation(partial, lastRun)
+      const begun = partial?.slice(0, continues?.position) ?? ''
       const request = {
         model,
-        messages: history(chat.messages, lastRun, policy.system),
+        messages: history(partial === undefined ? chat.messages : chat.messages.slice(0, -1), lastRun, policy.system),
         tools: chat.tools,
         think: chat.think,
         options: chat.options,
@@ -119,13 +134,16 @@ export function createRuns(policy: GatewayPolicy): Runs {
         runId,
         sessionId: id,
         model,
-        generate: (signal) => upstream.generate(request, signal),
+        generate: (signal, prefill) => upstream.generate({ ...request, prefill: begun + prefill }, signal),
+        continues,
         clock,
+        random,
         fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
+        recovery: policy.recovery,
         orphanMs: chat.reconnect ? policy.orphanMs : 0,
         onEnd,
       })
-      runs.add({ run, owner, body: bodyHash })
+      runs.add({ run, owner, body: bodyHash, begun })
       return run
     },
 
@@ -161,12 +179,12 @@ export function createRuns(policy: GatewayPolicy): Runs {
   }
 }
 
-function lastRunOf(run: Run): LastRun {
+function lastRunOf(run: Run, begun: string): LastRun {
   const terminal = run.state.phase === 'ended' ? run.state.terminal : undefined
   return {
     runId: run.runId,
     interruptedBy: terminal?.reason === 'interrupted' ? terminal.by : null,
-    reply: hash64(run.log.partial().content),
+    reply: hash64(begun + run.log.partial().content),
   }
 }
 

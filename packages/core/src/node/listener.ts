@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { GatewayReply } from '../gateway/reply.ts'
 import type { GatewayRequest } from '../gateway/request.ts'
@@ -22,14 +23,24 @@ export function toNodeListener(gateway: Gateway): NodeListener {
   return (request, response, next) => {
     const url = requestUrl(request)
     if (next && url.pathname !== gateway.basePath && !url.pathname.startsWith(`${gateway.basePath}/`)) return next()
-    void answer(gateway, toGatewayRequest(request, response, url.href), response)
+    void answer(gateway, request, response, url.href)
   }
 }
 
-async function answer(gateway: Gateway, request: GatewayRequest, response: ServerResponse): Promise<void> {
+async function answer(
+  gateway: Gateway,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  url: string,
+): Promise<void> {
+  const request = toGatewayRequest(incoming, response, url)
   const { status, headers, body }: GatewayReply = await gateway.reply(request)
-  if (body === null || typeof body === 'string') {
-    response.writeHead(status, headers).end(body ?? undefined)
+  if (body === null) return void response.writeHead(status, headers).end()
+  if (typeof body === 'string') {
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).write(body)
+    // A socket that closes on a client which still sends its body (one that is too large, say) takes the answer with it.
+    if (!incoming.complete) await discard(incoming)
+    response.end()
     return
   }
   // The client may have gone while the gateway thought.
@@ -47,6 +58,12 @@ async function pipe(reader: Reader, response: ServerResponse): Promise<void> {
     if (!response.write(frames)) await drained(response)
   }
   response.end()
+}
+
+/** Reads a body to its end, of which nobody wants to know. */
+async function discard(incoming: IncomingMessage): Promise<void> {
+  // Node's own `requestTimeout` bounds it; a body that breaks off is over, too.
+  await finished(incoming.resume(), { writable: false }).catch(() => undefined)
 }
 
 /** Room in the socket, or its end: then the reader is cancelled, and gives null. */
@@ -88,7 +105,8 @@ function toGatewayRequest(request: WithExpress, response: ServerResponse, url: s
         return Array.isArray(value) ? value.join(', ') : (value ?? null)
       },
     },
-    body: parsedBody(request) ?? request,
+    // Leaving a body early must not close the socket: the answer has to go through it.
+    body: parsedBody(request) ?? request.iterator({ destroyOnReturn: false }),
     signal: abort.signal,
   }
 }

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from '../transforms/coalesce.ts'
 import { heartbeatDueAt, ping, type heartbeatDefaults } from '../transforms/heartbeat.ts'
-import type { ChatEvent, StartEvent, StatusEvent } from '../wire/events.ts'
+import type { ChatEvent } from '../wire/events.ts'
 import { encodeSse } from '../wire/sse.ts'
+import type { RunState } from './run-state.ts'
 import type { Run } from './runner.ts'
 
 /** @public */
@@ -25,6 +26,12 @@ export interface Reader {
   cancel(): void
 }
 
+function statusFrame(state: RunState): string {
+  if (state.phase === 'ended') return frame(state.terminal)
+  const { phase: status, retry } = state
+  return frame({ status, ...(retry && { attempt: retry.attempt, retry_in_ms: Math.round(retry.inMs) }) })
+}
+
 const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.stringify(event), position)
 
 /** Attaches a reader to a run. @public */
@@ -33,14 +40,15 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
   let position = run.log.place(options.position)
   let pace = coalesceStart
   let sentAt = clock.now()
-  let told: StatusEvent['status'] | 'nothing' = 'nothing'
+  /** The state that the reader was told of last. */
+  let told: RunState | undefined
   let closed = false
   let resolve: ((frames: string | null) => void) | undefined
   let armedFor = Infinity
   let disarm = (): void => {}
 
   const waiting = (): 'text' | 'other' | undefined => {
-    if (told === 'nothing' || run.state.phase === 'ended' || told !== run.state.phase) return 'other'
+    if (told !== run.state) return 'other'
     if (run.log.length <= position) return undefined
     return run.log.urgentTo > position ? 'other' : 'text'
   }
@@ -52,28 +60,30 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
   const read = (now: number): string => {
     const { state } = run
     let frames = ''
-    if (told === 'nothing') {
-      const start: StartEvent = {
+    if (!told) {
+      frames += frame({
         session_id: run.sessionId,
         run_id: run.runId,
         model: run.model,
         heartbeat_ms: heartbeat.intervalMs,
-      }
-      frames += frame(start)
+        ...(run.continues && { continues: run.continues }),
+      })
     }
-    if (state.phase !== 'ended' && told !== state.phase) frames += frame({ status: state.phase })
-    told = state.phase === 'ended' ? 'generating' : state.phase
+    const status = told === state ? '' : statusFrame(state)
+    // Anything but text flushes the text before it; `generating` alone comes before the text that it announces.
     const what = waiting()
-    if (run.log.length > position && (what === 'other' || now >= coalesceDueAt(pace, 'text'))) {
-      for (const entry of run.log.read(position)) frames += frame(entry.event, entry.position)
-      position = run.log.length
-      pace = coalesceSent(now, coalesce)
-    }
-    if (state.phase === 'ended') {
-      frames += frame(state.terminal)
-      close()
-    }
+    const text =
+      run.log.length > position && (what === 'other' || now >= coalesceDueAt(pace, 'text')) ? readText(now) : ''
+    frames += state.phase === 'generating' ? status + text : text + status
+    told = state
+    if (state.phase === 'ended') close()
     return frames === '' ? frame(ping) : frames
+  }
+  const readText = (now: number): string => {
+    const entries = run.log.read(position)
+    position = run.log.length
+    pace = coalesceSent(now, coalesce)
+    return entries.map((entry) => frame(entry.event, entry.position)).join('')
   }
   const close = (): void => {
     closed = true

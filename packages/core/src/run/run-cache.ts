@@ -38,6 +38,8 @@ export interface KeptRun {
   readonly owner: string | undefined
   /** Hash of the body that started it: the same id with the same body attaches. */
   readonly body: string
+  /** Text of the message that this run grows, before it. */
+  readonly begun: string
 }
 
 /** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
@@ -52,7 +54,7 @@ export interface RunCache {
   get(runId: string, now: number): KeptRun | 'expired' | undefined
   add(kept: KeptRun): void
   /** To be called when a run has ended: from now on it can be forgotten. */
-  end(runId: string, now: number): void
+  end(runId: string, now: number): KeptRun | undefined
   /** Sees to it that a run that was never seen is not started any more: it counts as expired. */
   bar(runId: string, owner: string | undefined): void
   /** Who may be told that the run has expired. */
@@ -101,11 +103,12 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
     },
     end(runId, now) {
       const kept = active.get(runId)
-      if (!kept) return
+      if (!kept) return undefined
       active.delete(runId)
       ended.set(runId, kept)
       bytes += kept.run.log.length * 2
       sweep(now)
+      return kept
     },
     bar,
     expiredOwner: (runId) => expired.get(runId),

@@ -23,7 +23,7 @@ export interface RunLog {
   readonly length: number
   /** The position after the last event that is no text: a reader that is behind it reads at once. */
   readonly urgentTo: number
-  /** Appends an event; text of no length leaves no trace. */
+  /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
   append(event: LogEvent): void
   /** What stands between two positions; neighbouring text of one kind is one event. */
   read(from: number, to?: number): LogEntry[]
@@ -33,6 +33,8 @@ export interface RunLog {
   cut(position: number): void
   /** The last position at or before this one where a delta of the upstream ended; 0 when there is none. */
   boundary(position: number): number
+  /** Where deltas of text ended, in UTF-16 units of the reply's text. */
+  deltaEnds(): number[]
   /** The reply up to a position. */
   partial(to?: number): Partial
 }
@@ -42,7 +44,7 @@ type Block =
   | { readonly at: number; readonly kind: Kind; text: string }
   | { readonly at: number; readonly event: LogEvent }
 
-/** A block's text is a rope until it is read; reading flattens it, so its length bounds what one read can cost. */
+/** Text is copied block by block when it is read, so this bounds what reading a short tail can cost. */
 const blockChars = 4_096
 
 const textEvent = (kind: Kind, text: string): LogEvent => (kind === 'message' ? { message: text } : { thinking: text })
@@ -53,11 +55,38 @@ export function createRunLog(): RunLog {
   const boundaries: number[] = []
   let length = 0
   let urgentTo = 0
+  /** Deltas that the last block does not hold yet. Adding each to its text would keep 32 bytes of rope for every one. */
+  let tail: string[] = []
 
-  const appendText = (kind: Kind, text: string): void => {
+  const settle = (): void => {
     const last = blocks.at(-1)
-    if (last && !('event' in last) && last.kind === kind && last.text.length < blockChars) last.text += text
-    else blocks.push({ at: length, kind, text })
+    if (tail.length === 0 || !last || 'event' in last) return
+    last.text = [last.text, ...tail].join('')
+    tail = []
+  }
+  /** High half of a surrogate pair whose low half has not come: no frame and no cut may end between the two. */
+  let half: { readonly kind: Kind; readonly code: string } | undefined
+
+  const appendText = (kind: Kind, added: string): void => {
+    if (added === '') return
+    if (half && half.kind !== kind) writeHalf()
+    const text = (half?.code ?? '') + added
+    const isCut = (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800
+    half = isCut ? { kind, code: text.slice(-1) } : undefined
+    if (text.length > (isCut ? 1 : 0)) write(kind, isCut ? text.slice(0, -1) : text)
+  }
+  /** Something else came: the half stays one. */
+  const writeHalf = (): void => {
+    if (half) write(half.kind, half.code)
+    half = undefined
+  }
+  const write = (kind: Kind, text: string): void => {
+    const last = blocks.at(-1)
+    if (last && !('event' in last) && last.kind === kind && length - last.at < blockChars) tail.push(text)
+    else {
+      settle()
+      blocks.push({ at: length, kind, text })
+    }
     length += text.length
   }
 
@@ -92,6 +121,8 @@ export function createRunLog(): RunLog {
       if ('message' in event) appendText('message', event.message)
       else if ('thinking' in event) appendText('thinking', event.thinking)
       else {
+        writeHalf()
+        settle()
         blocks.push({ at: length, event })
         length += 1
         urgentTo = length
@@ -102,6 +133,7 @@ export function createRunLog(): RunLog {
     read(from, to = length) {
       const entries: LogEntry[] = []
       if (from >= to) return entries
+      settle()
       let kind: Kind | undefined
       let texts: string[] = []
       let position = from
@@ -131,6 +163,7 @@ export function createRunLog(): RunLog {
       if (!(position > 0)) return 0
       const at = Math.min(Math.floor(position), length)
       if (at === 0 || at === length) return at
+      settle()
       const before = unit(at - 1)
       const after = unit(at)
       const isPair =
@@ -143,7 +176,9 @@ export function createRunLog(): RunLog {
     },
 
     cut(position) {
+      half = undefined
       if (position >= length) return
+      settle()
       while (blocks.length > 0 && blocks.at(-1)!.at >= position) blocks.pop()
       const last = blocks.at(-1)
       if (last && !('event' in last)) last.text = last.text.slice(0, position - last.at)
@@ -161,6 +196,22 @@ export function createRunLog(): RunLog {
         else high = middle
       }
       return low === 0 ? 0 : boundaries[low - 1]!
+    },
+
+    deltaEnds() {
+      settle()
+      const ends: number[] = []
+      let before = 0
+      let next = 0
+      for (const block of blocks) {
+        const end = 'event' in block ? block.at + 1 : block.at + block.text.length
+        const isText = !('event' in block) && block.kind === 'message'
+        for (; next < boundaries.length && boundaries[next]! <= end; next++) {
+          if (isText) ends.push(before + boundaries[next]! - block.at)
+        }
+        if (isText) before += end - block.at
+      }
+      return ends
     },
 
     partial(to = length) {

@@ -3,12 +3,21 @@ import type { FinishReason, InterruptedBy, TerminalEvent, Usage } from '../wire/
 
 /** Where a run stands. `ended` absorbs everything: a late chunk cannot touch it. @public */
 export type RunState =
-  | { readonly phase: 'waiting' | 'generating' }
+  | { readonly phase: 'waiting' | 'generating' | 'recovering'; readonly retry?: Retry }
   | { readonly phase: 'ended'; readonly terminal: TerminalEvent }
+
+/** The next attempt, after one has failed. @public */
+export interface Retry {
+  /** From 1. */
+  readonly attempt: number
+  readonly inMs: number
+}
 
 /** @public */
 export type RunInput =
   | { readonly type: 'delta' }
+  /** An attempt has failed, and another one follows. */
+  | { readonly type: 'retry'; readonly retry: Retry; readonly hasText: boolean }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage?: Usage | undefined }
   | { readonly type: 'interrupt'; readonly by: InterruptedBy; readonly position: number }
   | { readonly type: 'fail'; readonly error: ErrorBody; readonly position: number }
@@ -23,6 +32,8 @@ export function stepRun(state: RunState, input: RunInput): RunState {
   switch (input.type) {
     case 'delta':
       return state.phase === 'generating' ? state : generating
+    case 'retry':
+      return { phase: input.hasText ? 'recovering' : 'waiting', retry: input.retry }
     case 'finish': {
       const { reason, usage } = input
       return { phase: 'ended', terminal: { done: true, reason, ...(usage === undefined ? {} : { usage }) } }

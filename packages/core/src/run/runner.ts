@@ -10,7 +10,9 @@ import {
 } from '../transforms/fuse.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
-import type { InterruptedBy, TerminalEvent } from '../wire/events.ts'
+import type { InterruptedBy, LogEvent, StartEvent, TerminalEvent } from '../wire/events.ts'
+import type { RandomBytes } from '../wire/ids.ts'
+import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
 import { createRunLog, type Partial, type RunLog } from './run-log.ts'
 import { runStart, stepRun, type RunInput, type RunState } from './run-state.ts'
 
@@ -19,10 +21,19 @@ export interface RunOptions {
   readonly runId: string
   readonly sessionId: string
   readonly model: string
-  /** Asks the upstream; called once, right after the step that makes the run. */
-  readonly generate: (signal: AbortSignal) => AsyncIterable<readonly UpstreamEvent[]>
+  /**
+   * Asks the upstream, right after the step that makes the run and once more for each retry.
+   * @param prefill - The reply so far, to be continued from exactly its end; empty for a reply from the start.
+   */
+  readonly generate: (signal: AbortSignal, prefill: string) => AsyncIterable<readonly UpstreamEvent[]>
   readonly clock: Clock
   readonly fuse: FusePolicy
+  /** When to ask again after a failure; without it, the first failure ends the run. */
+  readonly recovery?: RecoveryPolicy | undefined
+  /** Jitter of the waits between attempts. @defaultValue `crypto.getRandomValues` */
+  readonly random?: RandomBytes | undefined
+  /** The message that this run grows, and how much of its text stays; for the first event of every reader. */
+  readonly continues?: StartEvent['continues'] | undefined
   /** How long the run goes on without a reader, ms; 0 when nobody promised to come back. */
   readonly orphanMs: number
   /** Called once, in the step that ends the run. */
@@ -43,6 +54,7 @@ export interface Run {
   readonly runId: string
   readonly sessionId: string
   readonly model: string
+  readonly continues: StartEvent['continues'] | undefined
   readonly log: RunLog
   readonly state: RunState
   readonly startedAt: number
@@ -67,7 +79,7 @@ export interface Run {
  * @public
  */
 export function startRun(options: RunOptions): Run {
-  const { clock, fuse: policy, orphanMs } = options
+  const { clock, fuse: policy, orphanMs, random = (bytes) => crypto.getRandomValues(bytes) } = options
   const log = createRunLog()
   const startedAt = clock.now()
   const abort = new AbortController()
@@ -77,6 +89,11 @@ export function startRun(options: RunOptions): Run {
   let endedAt: number | undefined
   let failure: unknown
   let disarmOrphan = (): void => {}
+  let endPause = (): void => {}
+  let recovery = recoveryStart
+  let hasYielded = false
+  /** White space at the end of the reply that the prefill left out: a retry writes it again. */
+  let owed = ''
   let settle: (terminal: TerminalEvent) => void
   const ended = new Promise<TerminalEvent>((resolve) => (settle = resolve))
 
@@ -92,6 +109,7 @@ export function startRun(options: RunOptions): Run {
     endedAt = clock.now()
     fuseDriver.stop()
     disarmOrphan()
+    endPause()
     abort.abort(new DOMException('The run has ended.', 'AbortError'))
     options.onEnd?.(run)
     settle(state.terminal)
@@ -116,53 +134,96 @@ export function startRun(options: RunOptions): Run {
   /** The events of one read are one batch: readers are woken once. */
   const accept = (events: readonly UpstreamEvent[]): void => {
     const now = clock.now()
-    for (const event of events) {
-      if (hasEnded()) return
-      if ('finish' in event) {
-        step({ type: 'finish', reason: event.finish, usage: event.usage })
-        continue
+    try {
+      for (const event of events) {
+        if (hasEnded()) return
+        if ('error' in event) throw event.error
+        if ('finish' in event) step({ type: 'finish', reason: event.finish, usage: event.usage })
+        else {
+          stepFuseWith(fuseInput(event, now))
+          if (fuse.phase === 'intact' && !('alive' in event) && !('malformed' in event)) append(event)
+        }
       }
-      if ('error' in event) {
-        fail(event.error)
-        continue
-      }
-      stepFuseWith(fuseInput(event, now))
-      if (fuse.phase === 'blown' || 'alive' in event || 'malformed' in event) continue
-      const before = log.length
-      log.append(event)
-      if (log.length > before) step({ type: 'delta' })
+    } finally {
+      fuseDriver.look()
+      wake()
     }
-    if (hasEnded()) return
-    fuseDriver.look()
-    wake()
+  }
+  const append = (event: LogEvent): void => {
+    const before = log.length
+    log.append(owed !== '' && 'message' in event ? { message: withoutOwed(event.message) } : event)
+    if (log.length === before) return
+    hasYielded = true
+    recovery = recoverySeen(recovery)
+    step({ type: 'delta' })
+  }
+  const withoutOwed = (text: string): string => {
+    let same = 0
+    while (same < Math.min(owed.length, text.length) && owed[same] === text[same]) same += 1
+    owed = same === text.length ? owed.slice(same) : ''
+    return text.slice(same)
+  }
+
+  /** One request to the upstream. @returns Why it failed; undefined when the run has ended. */
+  const attempt = async (prefill: string): Promise<ChatError | undefined> => {
+    hasYielded = false
+    stepFuseWith({ type: 'ask', now: clock.now() })
+    try {
+      for await (const events of options.generate(abort.signal, prefill)) {
+        accept(events)
+        if (hasEnded()) return undefined
+      }
+      return new ChatError('upstream_incomplete', 'The model server ended its reply without finishing it.', {
+        retryable: true,
+      })
+    } catch (cause) {
+      // An upstream that is told to stop throws; by then the run has ended, and nobody asks why.
+      if (isChatError(cause)) return cause
+      return new ChatError('upstream_failed', 'The model server failed.', { cause, retryable: true })
+    }
+  }
+  /** Decides what follows a failed attempt. @returns How long to wait for the next one, ms; null when there is none. */
+  const afterFailure = (error: ChatError): number | null => {
+    if (!options.recovery) return null
+    const next = stepRecovery(recovery, { now: clock.now(), error, hasYielded }, options.recovery, random)
+    recovery = next.state
+    return next.retryInMs
   }
   const pump = async (): Promise<void> => {
     // Not in the step that makes the run: whoever makes it has to know it before it can end.
     await Promise.resolve()
-    if (hasEnded()) return
-    try {
-      for await (const events of options.generate(abort.signal)) {
-        accept(events)
-        if (hasEnded()) return
-      }
-      fail(
-        new ChatError('upstream_incomplete', 'The model server ended its reply without finishing it.', {
-          retryable: true,
-        }),
-      )
-    } catch (error) {
-      fail(
-        isChatError(error)
-          ? error
-          : new ChatError('upstream_failed', 'The model server failed.', { cause: error, retryable: true }),
-      )
+    let prefill = ''
+    while (!hasEnded()) {
+      const error = await attempt(prefill)
+      if (!error || hasEnded()) return
+      const waitMs = afterFailure(error)
+      if (waitMs === null) return fail(error)
+      const { content, thinking, tool_calls: calls } = log.partial()
+      // What a tool has been called for cannot be generated again.
+      if (calls) return fail(new ChatError(error.code, error.message, { cause: error.cause }))
+      prefill = content.trimEnd()
+      owed = content.slice(prefill.length)
+      if (prefill === '' && thinking) log.append({ reset: 'thinking' })
+      stepFuseWith({ type: 'rest' })
+      step({ type: 'retry', retry: { attempt: recovery.attempt, inMs: waitMs }, hasText: log.length > 0 })
+      wake()
+      await pause(waitMs)
     }
   }
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const disarm = clock.after(ms, resolve)
+      endPause = () => {
+        disarm()
+        resolve()
+      }
+    })
 
   const run: Run = {
     runId: options.runId,
     sessionId: options.sessionId,
     model: options.model,
+    continues: options.continues,
     log,
     startedAt,
     ended,

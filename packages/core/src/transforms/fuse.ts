@@ -47,6 +47,8 @@ export type FuseState =
   | {
       readonly phase: 'intact'
       readonly startedAt: number
+      /** Since when the first delta of this attempt is waited for; Infinity between two attempts. */
+      readonly askedAt: number
       /** When the last delta came; null before the first. Comments, pings and empty deltas do not count: two clocks. */
       readonly deltaAt: number | null
       /** Malformed frames in a row. */
@@ -62,21 +64,25 @@ export type FuseInput =
   /** A valid frame without progress: an empty delta, a role, a count. */
   | { readonly type: 'alive' }
   | { readonly type: 'malformed' }
+  /** The server is asked, for the first time or again: the wait for a first delta begins. */
+  | { readonly type: 'ask'; readonly now: number }
+  /** An attempt has failed: until the next one, silence is no fault. */
+  | { readonly type: 'rest' }
   /** `held`: nobody reads, so the silence is not the upstream's. */
   | { readonly type: 'tick'; readonly now: number; readonly held?: boolean }
 
 /** @public */
 export function startFuse(now: number): FuseState {
-  return { phase: 'intact', startedAt: now, deltaAt: null, malformed: 0, bytes: 0 }
+  return { phase: 'intact', startedAt: now, askedAt: now, deltaAt: null, malformed: 0, bytes: 0 }
 }
 
 /** When the fuse next wants a tick. @public */
 export function fuseDueAt(state: FuseState, policy: FusePolicy): number {
   if (state.phase === 'blown') return Infinity
-  const { startedAt, deltaAt } = state
+  const { startedAt, askedAt, deltaAt } = state
   return Math.min(
     startedAt + policy.maxRunMs,
-    deltaAt === null ? startedAt + policy.firstDeltaMs : deltaAt + policy.stallMs,
+    deltaAt === null ? askedAt + policy.firstDeltaMs : deltaAt + policy.stallMs,
   )
 }
 
@@ -91,6 +97,10 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
     }
     case 'alive':
       return state.malformed === 0 ? state : { ...state, malformed: 0 }
+    case 'ask':
+      return { ...state, askedAt: input.now, deltaAt: null, malformed: 0 }
+    case 'rest':
+      return { ...state, askedAt: Infinity, deltaAt: null }
     case 'malformed': {
       const malformed = state.malformed + 1
       if (malformed < policy.malformed) return { ...state, malformed }

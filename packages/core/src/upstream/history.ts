@@ -31,11 +31,10 @@ export function normaliseHistory(messages: readonly ChatTurn[], note: string | n
       merge(turns, { role: message.role, content: message.content })
       continue
     }
-    const calls = (message.tool_calls ?? []).filter(({ id }) => !called.has(id))
+    const calls = (message.tool_calls ?? []).filter(({ id }) => !called.has(id) && called.add(id))
     if (message.content.trim() === '' && calls.length === 0) continue
     merge(turns, assistant(message, calls, note))
     for (const { id } of calls) {
-      called.add(id)
       turns.push({ role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult })
     }
   }

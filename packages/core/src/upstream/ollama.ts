@@ -100,13 +100,17 @@ const sameModel = (a: string, b: string): boolean => withTag(a) === withTag(b)
 
 /** The body of `POST /api/chat`: the whole history, made valid. */
 export function ollamaBody(request: UpstreamRequest): Record<string, unknown> {
+  const { prefill, tools, options } = request
+  const history = ollamaMessages(normaliseHistory(request.messages, request.interruptedNote))
+  // A reply that has begun is past its thinking; a trailing assistant message is continued.
+  const think = request.think ?? (prefill === '' ? undefined : false)
   return {
     model: request.model,
-    messages: ollamaMessages(normaliseHistory(request.messages, request.interruptedNote)),
+    messages: prefill === '' ? history : [...history, { role: 'assistant', content: prefill }],
     stream: true,
-    ...(request.tools === undefined ? {} : { tools: request.tools.map(ollamaTool) }),
-    ...(request.think === undefined ? {} : { think: request.think }),
-    ...(request.options === undefined ? {} : { options: request.options }),
+    ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
+    ...(think === undefined ? {} : { think }),
+    ...(options === undefined ? {} : { options }),
   }
 }
 
@@ -152,19 +156,20 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
   let finished = false
 
   const decode = (line: string, events: UpstreamEvent[]): void => {
-    // A repeat to the byte, time stamp included, is a fault of the server and no second delta.
-    if (line === last) return void events.push({ alive: true })
+    const repeated = line === last
     last = line
     const parsed = parseLine(line)
     const value = 'value' in parsed ? parsed.value : undefined
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return void events.push({ malformed: line.slice(0, 200) })
     const frame = record(value)
+    // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
+    // be one: a model can say a token twice.
+    if (repeated && 'created_at' in frame) return void events.push({ alive: true })
     if ('error' in frame) {
       finished = true
       const cause = frame['error']
-      const message = 'The model server failed in the middle of its reply.'
-      return void events.push({ error: new ChatError('upstream_failed', message, { cause, retryable: true }) })
+      return void events.push({ error: lineError(cause) })
     }
     const before = events.length
     const message = record(frame['message'])
@@ -194,6 +199,14 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
       return events
     },
   }
+}
+
+/** Words of Ollama that mean that the process which runs the model is gone; Ollama starts another one. */
+const crashed = /EOF|runner|connection (refused|reset)|terminated|forcibly closed/i
+
+function lineError(cause: unknown): ChatError {
+  const code = typeof cause === 'string' && crashed.test(cause) ? 'upstream_crashed' : 'upstream_failed'
+  return new ChatError(code, 'The model server failed in the middle of its reply.', { cause, retryable: true })
 }
 
 function finish(reason: string, called: boolean, frame: Readonly<Record<string, unknown>>): UpstreamEvent {

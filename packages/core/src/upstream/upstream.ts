@@ -25,6 +25,8 @@ export interface UpstreamRequest {
   readonly tools?: readonly ToolDefinition[] | undefined
   readonly think?: boolean | string | undefined
   readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** Beginning of the reply, to be continued from exactly its end: only what follows is yielded. Empty for a whole reply. */
+  readonly prefill: string
   /** What is said after a message that a person cut off; null says nothing. */
   readonly interruptedNote: string | null
 }

@@ -25,6 +25,7 @@ export type ChatErrorCode =
   | 'upstream_model_missing'
   | 'upstream_rejected'
   | 'upstream_failed'
+  | 'upstream_crashed'
   | 'upstream_incomplete'
   | 'upstream_malformed'
   | 'upstream_stalled'

@@ -12,8 +12,11 @@ export interface StartEvent {
   readonly model: string
   /** A ping comes whenever nothing else came for this long, ms. */
   readonly heartbeat_ms: number
-  /** A continuation: cut the text of that run at that position, then append. */
-  readonly continues?: { readonly run_id: string; readonly position: number }
+  /**
+   * A continuation: of the message's text so far, this many UTF-16 units stay; what this run says is appended to them.
+   * `run_id` is the run that is continued, where the gateway still knows it.
+   */
+  readonly continues?: { readonly run_id?: string | undefined; readonly position: number }
 }
 
 /** Text to append to the reply. @public */

@@ -36,6 +36,8 @@ export interface ChatRequest {
   readonly interrupts?: { readonly run_id: string; readonly position?: number }
   readonly when_busy: 'interrupt' | 'reject'
   readonly reconnect: boolean
+  /** The last message is the assistant's partial, to grow. */
+  readonly resume?: 'continue'
 }
 
 /** @public */
@@ -74,7 +76,11 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   if (messages.length > limits.maxMessages) refuse(`messages must hold at most ${limits.maxMessages} messages.`)
   const turns = messages.map((message: unknown, index) => parseTurn(message, `messages[${index}]`))
   const last = turns.at(-1)!
-  if (last.role !== 'user' && last.role !== 'tool') refuse('The last message must be from the user or a tool.')
+  const resume = optional(body, 'resume', (value) => value === 'continue', '"continue"')
+  if (resume && (last.role !== 'assistant' || last.tool_calls))
+    refuse('resume continues a last message of the assistant without tool calls.')
+  if (!resume && last.role !== 'user' && last.role !== 'tool')
+    refuse('The last message must be from the user or a tool.')
 
   const session = optional(
     body,
@@ -94,12 +100,12 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
     (value) => value === 'interrupt' || value === 'reject',
     '"interrupt" or "reject"',
   )
-  if (body['resume'] !== undefined && body['resume'] !== null) refuse('resume is not supported by this gateway.')
   return {
     messages: turns,
     stream: optional(body, 'stream', isBoolean, 'a boolean') ?? true,
     when_busy: whenBusy ?? 'interrupt',
     reconnect: optional(body, 'reconnect', isBoolean, 'a boolean') ?? false,
+    ...(resume === undefined ? {} : { resume }),
     ...(session === undefined ? {} : { session_id: session }),
     ...(run === undefined ? {} : { run_id: run }),
     ...(model === undefined ? {} : { model }),

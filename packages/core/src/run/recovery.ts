@@ -1,0 +1,83 @@
+import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
+import type { RandomBytes } from '../wire/ids.ts'
+
+/** @public */
+export interface RecoveryOptions {
+  /** Attempts that yielded something and failed all the same, before the run fails. @defaultValue 5 */
+  readonly maxAttempts?: number | undefined
+  /** How long the model server may be unreachable before the run fails, ms. @defaultValue 60000 */
+  readonly maxWaitMs?: number | undefined
+}
+
+/** Resolved options of recovery. @public */
+export type RecoveryPolicy = { readonly [Name in keyof RecoveryOptions]-?: number }
+
+/** @public */
+export const recoveryDefaults: RecoveryPolicy = /* @__PURE__ */ Object.freeze({ maxAttempts: 5, maxWaitMs: 60_000 })
+
+/** @throws {RangeError} When a value makes no sense. @public */
+export function resolveRecovery(options: RecoveryOptions = {}): RecoveryPolicy {
+  const { maxAttempts = recoveryDefaults.maxAttempts, maxWaitMs = recoveryDefaults.maxWaitMs } = options
+  if (!(maxAttempts >= 1)) throw new RangeError(`recovery.maxAttempts must be >= 1, got ${maxAttempts}`)
+  if (!(maxWaitMs >= 0)) throw new RangeError(`recovery.maxWaitMs must be >= 0, got ${maxWaitMs}`)
+  return { maxAttempts, maxWaitMs }
+}
+
+/** What is known of a run's failed attempts. @public */
+export interface RecoveryState {
+  /** Failures in a row: which retry is next, from 1. */
+  readonly attempt: number
+  /** Attempts that yielded something and failed. */
+  readonly fruitful: number
+  /** Since when nothing has come, ms; null while something does. */
+  readonly lostAt: number | null
+}
+
+/** @public */
+export const recoveryStart: RecoveryState = /* @__PURE__ */ Object.freeze({ attempt: 0, fruitful: 0, lostAt: null })
+
+/** What a failure means: the state to go on with, and how long to wait; null when the run has to fail. @public */
+export interface RecoveryStep {
+  readonly state: RecoveryState
+  readonly retryInMs: number | null
+}
+
+/** What may be gone again in a while. A fuse that blew is not: it has judged this very run. */
+const passing: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set([
+  'upstream_unreachable',
+  'upstream_busy',
+  'upstream_crashed',
+  'upstream_incomplete',
+])
+
+/** An attempt has yielded something: the server is there. @public */
+export function recoverySeen(state: RecoveryState): RecoveryState {
+  return state.lostAt === null ? state : { ...state, attempt: 0, lostAt: null }
+}
+
+/**
+ * An attempt has failed. A server that is not there is waited for until `maxWaitMs`; one that answers and fails again
+ * is asked `maxAttempts` times.
+ * @param hasYielded - Whether this attempt grew the reply.
+ * @public
+ */
+export function stepRecovery(
+  state: RecoveryState,
+  input: { readonly now: number; readonly error: ChatError; readonly hasYielded: boolean },
+  policy: RecoveryPolicy,
+  random: RandomBytes,
+): RecoveryStep {
+  const lostAt = state.lostAt ?? input.now
+  const attempt = state.attempt + 1
+  const fruitful = state.fruitful + (input.hasYielded ? 1 : 0)
+  const next = { attempt, fruitful, lostAt }
+  const left = lostAt + policy.maxWaitMs - input.now
+  if (!passing.has(input.error.code) || fruitful >= policy.maxAttempts || left <= 0)
+    return { state: next, retryInMs: null }
+  return { state: next, retryInMs: Math.min(left, backoffMs(attempt, random)) }
+}
+
+/** 250 ms, doubling up to 8 s, shortened by up to half: the runs of a server that restarts must not come back in step. */
+function backoffMs(attempt: number, random: RandomBytes): number {
+  return Math.min(8_000, 125 * 2 ** attempt) * (1 - random(new Uint8Array(1))[0]! / 512)
+}
