@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 const config: ReturnType<typeof defineConfig> = defineConfig({
-  entry: ['src/index.ts'],
+  entry: ['src/index.ts', 'src/persist.ts', 'src/tabs.ts'],
   format: 'esm',
   target: 'es2022',
   platform: 'neutral',

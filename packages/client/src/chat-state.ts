@@ -10,6 +10,8 @@ interface Span {
 /** The run whose reply is the last message. */
 export interface ActiveRun {
   readonly runId: string
+  /** The reply before this run: empty, or what a continuation keeps. */
+  readonly before: ChatMessage
   /** What of its log has been received. */
   readonly position: number
   readonly spans: readonly Span[]
@@ -25,20 +27,42 @@ export interface ChatState {
 type RunInput = { readonly runId: string } & (
   | { readonly type: 'event'; readonly event: ChatEvent; readonly position: number | undefined }
   | { readonly type: 'reconnect'; readonly attempt: number }
-  | { readonly type: 'lose'; readonly state: 'failed' | 'dropped'; readonly error: ErrorBody }
+  | { readonly type: 'lose'; readonly error: ErrorBody }
 )
 
 export type ChatInput =
-  /** A request is on its way; the last message is the reply it asks for. */
-  | { readonly type: 'submit'; readonly runId: string; readonly messages: readonly ChatMessage[] }
+  /** A request is on its way: these messages, and the reply that grows. */
+  | {
+      readonly type: 'submit'
+      readonly runId: string
+      readonly messages: readonly ChatMessage[]
+      readonly reply: ChatMessage
+    }
+  /** The conversation as it is kept or shown elsewhere, and the run that may still grow its last message. */
+  | { readonly type: 'restore'; readonly kept: KeptChat }
+  | { readonly type: 'queue'; readonly queue: ChatSnapshot['queue'] }
   /** A person cut in: the reply stays as it was shown. */
-  | { readonly type: 'freeze'; readonly shown: ChatMessage }
+  | { readonly type: 'freeze'; readonly reply: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. */
   | { readonly type: 'confirm'; readonly reply: ChatMessage }
   | { readonly type: 'clear' }
   | RunInput
 
-export const emptySnapshot: ChatSnapshot = { messages: [], status: 'idle', attempt: 0, error: null, model: null }
+/** A conversation as it is kept. */
+export interface KeptChat {
+  readonly sessionId: string
+  readonly messages: readonly ChatMessage[]
+  readonly run: Pick<ActiveRun, 'runId' | 'before'> | null
+}
+
+export const emptySnapshot: ChatSnapshot = {
+  messages: [],
+  status: 'idle',
+  attempt: 0,
+  queue: [],
+  error: null,
+  model: null,
+}
 export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null }
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
@@ -46,11 +70,21 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
   const { snapshot, run } = state
   switch (input.type) {
     case 'submit': {
-      const { messages, runId } = input
-      return { snapshot: at('submitting', snapshot, { messages, error: null }), run: { runId, position: 0, spans: [] } }
+      const { runId, reply } = input
+      const messages = [...input.messages, reply]
+      const started = { runId, before: reply, position: 0, spans: [] }
+      return { snapshot: at('submitting', snapshot, { messages, error: null }), run: started }
     }
+    case 'restore': {
+      const { messages, run: kept } = input.kept
+      const restored = { ...snapshot, messages, error: null }
+      if (!kept) return { snapshot: at('idle', restored), run: null }
+      return { snapshot: at('waiting', restored), run: { ...kept, position: 0, spans: [] } }
+    }
+    case 'queue':
+      return { snapshot: { ...snapshot, queue: input.queue }, run }
     case 'freeze':
-      return { snapshot: at('interrupting', withReply(snapshot, { ...input.shown, state: 'interrupted' })), run: null }
+      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null }
     case 'confirm': {
       const messages = snapshot.messages.map((message) => (message.id === input.reply.id ? input.reply : message))
       // Something newer may be under way by now.
@@ -68,7 +102,7 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
 
 function stepRun(snapshot: ChatSnapshot, run: ActiveRun, input: RunInput): ChatState {
   if (input.type === 'event') return stepEvent(snapshot, run, input.event, input.position ?? run.position)
-  if (input.type === 'lose') return ended(snapshot, input.state, input.error)
+  if (input.type === 'lose') return ended(snapshot, run.position > 0 ? 'dropped' : 'failed', input.error)
   return { snapshot: at('reconnecting', snapshot, { attempt: input.attempt }), run }
 }
 
@@ -89,7 +123,13 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
       run: { ...run, position, spans: [...spans, { at: run.position, kind: 'void' }] },
     }
   }
-  if ('session_id' in event) return { snapshot: at('waiting', snapshot, { model: event.model }), run }
+  if ('session_id' in event) {
+    const started = at('waiting', snapshot, { model: event.model })
+    // Told again at every connection. What comes now comes after `before`, whatever was kept of it.
+    if (position > 0) return { snapshot: started, run }
+    const before = { ...run.before, content: run.before.content.slice(0, event.continues?.position) }
+    return { snapshot: withReply(started, before), run: { ...run, before } }
+  }
   if ('status' in event) return { snapshot: at(event.status === 'generating' ? 'streaming' : 'waiting', snapshot), run }
   if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   return { snapshot, run }
@@ -98,11 +138,15 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
 function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage, terminal: TerminalEvent): ChatState {
   if (terminal.reason === 'error') return ended(snapshot, 'failed', terminal.error)
   if (terminal.reason !== 'interrupted')
-    return { snapshot: at('idle', withReply(snapshot, { ...reply, state: 'done' })), run: null }
+    return {
+      snapshot: at('idle', withReply(snapshot, { ...reply, state: 'done', reason: terminal.reason })),
+      run: null,
+    }
   const cut = cutReply(reply, run, terminal.position)
   if (terminal.by === 'orphan' || terminal.by === 'shutdown') {
-    const message = `The gateway ended the reply: ${terminal.by}`
-    return ended(withReply(snapshot, cut), 'dropped', { code: 'dropped', message, retryable: true })
+    const code = terminal.by === 'orphan' ? 'orphaned' : 'shutting_down'
+    const message = 'The gateway ended the reply'
+    return ended(withReply(snapshot, cut), 'dropped', { code, message, retryable: true })
   }
   return { snapshot: at('idle', withReply(snapshot, { ...cut, state: 'interrupted' })), run: null }
 }
@@ -115,12 +159,13 @@ function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMes
     const end = run.spans[i + 1]?.at ?? run.position
     left[kind] += Math.max(0, Math.min(end, position) - at)
   })
+  const { content, thinking = '', toolCalls = [], data = [] } = run.before
   return {
     ...reply,
-    content: reply.content.slice(0, left.message),
-    thinking: reply.thinking?.slice(0, left.thinking),
-    toolCalls: reply.toolCalls?.slice(0, left.tool_call),
-    data: reply.data?.slice(0, left.data),
+    content: reply.content.slice(0, content.length + left.message),
+    thinking: reply.thinking?.slice(0, thinking.length + left.thinking),
+    toolCalls: reply.toolCalls?.slice(0, toolCalls.length + left.tool_call),
+    data: reply.data?.slice(0, data.length + left.data),
   }
 }
 

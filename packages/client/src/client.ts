@@ -13,7 +13,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
   const sessions = new Map<string, ChatSession>()
   return {
     session(name = '') {
-      const session = sessions.get(name) ?? createSession(options)
+      const session = sessions.get(name) ?? createSession(options, name)
       sessions.set(name, session)
       return session
     },

@@ -1,3 +1,4 @@
+export { type KeptChat } from './chat-state.ts'
 export { createChatClient } from './client.ts'
 export { streamChat, type StreamChatOptions } from './stream-chat.ts'
 export {
@@ -9,8 +10,12 @@ export {
   type ChatStatus,
   type GatewayStatus,
   type InterruptResult,
+  type QueuedMessage,
   type MessageState,
+  type ReconnectOptions,
   type RequestOptions,
+  type SessionExtension,
+  type SessionHandle,
 } from './types.ts'
 export { type Endpoint } from './connection.ts'
 export {

@@ -6,8 +6,8 @@ import { isHidden } from './schedule.ts'
 export interface RunLink {
   readonly endpoint: Endpoint
   readonly runId: string
-  /** Body of the request that starts the run; sending it again attaches to the same run. */
-  readonly json: object
+  /** Body of the request that starts the run; sending it again attaches to the same run. Without it, the run is there. */
+  readonly json: object | undefined
   /** Gives the run up. */
   readonly signal: AbortSignal
   readonly clock: Clock
@@ -33,7 +33,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   const { endpoint, runId, json, signal, clock } = link
   let position = 0
   let heartbeatMs = presumedHeartbeatMs
-  let opened = false
+  let opened = json === undefined
   let attempt = 0
   let lostAt: number | undefined
 
@@ -53,7 +53,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
             headers: { 'last-event-id': String(position) },
             signal: either,
           })
-        : await request(endpoint, '', { method: 'POST', json, signal: either })
+        : await request(endpoint, '', { method: 'POST', json: json!, signal: either })
       for await (const batch of readEvents(response)) {
         watchdog.feed()
         for (const received of batch) {

@@ -1,23 +1,29 @@
-import { createId, isChatError, systemClock, type ChatError, type InterruptOutcome } from '@midstream/core'
-import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState } from './chat-state.ts'
+import { ChatError, createId, isChatError, systemClock, type InterruptOutcome } from '@midstream/core'
+import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState, type KeptChat } from './chat-state.ts'
 import { request } from './connection.ts'
 import { readRun } from './read-run.ts'
+import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
 import { isHidden, nextPaint } from './schedule.ts'
 import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult } from './types.ts'
 
-/** A run to end, and how much of it the person has seen; without a position, all of it. */
-interface Interrupts {
-  readonly run_id: string
-  readonly position: number | undefined
+/** Most messages that wait for their turn. */
+const maxQueue = 8
+
+/** What a request asks for: the reply to these messages, or for more of a partial one. */
+interface Asked {
+  readonly messages: readonly ChatMessage[]
+  readonly partial?: ChatMessage | undefined
 }
 
 /** Creates the store of one conversation. */
-export function createSession(options: ChatClientOptions): ChatSession {
-  const { clock = systemClock, schedule = nextPaint } = options
+export function createSession(options: ChatClientOptions, name: string): ChatSession {
+  const { clock = systemClock, schedule = nextPaint, whenBusy = 'interrupt', autoContinue = true } = options
   const random = options.random ?? ((bytes) => crypto.getRandomValues(bytes))
   const maxMs = options.reconnect?.maxMs ?? 120_000
   if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
   const listeners = new Set<() => void>()
+  /** Who waits for the replies to queued messages. */
+  const waiting = new Map<string, (reply: Promise<ChatMessage> | null) => void>()
   let sessionId = createId('sess', random)
   let state: ChatState = emptyChat
   /** What the person sees. Text runs ahead of it by a paint at most. */
@@ -27,6 +33,8 @@ export function createSession(options: ChatClientOptions): ChatSession {
   let abort = new AbortController()
   /** The last interrupt, until the gateway has confirmed it. */
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
+  /** How long the reply was when it last went on by itself: without progress it does so once. */
+  let wentOnAt = -1
 
   const publish = (): void => {
     scheduled = false
@@ -36,8 +44,8 @@ export function createSession(options: ChatClientOptions): ChatSession {
   }
   const step = (input: ChatInput): void => {
     // The gateway has forked: another conversation stood under this id.
-    if (input.type === 'event' && 'session_id' in input.event && state.run?.runId === input.runId)
-      sessionId = input.event.session_id
+    const isStart = input.type === 'event' && 'session_id' in input.event && state.run?.runId === input.runId
+    if (isStart) sessionId = input.event.session_id
     state = stepChat(state, input)
   }
   /** Settles once the person can see how things stand. */
@@ -48,31 +56,39 @@ export function createSession(options: ChatClientOptions): ChatSession {
         resolve()
       })
     })
+  const find = (id: string): ChatMessage | undefined => state.snapshot.messages.find((message) => message.id === id)
+  const said = (text: string): ChatMessage => {
+    if (text.trim() === '') throw new TypeError('The text is blank')
+    return { id: createId('msg', random), role: 'user', content: text, state: 'done' }
+  }
 
   /**
    * Freezes the reply as it is shown and gives up its reader: six connections per origin must not make an interrupt
    * wait behind its own stream.
    */
-  const freeze = (): { readonly ends: Interrupts; readonly reply: ChatMessage } | undefined => {
+  const freeze = (): Frozen | undefined => {
     if (!state.run) return undefined
     // A page that is hidden or lost its connection may show less than the person has seen elsewhere: it names no position.
     const isBehind = isHidden() || state.snapshot.status === 'reconnecting'
     const { snapshot, run } = isBehind ? state : shown
-    const reply = snapshot.messages.at(-1)!
-    const ends = { run_id: state.run.runId, position: isBehind ? undefined : run?.position }
-    step({ type: 'freeze', shown: reply })
+    const frozen: Frozen = {
+      ends: { run_id: state.run.runId, position: isBehind ? undefined : run?.position },
+      reply: { ...snapshot.messages.at(-1)!, state: 'interrupted' },
+      before: state.run.before,
+    }
+    step({ type: 'freeze', reply: frozen.reply })
     abort.abort()
-    return { ends, reply: state.snapshot.messages.at(-1)! }
+    return frozen
   }
 
-  const confirm = async (ends: Interrupts, frozen: ChatMessage): Promise<InterruptResult> => {
-    let reply = frozen
+  const confirm = async (frozen: Frozen): Promise<InterruptResult> => {
+    let { reply } = frozen
     let outcome: InterruptResult['outcome'] = 'unconfirmed'
     try {
-      const json = { position: ends.position }
-      const response = await request(options, `/runs/${ends.run_id}/interrupt`, { method: 'POST', json })
+      const { run_id: runId, position } = frozen.ends
+      const response = await request(options, `/runs/${runId}/interrupt`, { method: 'POST', json: { position } })
       const answer = (await response.json()) as InterruptOutcome
-      reply = confirmed(frozen, ends.position, answer)
+      reply = confirmed(frozen, answer)
       outcome = answer.outcome
     } catch (error) {
       // A run that the gateway does not know, or not any more, is over.
@@ -83,31 +99,42 @@ export function createSession(options: ChatClientOptions): ChatSession {
     return { outcome }
   }
 
-  /** Starts a run whose reply follows these messages; whatever runs is ended by the same request. */
-  const start = (before: (messages: readonly ChatMessage[]) => readonly ChatMessage[]): Promise<ChatMessage> => {
+  /** Starts a run; whatever runs is ended by the same request. `ask` is given the messages with what ran frozen. */
+  const start = (ask: (messages: readonly ChatMessage[]) => Asked): Promise<ChatMessage> => {
     const ends = freeze()?.ends ?? unconfirmed?.ends
-    const messages = before(state.snapshot.messages)
+    const { messages, partial } = ask(state.snapshot.messages)
     const runId = createId('run', random)
-    const reply: ChatMessage = { id: createId('msg', random), role: 'assistant', content: '', state: 'streaming' }
+    const reply: ChatMessage = {
+      ...(partial ?? { id: createId('msg', random), role: 'assistant', content: '' }),
+      state: 'streaming',
+      reason: undefined,
+      error: undefined,
+    }
+    const resume = reply.content === '' ? undefined : 'continue'
     unconfirmed = undefined
     abort = new AbortController()
-    step({ type: 'submit', runId, messages: [...messages, reply] })
+    step({ type: 'submit', runId, messages, reply })
     publish()
     const json = {
       ...options.body,
       session_id: sessionId,
       run_id: runId,
-      messages: messages.flatMap(toTurn),
+      messages: [...messages, reply].flatMap(toTurn),
+      resume,
       interrupts: ends,
       reconnect: true,
     }
     return follow(runId, reply, json, abort.signal)
   }
 
-  const follow = async (runId: string, reply: ChatMessage, json: object, signal: AbortSignal): Promise<ChatMessage> => {
+  const follow = async (
+    runId: string,
+    reply: ChatMessage,
+    json: object | undefined,
+    signal: AbortSignal,
+  ): Promise<ChatMessage> => {
     try {
-      const link = { endpoint: options, runId, json, signal, clock, random, maxMs }
-      for await (const reading of readRun(link)) {
+      for await (const reading of readRun({ endpoint: options, runId, json, signal, clock, random, maxMs })) {
         if (state.run?.runId !== runId) break
         if ('attempt' in reading) step({ type: 'reconnect', runId, attempt: reading.attempt })
         else step({ type: 'event', runId, ...reading })
@@ -116,15 +143,42 @@ export function createSession(options: ChatClientOptions): ChatSession {
       }
     } catch (cause) {
       // An abort comes after the step that ended the run; then this one does nothing. All else is a ChatError.
-      const text = state.run?.position ?? 0
-      step({ type: 'lose', runId, state: text > 0 ? 'dropped' : 'failed', error: cause as ChatError })
+      step({ type: 'lose', runId, error: cause as ChatError })
     }
     await painted()
     await unconfirmed?.result
-    return state.snapshot.messages.find(({ id }) => id === reply.id) ?? reply
+    const ended = find(reply.id) ?? reply
+    return state.run ? ended : next(ended)
   }
 
-  return {
+  /** What follows by itself when a reply has ended. */
+  const next = (ended: ChatMessage): ChatMessage | Promise<ChatMessage> => {
+    const { messages, queue } = state.snapshot
+    if (autoContinue && ended === messages.at(-1) && isLost(ended) && ended.content.length > wentOnAt) {
+      wentOnAt = ended.content.length
+      return goOn()
+    }
+    const [first] = queue
+    if (first) leaveQueue(first.id, say(first.content))
+    return ended
+  }
+
+  const say = (text: string): Promise<ChatMessage> => {
+    const message = said(text)
+    return start((messages) => ({ messages: [...messages, message] }))
+  }
+  const goOn = (): Promise<ChatMessage> =>
+    start((messages) => ({ messages: messages.slice(0, -1), partial: messages.at(-1) }))
+  const leaveQueue = (id: string, reply: Promise<ChatMessage> | null): boolean => {
+    const settle = waiting.get(id)
+    waiting.delete(id)
+    step({ type: 'queue', queue: state.snapshot.queue.filter((message) => message.id !== id) })
+    publish()
+    settle?.(reply)
+    return settle !== undefined
+  }
+
+  const session: ChatSession = {
     subscribe(listener) {
       // Two subscriptions of one function are two.
       const own = (): void => listener()
@@ -135,16 +189,23 @@ export function createSession(options: ChatClientOptions): ChatSession {
     getServerSnapshot: () => emptySnapshot,
 
     send(text) {
-      if (text.trim() === '') throw new TypeError('send(text): text is blank')
-      const message: ChatMessage = { id: createId('msg', random), role: 'user', content: text, state: 'done' }
-      return start((messages) => [...messages, message])
+      const { queue } = state.snapshot
+      if (!state.run || whenBusy === 'interrupt') return say(text)
+      if (whenBusy === 'reject' || queue.length >= maxQueue) {
+        throw new ChatError('session_busy', 'An answer is still streaming', { retryable: true })
+      }
+      const { id, content } = said(text)
+      step({ type: 'queue', queue: [...queue, { id, content }] })
+      publish()
+      return new Promise((resolve) => waiting.set(id, resolve))
     },
+    takeBack: (id) => leaveQueue(id, null),
 
     interrupt() {
       const frozen = freeze()
       if (!frozen) return unconfirmed?.result ?? Promise.resolve({ outcome: 'already_done' })
       publish()
-      const result = confirm(frozen.ends, frozen.reply).then((settled) => {
+      const result = confirm(frozen).then((settled) => {
         // A gateway that was not reached is told again by the next request.
         if (unconfirmed?.result === result && settled.outcome !== 'unconfirmed') unconfirmed = undefined
         return settled
@@ -156,38 +217,52 @@ export function createSession(options: ChatClientOptions): ChatSession {
     async clear() {
       const forgotten = sessionId
       const isNew = state.snapshot.messages.length === 0
-      abort.abort()
-      sessionId = createId('sess', random)
-      step({ type: 'clear' })
-      publish()
+      forget()
       if (isNew) return
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       await request(options, `/sessions/${forgotten}`, { method: 'DELETE' }).catch(() => undefined)
     },
 
+    continue() {
+      const last = state.snapshot.messages.at(-1)
+      if (state.run || last?.role !== 'assistant' || last.toolCalls) throw new TypeError('No reply can be continued')
+      return goOn()
+    },
+
+    edit(messageId, text) {
+      const message = said(text)
+      if (find(messageId)?.role !== 'user') throw new TypeError('No such message')
+      return start((messages) => {
+        const before = messages.findIndex(({ id }) => id === messageId)
+        return { messages: [...messages.slice(0, before), message] }
+      })
+    },
+
     regenerate() {
       const asked = (messages: readonly ChatMessage[]): number =>
         messages.findLastIndex(({ role }) => role === 'user') + 1
-      if (asked(state.snapshot.messages) === 0) throw new TypeError('regenerate(): nothing was said yet.')
-      return start((messages) => messages.slice(0, asked(messages)))
+      if (asked(state.snapshot.messages) === 0) throw new TypeError('Nothing was said yet')
+      return start((messages) => ({ messages: messages.slice(0, asked(messages)) }))
     },
   }
-}
 
-/** The reply as the gateway has it now: cut back further, or whole after all. */
-function confirmed(frozen: ChatMessage, position: number | undefined, answer: InterruptOutcome): ChatMessage {
-  const { outcome, reason, partial } = answer
-  const isCut = position === undefined || answer.position < position
-  const reply = isCut ? { ...frozen, content: partial.content, thinking: partial.thinking } : frozen
-  const isFinished = outcome === 'already_done' && reason !== 'interrupted' && reason !== 'error'
-  return isFinished && reply.content === partial.content ? { ...reply, state: 'done' } : reply
-}
-
-/** A message as it goes up: what is shown, and that a person cut it off. */
-function toTurn({ role, content, state, thinking, toolCalls }: ChatMessage): object[] {
-  if (role === 'user') return [{ role, content }]
-  if (content === '' && !toolCalls) return []
-  const interrupted = state === 'interrupted' || undefined
-  // Servers want the thinking back only with a tool call (providers differ); without one it is dead weight.
-  return [{ role, content, interrupted, tool_calls: toolCalls, thinking: toolCalls && thinking }]
+  const forget = (): void => {
+    abort.abort()
+    sessionId = createId('sess', random)
+    for (const id of waiting.keys()) leaveQueue(id, null)
+    step({ type: 'clear' })
+    publish()
+  }
+  const kept = (): KeptChat => ({ sessionId, messages: state.snapshot.messages, run: state.run })
+  const restore = (chat: KeptChat): void => {
+    abort.abort()
+    abort = new AbortController()
+    sessionId = chat.sessionId
+    step({ type: 'restore', kept: chat })
+    publish()
+    const last = chat.messages.at(-1)
+    if (chat.run && last) void follow(chat.run.runId, last, undefined, abort.signal)
+  }
+  for (const extend of options.extensions ?? []) extend({ name, session, options, kept, restore, forget })
+  return session
 }

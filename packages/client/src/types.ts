@@ -1,4 +1,5 @@
-import type { Clock, DataEvent, ErrorBody, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
+import type { KeptChat } from './chat-state.ts'
+import type { Clock, DataEvent, ErrorBody, FinishReason, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
 
 /**
  * How a message stands. `interrupted`: a person cut it off. `failed`: the gateway or the model server said so.
@@ -18,6 +19,8 @@ export interface ChatMessage {
   /** Events of the app's own, in their order. */
   readonly data?: readonly DataEvent['data'][] | undefined
   readonly state: MessageState
+  /** Why the model ended it by itself; `length`: at a limit, and it can be continued. */
+  readonly reason?: FinishReason | undefined
   /** Why it failed or was dropped. */
   readonly error?: ErrorBody | undefined
 }
@@ -30,12 +33,20 @@ export interface ChatMessage {
  */
 export type ChatStatus = 'idle' | 'submitting' | 'waiting' | 'streaming' | 'reconnecting' | 'interrupting' | 'error'
 
+/** Something said that waits for its turn. @public */
+export interface QueuedMessage {
+  readonly id: string
+  readonly content: string
+}
+
 /** What a page shows. Immutable; the same object until something changes. @public */
 export interface ChatSnapshot {
   readonly messages: readonly ChatMessage[]
   readonly status: ChatStatus
   /** Which attempt to reconnect is on, from 1; 0 unless `status` is `reconnecting`. */
   readonly attempt: number
+  /** What was said while an answer streamed and waits for its turn (`whenBusy: 'queue'`), oldest first. */
+  readonly queue: readonly QueuedMessage[]
   /** Why `status` is `error`; null otherwise. */
   readonly error: ErrorBody | null
   /** The model of the last run, as the gateway names it. */
@@ -60,15 +71,30 @@ export interface ChatSession {
   getServerSnapshot(): ChatSnapshot
   /**
    * Says something. While an answer streams, this is the interrupt and the follow-up in one: the answer is frozen in
-   * this very tick, and one request ends it and starts the next.
-   * @returns The reply as it ended, in whatever state; never rejects.
+   * this very tick, and one request ends it and starts the next (`whenBusy` can say otherwise).
+   * @returns The reply as it ended, in whatever state; null when it waited and was taken back. Never rejects.
    * @throws {TypeError} When `text` is blank.
+   * @throws {ChatError} `session_busy`, with `whenBusy: 'reject'` and when the queue is full.
    */
-  send(text: string): Promise<ChatMessage>
+  send(text: string): Promise<ChatMessage | null>
+  /** Takes back something that waits for its turn. @returns Whether it still waited. */
+  takeBack(id: string): boolean
   /** Freezes the answer in this very tick, stops the model, and says what became of it. Never rejects. */
   interrupt(): Promise<InterruptResult>
   /** Ends what runs, forgets the conversation here and at the gateway, and starts an empty one. Never rejects. */
   clear(): Promise<void>
+  /**
+   * Goes on with the last reply, in the same message: one that was interrupted, dropped, failed, or cut at a limit.
+   * @returns The reply as it ended; never rejects.
+   * @throws {TypeError} When the last message is no reply, or streams.
+   */
+  continue(): Promise<ChatMessage>
+  /**
+   * Says something else in place of an earlier message, and forgets what came after it.
+   * @returns The reply as it ended; never rejects.
+   * @throws {TypeError} When `text` is blank or there is no such message of the person's.
+   */
+  edit(messageId: string, text: string): Promise<ChatMessage>
   /**
    * Asks for the last reply anew, ending one that runs.
    * @returns The new reply as it ended; never rejects.
@@ -126,9 +152,35 @@ export interface ChatClientOptions {
   /** What every request says besides the history. */
   readonly body?: RequestOptions | undefined
   readonly reconnect?: ReconnectOptions | undefined
+  /**
+   * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse.
+   * @defaultValue 'interrupt'
+   */
+  readonly whenBusy?: 'interrupt' | 'queue' | 'reject' | undefined
+  /** Goes on by itself with a reply that the gateway ended while nobody was connected, or lost. @defaultValue true */
+  readonly autoContinue?: boolean | undefined
+  /** What a conversation also does: `persist` keeps it over a reload, `tabs` shows it in every tab. */
+  readonly extensions?: readonly SessionExtension[] | undefined
   readonly clock?: Clock | undefined
   readonly random?: RandomBytes | undefined
 }
+
+/** What an extension can do with a conversation. @public */
+export interface SessionHandle {
+  /** The name of the conversation in its client. */
+  readonly name: string
+  readonly session: ChatSession
+  readonly options: ChatClientOptions
+  /** The conversation as it is now. */
+  kept(): KeptChat
+  /** Puts another conversation in its place, and reads on the run that grows it. */
+  restore(chat: KeptChat): void
+  /** Forgets the conversation here, and not at the gateway. */
+  forget(): void
+}
+
+/** Called once for each conversation, when it is made. @public */
+export type SessionExtension = (handle: SessionHandle) => void
 
 /** @public */
 export interface ChatClient {

@@ -429,7 +429,14 @@ test('session: a burst of frames is one publication a paint', async () => {
 
 test('session: a server renders the empty conversation, always the same object', () => {
   const { session } = setup()
-  expect(session.getServerSnapshot()).toEqual({ messages: [], status: 'idle', attempt: 0, error: null, model: null })
+  expect(session.getServerSnapshot()).toEqual({
+    messages: [],
+    status: 'idle',
+    attempt: 0,
+    queue: [],
+    error: null,
+    model: null,
+  })
   expect(session.getServerSnapshot()).toBe(session.getServerSnapshot())
 })
 

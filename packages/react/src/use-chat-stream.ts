@@ -17,7 +17,7 @@ export type UseChatStreamOptions =
 
 /** @public */
 export interface UseChatStreamResult
-  extends ChatSnapshot, Pick<ChatSession, 'send' | 'interrupt' | 'clear' | 'regenerate'> {}
+  extends ChatSnapshot, Omit<ChatSession, 'subscribe' | 'getSnapshot' | 'getServerSnapshot'> {}
 
 const clients = new Map<string, ChatClient>()
 
@@ -39,7 +39,7 @@ export function useChatStream(options: UseChatStreamOptions): UseChatStreamResul
   const session = client.session(options.session)
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getServerSnapshot)
   return useMemo(() => {
-    const { send, interrupt, clear, regenerate } = session
-    return { ...snapshot, send, interrupt, clear, regenerate }
+    const { subscribe: _, getSnapshot: _get, getServerSnapshot: _server, ...actions } = session
+    return { ...snapshot, ...actions }
   }, [snapshot, session])
 }

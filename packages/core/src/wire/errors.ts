@@ -33,6 +33,7 @@ export type ChatErrorCode =
   | 'overflow'
   | 'run_too_long'
   | 'network'
+  | 'orphaned'
   | 'dropped'
 
 /**

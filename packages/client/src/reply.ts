@@ -1,0 +1,49 @@
+import type { ChatErrorCode, InterruptOutcome } from '@midstream/core'
+import type { ChatMessage } from './types.ts'
+
+/** A run to end, and how much of it the person has seen; without a position, all of it. */
+export interface Interrupts {
+  readonly run_id: string
+  readonly position: number | undefined
+}
+
+/** A reply that a person cut off. */
+export interface Frozen {
+  readonly ends: Interrupts
+  readonly reply: ChatMessage
+  /** The reply before its last run. */
+  readonly before: ChatMessage
+}
+
+/** The reply as the gateway has it: cut back further, or whole after all. */
+export function confirmed({ ends, reply: frozen, before }: Frozen, answer: InterruptOutcome): ChatMessage {
+  const { outcome, reason, position, partial } = answer
+  const content = before.content + partial.content
+  const isCut = ends.position === undefined || position < ends.position
+  const thinking = (before.thinking ?? '') + (partial.thinking ?? '')
+  const reply = isCut ? { ...frozen, content, thinking: thinking || undefined } : frozen
+  const isFinished = outcome === 'already_done' && reason !== 'interrupted' && reason !== 'error'
+  return isFinished && reply.content === content ? { ...reply, state: 'done' } : reply
+}
+
+/** A message as it goes up: what is shown, and that a person cut it off. */
+export function toTurn({ role, content, state, thinking, toolCalls }: ChatMessage): object[] {
+  if (role === 'user') return [{ role, content }]
+  if (content === '' && !toolCalls) return []
+  const interrupted = state === 'interrupted' || undefined
+  // Servers want the thinking back only with a tool call (providers differ); without one it is dead weight.
+  return [{ role, content, interrupted, tool_calls: toolCalls, thinking: toolCalls && thinking }]
+}
+
+/** The gateway ended the run while nobody was connected, or does not know it any more; the text is here. */
+const lost: ReadonlySet<ChatErrorCode | undefined> = /* @__PURE__ */ new Set([
+  'orphaned',
+  'shutting_down',
+  'not_found',
+  'expired',
+] as const)
+
+/** Tells whether a reply broke off through nobody's doing, so that it may go on by itself. */
+export function isLost({ content, toolCalls, error }: ChatMessage): boolean {
+  return content !== '' && !toolCalls && lost.has(error?.code)
+}
