@@ -1,0 +1,245 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { missingResult, normaliseHistory } from '../src/upstream/history.ts'
+import type { ChatTurn, Role } from '../src/wire/messages.ts'
+
+const note = '[interrupted by the user]'
+const user = (content: string): ChatTurn => ({ role: 'user', content })
+const reply = (content: string, more: Partial<ChatTurn> = {}): ChatTurn => ({ role: 'assistant', content, ...more })
+const call = (id: string) => ({ id, name: 'now', arguments: {} })
+const result = (id: string, content: string): ChatTurn => ({ role: 'tool', content, tool_call_id: id })
+
+/**
+ * What servers with OpenAI's roles, Ollama among them, ask of a history; each breach by name.
+ * @see providers.md §1, §2: calls need results right behind them, and neighbours of one role are a fault or get merged.
+ */
+function breaches(turns: readonly ChatTurn[]): string[] {
+  const found: string[] = []
+  const seen = new Set<string>()
+  let open: string[] = []
+  for (const [i, turn] of turns.entries()) {
+    const { role, content, tool_calls: calls = [], tool_call_id: callId, thinking, interrupted } = turn
+    if (thinking !== undefined) found.push(`${i}: unsigned thinking`)
+    if (interrupted !== undefined) found.push(`${i}: a key no server knows`)
+    if (role === 'tool') {
+      if (callId === undefined || open[0] !== callId) found.push(`${i}: a result without its call before it`)
+      open = open.slice(1)
+      continue
+    }
+    if (open.length > 0) found.push(`${i}: a call without its result`)
+    open = []
+    if (callId !== undefined) found.push(`${i}: a result that is none`)
+    if (role !== 'assistant' && calls.length > 0) found.push(`${i}: a call by ${role}`)
+    if (role === 'assistant' && content.trim() === '' && calls.length === 0) found.push(`${i}: an empty reply`)
+    if (turns[i - 1]?.role === role) found.push(`${i}: two neighbours are ${role}`)
+    for (const { id } of calls) {
+      if (seen.has(id)) found.push(`${i}: the call ${id} twice`)
+      seen.add(id)
+      open.push(id)
+    }
+  }
+  if (open.length > 0) found.push('end: a call without its result')
+  return found
+}
+
+const text = fc.oneof(
+  fc.constantFrom('', ' ', '\n', 'Hi', note, missingResult),
+  fc.string({ unit: 'grapheme', maxLength: 5 }),
+)
+const id = fc.constantFrom('a', 'b', 'c')
+const turn: fc.Arbitrary<ChatTurn> = fc.oneof(
+  fc.record({ role: fc.constantFrom<Role>('system', 'user'), content: text }),
+  fc.record(
+    {
+      role: fc.constant<Role>('assistant'),
+      content: text,
+      interrupted: fc.constant<true>(true),
+      thinking: text,
+      tool_calls: fc.array(id.map(call), { maxLength: 3 }),
+    },
+    { requiredKeys: ['role', 'content'] },
+  ),
+  fc.record(
+    { role: fc.constant<Role>('tool'), content: text, tool_call_id: id },
+    { requiredKeys: ['role', 'content'] },
+  ),
+)
+const history = fc.array(turn, { maxLength: 12 })
+/** White space beside a call is dropped when the call is, so there is none in what must stay. */
+const spoken = history.map((turns) => turns.map((one) => (one.content.trim() === '' ? { ...one, content: '' } : one)))
+const anyNote = fc.constantFrom(note, null)
+const isKept = ({ role, content, tool_calls: calls = [] }: ChatTurn): boolean =>
+  role !== 'tool' && (role !== 'assistant' || content.trim() !== '' || calls.length > 0)
+const textsOf = (turns: readonly ChatTurn[], role: Role): string =>
+  turns
+    .filter((one) => one.role === role && one.content !== '')
+    .map(({ content }) => content)
+    .join('\n\n')
+
+test('history: any history becomes a valid one', () => {
+  fc.assert(
+    fc.property(history, anyNote, (turns, said) => {
+      expect(breaches(normaliseHistory(turns, said))).toEqual([])
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('history: the validator finds what this is about', () => {
+  expect(breaches([user('a'), user('b')])).toHaveLength(1)
+  expect(breaches([reply('')])).toHaveLength(1)
+  expect(breaches([reply('', { tool_calls: [call('a')] }), user('b')])).toHaveLength(1)
+  expect(breaches([result('a', 'x')])).toHaveLength(1)
+  expect(
+    breaches([reply('', { tool_calls: [call('a'), call('a')] }), result('a', 'x'), result('a', 'x')]),
+  ).toHaveLength(1)
+})
+
+test('history: normalising it again changes nothing', () => {
+  fc.assert(
+    fc.property(history, anyNote, anyNote, (turns, said, again) => {
+      const once = normaliseHistory(turns, said)
+      expect(normaliseHistory(once, again)).toEqual(once)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('history: what people and models said stays to the character, in order; only gaps and the note are added', () => {
+  fc.assert(
+    fc.property(spoken, anyNote, (turns, said) => {
+      const made = normaliseHistory(turns, said)
+      const noted = structuredClone(turns.filter(isKept)) as { -readonly [Key in keyof ChatTurn]: ChatTurn[Key] }[]
+      for (const one of noted) {
+        const isCut = said !== null && one.role === 'assistant' && one.interrupted && one.content.trim() !== ''
+        if (isCut) one.content += `\n\n${said}`
+      }
+      for (const role of ['system', 'user', 'assistant'] as const) {
+        expect(textsOf(made, role)).toBe(textsOf(noted, role))
+      }
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('history: the order of what was said stays', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom<Role>('system', 'user', 'assistant')), (roles) => {
+      const made = normaliseHistory(
+        roles.map((role, i) => ({ role, content: `<${i}>` })),
+        null,
+      )
+      expect(made.map(({ content }) => content).join('\n\n')).toBe(roles.map((_, i) => `<${i}>`).join('\n\n'))
+    }),
+  )
+})
+
+test('history: results are those of the app, or say that there is none', () => {
+  fc.assert(
+    fc.property(history, (turns) => {
+      const given = turns.filter(({ role }) => role === 'tool').map(({ content }) => content)
+      for (const { role, content } of normaliseHistory(turns, null)) {
+        if (role === 'tool') expect([...given, missingResult]).toContain(content)
+      }
+    }),
+  )
+})
+
+test('history: the one it is given stays as it is', () => {
+  fc.assert(
+    fc.property(history, (turns) => {
+      const before = structuredClone(turns)
+      normaliseHistory(turns, note)
+      expect(turns).toEqual(before)
+    }),
+  )
+})
+
+test('note: it follows a reply that a person cut off, and no other', () => {
+  expect(
+    normaliseHistory([user('a'), reply('b', { interrupted: true }), user('c'), reply('d'), user('e')], note),
+  ).toStrictEqual([user('a'), reply(`b\n\n${note}`), user('c'), reply('d'), user('e')])
+})
+
+test('note: as often as a reply with text was cut off', () => {
+  const plain = fc.array(
+    turn.filter(({ content }) => !content.includes('[')),
+    { maxLength: 12 },
+  )
+  fc.assert(
+    fc.property(plain, (turns) => {
+      const cut = turns.filter(
+        ({ role, interrupted, content }) => role === 'assistant' && interrupted && content.trim() !== '',
+      )
+      const said = JSON.stringify(normaliseHistory(turns, note)).split(note).length - 1
+      expect(said).toBe(cut.length)
+      expect(JSON.stringify(normaliseHistory(turns, null))).not.toContain(note)
+    }),
+  )
+})
+
+test('note: null says nothing, and the flag does not go up', () => {
+  expect(normaliseHistory([user('a'), reply('b', { interrupted: true }), user('c')], null)).toStrictEqual([
+    user('a'),
+    reply('b'),
+    user('c'),
+  ])
+})
+
+test('history: a reply cut off before its first delta is dropped, and the questions around it are one', () => {
+  expect(normaliseHistory([user('a'), reply('', { interrupted: true }), user('b')], note)).toStrictEqual([
+    user('a\n\nb'),
+  ])
+})
+
+test('history: thinking is dropped, and a reply of nothing else with it', () => {
+  expect(
+    normaliseHistory(
+      [user('a'), reply('b', { thinking: 'Hm' }), user('c'), reply('', { thinking: 'Hm' }), user('d')],
+      note,
+    ),
+  ).toStrictEqual([user('a'), reply('b'), user('c\n\nd')])
+})
+
+test('history: a call whose result a person did not wait for gets one', () => {
+  expect(
+    normaliseHistory([user('a'), reply('', { tool_calls: [call('1'), call('2')] }), result('2', 'x'), user('b')], note),
+  ).toStrictEqual([
+    user('a'),
+    reply('', { tool_calls: [call('1'), call('2')] }),
+    result('1', missingResult),
+    result('2', 'x'),
+    user('b'),
+  ])
+})
+
+test('history: a result that strayed comes back behind its call, one without a call is dropped', () => {
+  const turns = [user('a'), reply('', { tool_calls: [call('1')] }), user('b'), result('1', 'x'), result('2', 'y')]
+  expect(normaliseHistory(turns, note)).toStrictEqual([
+    user('a'),
+    reply('', { tool_calls: [call('1')] }),
+    result('1', 'x'),
+    user('b'),
+  ])
+})
+
+test('history: a call that comes twice, in one reply or in two, is one', () => {
+  const twice = [
+    user('a'),
+    reply('', { tool_calls: [call('1'), call('1')] }),
+    reply('b', { tool_calls: [call('1')] }),
+    result('1', 'x'),
+  ]
+  expect(normaliseHistory(twice, note)).toStrictEqual([
+    user('a'),
+    reply('', { tool_calls: [call('1')] }),
+    result('1', 'x'),
+    reply('b'),
+  ])
+})
+
+test('history: neighbours that merge keep the calls', () => {
+  expect(normaliseHistory([reply('a'), reply('b', { tool_calls: [call('1')] }), result('1', 'x')], note)).toStrictEqual(
+    [reply('a\n\nb', { tool_calls: [call('1')] }), result('1', 'x')],
+  )
+})

@@ -1,0 +1,221 @@
+import * as fc from 'fast-check'
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { createOllamaDecoder } from '../src/upstream/ollama.ts'
+import type { UpstreamEvent } from '../src/upstream/upstream.ts'
+import { createLineDecoder } from '../src/wire/ndjson.ts'
+import { cutAt, cuts, eachByte, utf8 } from './support/bytes.ts'
+
+interface Recording {
+  readonly response: { readonly reads: readonly { readonly text?: string; readonly bytesBase64?: string }[] }
+}
+
+/** The body that a real Ollama sent, in the reads in which it came. */
+function recorded(name: string): Uint8Array[] {
+  const url = new URL(`./fixtures/ollama/ollama-chat-${name}.json`, import.meta.url)
+  const { response }: Recording = JSON.parse(readFileSync(url, 'utf8'))
+  return response.reads.map(({ text, bytesBase64 }) =>
+    text === undefined ? Buffer.from(bytesBase64 ?? '', 'base64') : utf8(text),
+  )
+}
+
+/** Events of a whole body, as the upstream makes them of its reads. */
+function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
+  const lines = createLineDecoder()
+  const decoder = createOllamaDecoder((bytes) => bytes.fill(7))
+  return [...pieces.flatMap((piece) => decoder.push(lines.push(piece))), ...decoder.push(lines.end())]
+}
+const decodeLines = (...lines: unknown[]): UpstreamEvent[] =>
+  decode([utf8(lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))])
+
+const textOf = (events: readonly UpstreamEvent[]): string =>
+  events.map((event) => ('message' in event ? event.message : '')).join('')
+const endOf = (events: readonly UpstreamEvent[]): UpstreamEvent | undefined =>
+  events.find((event) => 'finish' in event || 'error' in event)
+
+/** Lines in the shape of a real qwen3 (providers.md §1.1): thinking, text outside of ASCII, final counters. */
+let stamp = 0
+const lineOf = (message: object, more: object = {}): object => ({
+  model: 'qwen3:8b',
+  created_at: `2025-11-21T04:09:43.${(stamp += 1)}Z`,
+  message: { role: 'assistant', content: '', ...message },
+  done: false,
+  ...more,
+})
+const final = { done: true, done_reason: 'stop', total_duration: 9, prompt_eval_count: 12, eval_count: 5 }
+const chinese = [
+  lineOf({ thinking: '开始' }),
+  lineOf({ content: '春' }),
+  lineOf({ content: '光😀' }),
+  lineOf({}, final),
+]
+const chineseBody = utf8(`${chinese.map((line) => JSON.stringify(line)).join('\n')}\n`)
+
+const bodies: readonly (readonly [string, Uint8Array])[] = [
+  ...['plain', 'length', 'runner-killed', 'server-killed', 'logprobs'].map(
+    (name) => [name, Buffer.concat(recorded(name))] as const,
+  ),
+  ['qwen3 in Chinese', chineseBody],
+]
+
+test.for([
+  ['plain', { finish: 'stop' }],
+  ['story', { finish: 'stop' }],
+  ['length', { finish: 'length' }],
+  ['logprobs', { finish: 'length' }],
+  ['runner-killed', { error: expect.objectContaining({ code: 'upstream_crashed', retryable: true }) }],
+  ['server-killed', undefined],
+  ['client-abort', undefined],
+  ['unload', { error: expect.objectContaining({ code: 'upstream_failed' }) }],
+] as const)('ollama: the recording "%s" ends with %o', ([name, end]) => {
+  const events = decode(recorded(name))
+  if (end) expect(endOf(events)).toMatchObject(end)
+  else expect(endOf(events)).toBeUndefined()
+  expect(events.filter((event) => 'finish' in event || 'error' in event).length).toBe(end ? 1 : 0)
+  expect(events.some((event) => 'malformed' in event)).toBe(false)
+  if (name !== 'unload') expect(textOf(events)).not.toBe('')
+})
+
+test('ollama: the recording "plain" gives the text and the usage', () => {
+  const events = decode(recorded('plain'))
+  expect(textOf(events)).toMatch(/^Hello, nice to meet you\./)
+  expect(endOf(events)).toMatchObject({
+    usage: { prompt_tokens: expect.any(Number), completion_tokens: expect.any(Number) },
+  })
+})
+
+test('ollama: what a server said of its failure does not travel, but is the cause', () => {
+  const end = endOf(decode(recorded('runner-killed')))
+  const error = end && 'error' in end ? end.error : undefined
+  expect(error?.message).not.toContain('unexpected EOF')
+  expect(error?.cause).toContain('unexpected EOF')
+})
+
+test.for(bodies)('ollama: any split of the bytes of "%s" gives the same events', ([, body]) => {
+  const whole = decode([body])
+  fc.assert(
+    fc.property(cuts, (at) => {
+      expect(decode(cutAt(body, at))).toEqual(whole)
+    }),
+    { numRuns: 60 },
+  )
+  expect(decode(eachByte(body))).toEqual(whole)
+})
+
+test.for(bodies)(
+  'ollama: "%s" cut at any byte finishes only if its last line is whole, and what came is a part of the whole',
+  ([, body]) => {
+    const whole = decode([body])
+    const text = textOf(whole)
+    const end = endOf(whole)
+    // The byte after which the last line parses: its closing brace, whether a line end follows or not.
+    const closed = body.lastIndexOf(0x7d) + 1
+    for (let cut = 0; cut < body.length; cut++) {
+      const events = decode([body.subarray(0, cut)])
+      if (!text.startsWith(textOf(events))) expect.fail(`cut at ${cut}: ${textOf(events)}`)
+      if (cut < closed && endOf(events)) expect.fail(`cut at ${cut}: ended without its last line`)
+      if (cut >= closed && (endOf(events) === undefined) !== (end === undefined))
+        expect.fail(`cut at ${cut}: not ended`)
+    }
+  },
+)
+
+test('ollama: a line that was cut off is malformed', () => {
+  expect(decode([chineseBody.subarray(0, -10)]).at(-1)).toHaveProperty('malformed')
+})
+
+test('ollama: thinking and text of one line are two deltas, thinking first', () => {
+  expect(decodeLines(lineOf({ thinking: 'Hm', content: 'Hi' }))).toEqual([{ thinking: 'Hm' }, { message: 'Hi' }])
+})
+
+test('ollama: a tool call is whole, keeps its id, and makes the finish one of tool_calls', () => {
+  const call = { id: 'call_7', function: { index: 0, name: 'weather', arguments: { city: '北京' } } }
+  expect(decodeLines(lineOf({ tool_calls: [call] }), lineOf({}, final))).toEqual([
+    { tool_call: { id: 'call_7', name: 'weather', arguments: { city: '北京' } } },
+    { finish: 'tool_calls', usage: { prompt_tokens: 12, completion_tokens: 5 } },
+  ])
+})
+
+test('ollama: a tool call without an id gets one, without arguments an empty object, without a name is malformed', () => {
+  const calls = [{ function: { name: 'now' } }, { function: { arguments: {} } }, 'x']
+  const events = decodeLines(lineOf({ tool_calls: calls }))
+  expect(events[0]).toEqual({ tool_call: { id: `call_${'07'.repeat(16)}`, name: 'now', arguments: {} } })
+  expect(events.slice(1).every((event) => 'malformed' in event)).toBe(true)
+  expect(events).toHaveLength(3)
+})
+
+test('ollama: the text on the last line counts', () => {
+  expect(decodeLines(lineOf({ content: 'Hi' }, final))).toMatchObject([{ message: 'Hi' }, { finish: 'stop' }])
+})
+
+test('ollama: done_reason without done ends the reply, done without done_reason too', () => {
+  expect(decodeLines(lineOf({}, { done_reason: 'length' }))).toEqual([{ finish: 'length' }])
+  expect(decodeLines(lineOf({}, { done: true }))).toEqual([{ finish: 'stop' }])
+  expect(decodeLines(lineOf({}, { done: false, done_reason: '' }))).toEqual([{ alive: true }])
+})
+
+test('ollama: a reason nobody knows ends the reply as stop', () => {
+  expect(decodeLines(lineOf({}, { done: true, done_reason: 'limit_of_tomorrow' }))).toEqual([{ finish: 'stop' }])
+})
+
+test.for(['load', 'unload'])('ollama: done_reason %s is no answer', (reason) => {
+  expect(decodeLines(lineOf({}, { done: true, done_reason: reason }))).toMatchObject([
+    { error: { code: 'upstream_failed', retryable: true } },
+  ])
+})
+
+test('ollama: counters that are absent are left out, and none give no usage', () => {
+  expect(decodeLines(lineOf({}, { done: true, eval_count: 3 }))).toEqual([
+    { finish: 'stop', usage: { completion_tokens: 3 } },
+  ])
+  expect(decodeLines(lineOf({}, { done: true }))[0]).not.toHaveProperty('usage')
+})
+
+test('ollama: an error line fails the reply, and nothing after it counts', () => {
+  const decoder = createOllamaDecoder()
+  const [, ...rest] = [
+    JSON.stringify(lineOf({ content: 'a' })),
+    '{"error":"secret"}',
+    JSON.stringify(lineOf({}, final)),
+  ]
+  expect(decoder.push(rest)).toMatchObject([{ error: { code: 'upstream_failed', cause: 'secret' } }])
+  expect(decoder.finished).toBe(true)
+  expect(decoder.push([JSON.stringify(lineOf({ content: 'late' }))])).toEqual([])
+})
+
+test('ollama: nothing after the finish counts', () => {
+  expect(decodeLines(lineOf({}, final), lineOf({ content: 'late' }), '{"error":"late"}')).toHaveLength(1)
+})
+
+test('ollama: a line that repeats the one before it, stamp included, is no second delta', () => {
+  const line = lineOf({ content: 'ha' })
+  expect(decodeLines(line, line, lineOf({ content: 'ha' }))).toEqual([
+    { message: 'ha' },
+    { alive: true },
+    { message: 'ha' },
+  ])
+})
+
+test('ollama: a line without a stamp may come twice, as a model can say a token twice', () => {
+  const line = { model: 'm', message: { role: 'assistant', content: 'ha' }, done: false }
+  expect(decodeLines(line, line)).toEqual([{ message: 'ha' }, { message: 'ha' }])
+})
+
+test('ollama: the same bad line three times is three bad lines', () => {
+  expect(decodeLines('<html>', '<html>', '<html>')).toEqual(Array.from({ length: 3 }, () => ({ malformed: '<html>' })))
+})
+
+test.for(['[]', '7', 'null', '"x"', '{"a":', 'data: {}'])('ollama: the line %s is malformed', (line) => {
+  expect(decodeLines(line)).toEqual([{ malformed: line }])
+})
+
+test('ollama: of a long malformed line only the start is kept', () => {
+  const [event] = decodeLines('x'.repeat(100_000))
+  expect(event && 'malformed' in event ? event.malformed.length : 0).toBe(200)
+})
+
+test('ollama: an empty delta and keys nobody knows are signs of life', () => {
+  expect(decodeLines(lineOf({}), lineOf({ content: 7 }), { logprobs: [] }, {})).toEqual(
+    Array.from({ length: 4 }, () => ({ alive: true })),
+  )
+})

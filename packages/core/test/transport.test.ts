@@ -1,0 +1,235 @@
+import { globalAgent, type IncomingMessage, type ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { defaultTransport } from '#transport'
+import { defaultTransport as defaultOfNode, nodeTransport } from '../src/node/transport.ts'
+import { fetchTransport } from '../src/upstream/fetch-transport.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../src/upstream/transport.ts'
+import { closedPort, listen, type Listening } from './support/listen.ts'
+
+const transports: readonly (readonly [string, Transport])[] = [
+  ['nodeTransport', nodeTransport()],
+  ['fetchTransport', fetchTransport()],
+]
+
+type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly body: string }
+
+/** A server that hands each request, read to its end, to the test. */
+async function held(): Promise<Listening & { next(): Promise<Exchange> }> {
+  const waiting = [Promise.withResolvers<Exchange>()]
+  let taken = 0
+  const listening = await listen((request, response) => {
+    let body = ''
+    request.setEncoding('utf8')
+    request.on('data', (text: string) => (body += text))
+    request.on('end', () => {
+      waiting.at(-1)?.resolve({ request, response, body })
+      waiting.push(Promise.withResolvers())
+    })
+  })
+  return { ...listening, next: () => waiting[taken++]?.promise ?? Promise.reject(new Error('take one at a time')) }
+}
+
+const get = (url: string, signal = new AbortController().signal): TransportRequest => ({
+  method: 'GET',
+  url,
+  headers: {},
+  signal,
+})
+
+async function read({ body }: TransportResponse): Promise<string> {
+  const pieces: Uint8Array[] = []
+  for await (const bytes of body) pieces.push(bytes)
+  return Buffer.concat(pieces).toString()
+}
+
+test('#transport: is the one on node:http under Node', () => {
+  expect(defaultTransport).toBe(defaultOfNode)
+})
+
+for (const [name, transport] of transports) {
+  test(`${name}: sends method, headers and a body with its length, and gives status, headers and bytes`, async () => {
+    const server = await held()
+    const headers = { 'content-type': 'application/json', 'x-test': 'yes' }
+    const { signal } = new AbortController()
+    const answer = transport({
+      method: 'POST',
+      url: `${server.url}/api/chat?x=1`,
+      headers,
+      body: '{"q":"春光🌸"}',
+      signal,
+    })
+    const { request, response, body } = await server.next()
+    expect([request.method, request.url, body]).toEqual(['POST', '/api/chat?x=1', '{"q":"春光🌸"}'])
+    expect(request.headers).toMatchObject({ ...headers, 'content-length': '18' })
+    expect(request.headers).not.toHaveProperty('transfer-encoding')
+    response.writeHead(418, { 'Content-Type': 'text/x', 'Retry-After': '7' }).end('春🌸')
+    const { status, header, body: bytes } = await answer
+    expect([status, header('content-type'), header('retry-after'), header('x-none')]).toEqual([
+      418,
+      'text/x',
+      '7',
+      undefined,
+    ])
+    expect(await read({ status, header, body: bytes })).toBe('春🌸')
+  })
+
+  test(`${name}: gives bytes as they come`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.write('one')
+    const iterator = (await answer).body[Symbol.asyncIterator]()
+    expect(Buffer.from((await iterator.next()).value ?? []).toString()).toBe('one')
+    response.write('two')
+    expect(Buffer.from((await iterator.next()).value ?? []).toString()).toBe('two')
+    response.end()
+    expect((await iterator.next()).done).toBe(true)
+  })
+
+  test(`${name}: an aborted signal sends nothing`, async () => {
+    const server = await held()
+    await expect(transport(get(server.url, AbortSignal.abort()))).rejects.toMatchObject({ name: 'AbortError' })
+    expect(server.connections).toHaveLength(0)
+  })
+
+  test(`${name}: an abort before the head closes the server's socket`, async () => {
+    const server = await held()
+    const abort = new AbortController()
+    const answer = transport(get(server.url, abort.signal))
+    await server.next()
+    abort.abort()
+    await expect(answer).rejects.toMatchObject({ name: 'AbortError' })
+    await server.connections[0]?.closed
+  })
+
+  test(`${name}: an abort in mid body throws and closes the server's socket`, async () => {
+    const server = await held()
+    const abort = new AbortController()
+    const answer = transport(get(server.url, abort.signal))
+    const { response } = await server.next()
+    response.write('one')
+    const iterator = (await answer).body[Symbol.asyncIterator]()
+    await iterator.next()
+    const second = iterator.next()
+    abort.abort()
+    await expect(second).rejects.toBeInstanceOf(Error)
+    await server.connections[0]?.closed
+    expect(response.writableFinished).toBe(false)
+  })
+
+  test(`${name}: an abort between the head and the first read closes the server's socket`, async () => {
+    const server = await held()
+    const abort = new AbortController()
+    const answer = transport(get(server.url, abort.signal))
+    const { response } = await server.next()
+    response.flushHeaders()
+    const got = await answer
+    abort.abort()
+    await server.connections[0]?.closed
+    await expect(read(got)).rejects.toBeInstanceOf(Error)
+  })
+
+  test(`${name}: leaving the loop closes the server's socket`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.write('one')
+    for await (const bytes of (await answer).body) {
+      expect(Buffer.from(bytes).toString()).toBe('one')
+      break
+    }
+    await server.connections[0]?.closed
+  })
+
+  test(`${name}: a body without its last chunk throws after what came`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.write('one')
+    const iterator = (await answer).body[Symbol.asyncIterator]()
+    expect((await iterator.next()).done).toBe(false)
+    response.socket?.end()
+    await expect(iterator.next()).rejects.toBeInstanceOf(Error)
+  })
+
+  test(`${name}: a body shorter than its content-length throws`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.writeHead(200, { 'content-length': '10' }).write('one')
+    const got = await answer
+    response.socket?.end()
+    await expect(read(got)).rejects.toBeInstanceOf(Error)
+  })
+
+  test(`${name}: a reset in mid body throws`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.write('one')
+    const got = await answer
+    response.socket?.resetAndDestroy()
+    await expect(read(got)).rejects.toBeInstanceOf(Error)
+  })
+
+  test(`${name}: a socket that closes before the head rejects`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    response.socket?.end()
+    await expect(answer).rejects.toBeInstanceOf(Error)
+  })
+
+  test(`${name}: a refused connection rejects with the platform's own error`, async () => {
+    const error = await transport(get(`http://127.0.0.1:${await closedPort()}`)).then(
+      () => undefined,
+      (error: unknown) => error as Error & { code?: string; cause?: { code?: string } },
+    )
+    expect(error?.code ?? error?.cause?.code).toBe('ECONNREFUSED')
+  })
+
+  test(`${name}: follows no redirect`, async () => {
+    const server = await held()
+    const answer = transport(get(server.url)).then(
+      ({ status }) => status,
+      () => 'rejected',
+    )
+    const { response } = await server.next()
+    response.writeHead(302, { location: `${server.url}/elsewhere` }).end()
+    expect([302, 'rejected']).toContain(await answer)
+    expect(server.connections).toHaveLength(1)
+  })
+}
+
+test('nodeTransport: a socket that reports its time-out, before the head and in mid body, goes on', async () => {
+  const server = await held()
+  const answer = transports[0]?.[1](get(server.url)) as Promise<TransportResponse>
+  const { response } = await server.next()
+  // Node's global agent sets an idle time-out of its own; it must not end a request that is under way.
+  const [socket] = globalAgent.sockets[`127.0.0.1:${server.port}:`] ?? []
+  expect(socket?.listenerCount('timeout')).toBeGreaterThan(0)
+  socket?.emit('timeout')
+  response.write('one ')
+  const got = await answer
+  socket?.emit('timeout')
+  response.end('two')
+  expect(await read(got)).toBe('one two')
+})
+
+test('fetchTransport: gives fetch the signal of the request and no time-out beside it', async () => {
+  const seen: RequestInit[] = []
+  const fetch: typeof globalThis.fetch = async (_url, init) => {
+    seen.push(init ?? {})
+    return new Response('ok')
+  }
+  const { signal } = new AbortController()
+  const request = { method: 'POST', url: 'http://upstream.test/', headers: { a: 'b' }, body: 'hello', signal } as const
+  expect(await read(await fetchTransport({ fetch })(request))).toBe('ok')
+  expect(seen).toEqual([{ method: 'POST', headers: { a: 'b' }, body: 'hello', signal, redirect: 'error' }])
+  expect(seen[0]?.signal).toBe(signal)
+})
+
+test('fetchTransport: an answer without a body is empty', async () => {
+  const transport = fetchTransport({ fetch: async () => new Response(null, { status: 204 }) })
+  expect(await read(await transport(get('http://upstream.test/')))).toBe('')
+})
