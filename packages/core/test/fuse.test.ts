@@ -346,3 +346,8 @@ test('fuse: a source that fails leaves no timer', async () => {
   await expect(ended).rejects.toThrow('reset')
   expect(clock.timers).toBe(0)
 })
+
+test('fuse: tool calls and app events count towards maxBytes by their JSON', () => {
+  const event: UpstreamEvent = { data: { type: 'sources', text: '北京' } }
+  expect(fuseInput(event, 5)).toEqual({ type: 'delta', now: 5, bytes: utf8(JSON.stringify(event)).length })
+})

@@ -198,3 +198,11 @@ test.for([
 ])('parseInterrupt: %j is a bad_request', (body) => {
   expect(() => parseInterrupt(body)).toThrow(expect.objectContaining({ code: 'bad_request' }))
 })
+
+test('parseChatRequest: a last message of a tool must answer a call of the history', () => {
+  const call = { id: 'call_1', name: 'look', arguments: {} }
+  const asked = { role: 'assistant', content: null, tool_calls: [call] }
+  const answer = { role: 'tool', content: 'blue', tool_call_id: 'call_1' }
+  expect(parse(withMessages(hello, asked, answer)).messages).toHaveLength(3)
+  expect(() => parse(withMessages(hello, answer))).toThrow(/tool_call_id names no call/)
+})

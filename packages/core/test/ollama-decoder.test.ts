@@ -219,3 +219,16 @@ test('ollama: an empty delta and keys nobody knows are signs of life', () => {
     Array.from({ length: 4 }, () => ({ alive: true })),
   )
 })
+
+test('ollama: arguments that are JSON text are read, and a call whose arguments are no object is malformed', () => {
+  const call = (args: unknown): object =>
+    lineOf({
+      role: 'assistant',
+      content: '',
+      tool_calls: [{ id: 'call_1', function: { name: 'look', arguments: args } }],
+    })
+  expect(decodeLines(call('{"at":"sky"}'))).toEqual([
+    { tool_call: { id: 'call_1', name: 'look', arguments: { at: 'sky' } } },
+  ])
+  for (const args of ['{"at":', '[1]', 7]) expect(Object.keys(decodeLines(call(args))[0]!)).toEqual(['malformed'])
+})

@@ -317,3 +317,10 @@ test('run log: reading a tail costs the tail, not the whole', () => {
   // Were it the whole, 20 000 reads would copy 20 GB.
   expect(performance.now() - started).toBeLessThan(2_000)
 })
+
+test('run log: bytes are two a unit of text, and an event weighs as its JSON', () => {
+  const log = createRunLog()
+  log.append({ message: '春光' })
+  log.append({ data: { type: 'x' } })
+  expect(log.bytes).toBe(2 * (2 + 1 + JSON.stringify({ data: { type: 'x' } }).length))
+})

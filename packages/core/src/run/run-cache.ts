@@ -7,7 +7,7 @@ export interface KeepOptions {
   readonly keepRunMs?: number | undefined
   /** Most ended runs kept. @defaultValue 1000 */
   readonly maxRuns?: number | undefined
-  /** Most text of ended runs kept, bytes (two a UTF-16 code unit). @defaultValue 67108864 */
+  /** Most that the logs of ended runs hold together, bytes. @defaultValue 67108864 */
   readonly maxBytes?: number | undefined
 }
 
@@ -83,7 +83,7 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
   }
   const expire = (runId: string, { run, owner }: KeptRun): void => {
     ended.delete(runId)
-    bytes -= run.log.length * 2
+    bytes -= run.log.bytes
     bar(runId, owner)
   }
   const sweep = (now: number): void => {
@@ -106,7 +106,7 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       if (!kept) return undefined
       active.delete(runId)
       ended.set(runId, kept)
-      bytes += kept.run.log.length * 2
+      bytes += kept.run.log.bytes
       sweep(now)
       return kept
     },

@@ -21,6 +21,8 @@ export interface Partial {
 export interface RunLog {
   /** The position of the end. */
   readonly length: number
+  /** What it holds, bytes: two a UTF-16 code unit of text, or of an event's JSON. */
+  readonly bytes: number
   /** The position after the last event that is no text: a reader that is behind it reads at once. */
   readonly urgentTo: number
   /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
@@ -55,6 +57,7 @@ export function createRunLog(): RunLog {
   const boundaries: number[] = []
   let length = 0
   let urgentTo = 0
+  let eventChars = 0
   /** Deltas that the last block does not hold yet. Adding each to its text would keep 32 bytes of rope for every one. */
   let tail: string[] = []
 
@@ -112,6 +115,9 @@ export function createRunLog(): RunLog {
     get length() {
       return length
     },
+    get bytes() {
+      return (length + eventChars) * 2
+    },
     get urgentTo() {
       return urgentTo
     },
@@ -125,6 +131,7 @@ export function createRunLog(): RunLog {
         settle()
         blocks.push({ at: length, event })
         length += 1
+        eventChars += JSON.stringify(event).length
         urgentTo = length
       }
       if (length > before) boundaries.push(length)

@@ -128,7 +128,8 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
   if ('thinking' in event) return textInput(event.thinking, now)
   if ('malformed' in event) return { type: 'malformed' }
   if ('alive' in event || 'error' in event) return { type: 'alive' }
-  return { type: 'delta', now, bytes: 0 }
+  // Rare, and of any size.
+  return { type: 'delta', now, bytes: utf8Bytes(JSON.stringify(event)) }
 }
 
 function textInput(text: string, now: number): FuseInput {

@@ -231,15 +231,20 @@ function ollamaUsage(frame: Readonly<Record<string, unknown>>): Usage | undefine
   }
 }
 
+/** Ollama's arguments are an object; compatible servers send JSON text. Anything else is no whole call. */
 function toolCall(call: unknown, random?: RandomBytes): ToolCall | undefined {
   const { id, function: called } = record(call)
-  const name = text(record(called)['name'])
-  const args = record(called)['arguments']
-  if (!name) return undefined
-  return { id: text(id) || createId('call', random), name, arguments: record(args) }
+  const { name, arguments: given = {} } = record(called)
+  const parsed = typeof given === 'string' ? parseLine(given) : { value: given }
+  const args = 'value' in parsed ? parsed.value : undefined
+  if (!text(name) || !isRecord(args)) return undefined
+  return { id: text(id) || createId('call', random), name: name as string, arguments: args }
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+  return isRecord(value) ? value : {}
 }

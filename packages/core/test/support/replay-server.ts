@@ -16,7 +16,7 @@ export interface Recording {
   } | null
 }
 /** One read of the socket. `chunks`: sizes of the HTTP chunks in it, when it was not exactly one. */
-export interface RecordedRead {
+interface RecordedRead {
   readonly text?: string
   readonly bytesBase64?: string
   readonly chunks?: readonly number[]
@@ -33,7 +33,7 @@ export function recording(name: string): Recording {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Recording
 }
 
-export function bytesOf(read: RecordedRead): Buffer {
+function bytesOf(read: RecordedRead): Buffer {
   return read.bytesBase64 === undefined ? Buffer.from(read.text ?? '') : Buffer.from(read.bytesBase64, 'base64')
 }
 /** The whole body. */
@@ -56,7 +56,7 @@ export function handmade(
 }
 
 /** One request to the server, while it is answered and after. */
-export interface ReplayRequest {
+interface ReplayRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
