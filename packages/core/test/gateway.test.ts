@@ -1570,3 +1570,11 @@ for (const [what, options] of wrong) {
 test('createGateway: takes its defaults', () => {
   expect(() => createGateway({ upstream: scriptedUpstream() })).not.toThrow()
 })
+
+test('gateway: how it is, anybody may ask, also where everything else needs an owner', async () => {
+  const gateway = createGateway({ upstream: scriptedUpstream(), authorize: () => null })
+  const base = 'http://gateway.test/api/chat'
+  expect((await gateway(new Request(base))).status).toBe(200)
+  expect((await gateway(new Request(base, { method: 'HEAD' }))).status).toBe(200)
+  expect((await gateway(new Request(base, { method: 'POST', body: '{}' }))).status).toBe(401)
+})

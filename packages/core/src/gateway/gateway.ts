@@ -64,7 +64,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const cause = Object.keys(handlers).join(', ')
       throw new ChatError('method_not_allowed', `This path answers ${cause}.`, { cause })
     }
-    const owner = policy.authorize ? await policy.authorize(request) : undefined
+    // How the gateway is, anybody may ask: it says nothing of anybody.
+    const isOpen = at === '' && request.method !== 'POST'
+    const owner = policy.authorize && !isOpen ? await policy.authorize(request) : undefined
     if (owner === null) throw new ChatError('unauthorized', 'Who is asking could not be told.')
     return handler(request, owner, id ?? '', searchParams)
   }

@@ -53,7 +53,7 @@ export interface GatewayOptions {
   readonly coalesce?: CoalesceOptions | undefined
   readonly heartbeat?: HeartbeatOptions | undefined
   readonly fuse?: FuseOptions | undefined
-  /** When a failed model server is asked again; false never does. */
+  /** When a model server that failed is asked again, and the reply goes on; false fails at once. */
   readonly recovery?: RecoveryOptions | false | undefined
   readonly sessions?: SessionOptions | undefined
   readonly keep?: KeepOptions | undefined
@@ -145,8 +145,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     coalesce,
     heartbeat,
     fuse,
-    recovery:
-      options.recovery === undefined || options.recovery === false ? undefined : resolveRecovery(options.recovery),
+    recovery: options.recovery === false ? undefined : resolveRecovery(options.recovery),
     sessions: resolveSessions(options.sessions),
     keep: resolveKeep(options.keep),
     limits,

@@ -82,6 +82,10 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   if (!resume && last.role !== 'user' && last.role !== 'tool')
     refuse('The last message must be from the user or a tool.')
 
+  const isAnswer = turns.some(({ tool_calls: calls }) => calls?.some(({ id }) => id === last.tool_call_id))
+  if (last.role === 'tool' && !isAnswer)
+    refuse('The last message is of a tool that nobody called: tool_call_id names no call.')
+
   const session = optional(
     body,
     'session_id',
