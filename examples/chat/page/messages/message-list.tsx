@@ -1,0 +1,50 @@
+import type { ChatMessage, ChatStatus } from '@midstream/client'
+import { words } from '../words/index.ts'
+import { MessageBubble } from './message-bubble.tsx'
+import './messages.css'
+import { useAutoscroll } from './use-autoscroll.ts'
+
+interface MessageListProps {
+  readonly messages: readonly ChatMessage[]
+  readonly status: ChatStatus
+  readonly onTryAgain: () => void
+}
+
+/** The conversation, kept at its end unless the person has scrolled up. */
+export function MessageList({ messages, status, onTryAgain }: MessageListProps): React.ReactNode {
+  const { scroller, isFollowing, follow, onScroll } = useAutoscroll(messages)
+  const last = messages.at(-1)
+  return (
+    <>
+      <div
+        ref={scroller}
+        className="scroller"
+        data-testid="messages"
+        onScroll={onScroll}
+        // Live regions would read out every token: the announcer speaks instead. Focusable, to be scrolled by keys.
+        role="log"
+        aria-live="off"
+        aria-label={words.conversation}
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+      >
+        <div className="messages">
+          {messages.map((message) => (
+            <MessageBubble
+              key={message.id}
+              message={message}
+              status={message === last ? status : 'idle'}
+              onTryAgain={message === last ? onTryAgain : undefined}
+            />
+          ))}
+        </div>
+      </div>
+      {!isFollowing && (
+        <button type="button" className="jump" data-testid="jump" onClick={follow}>
+          <span aria-hidden="true">↓ </span>
+          {words.jump}
+        </button>
+      )}
+    </>
+  )
+}

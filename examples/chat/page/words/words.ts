@@ -1,0 +1,33 @@
+import type { Problem } from '../problem.ts'
+import type { ConnectionState } from '../status/use-connection.ts'
+
+/** Everything the page says. */
+export interface Words {
+  readonly tagline: string
+  readonly conversation: string
+  readonly you: string
+  readonly assistant: string
+  readonly emptyTitle: string
+  readonly emptyText: string
+  /** Things that the embedded model can answer, too. */
+  readonly suggestions: readonly string[]
+  readonly label: string
+  readonly placeholder: string
+  readonly placeholderRunning: string
+  readonly hints: readonly string[]
+  readonly send: string
+  readonly interrupt: string
+  readonly clear: string
+  readonly waiting: string
+  readonly streaming: string
+  readonly reconnecting: string
+  readonly thinking: string
+  readonly interrupted: string
+  readonly interruptedEmpty: string
+  readonly image: string
+  readonly tryAgain: string
+  readonly jump: string
+  readonly model: string
+  readonly connection: Readonly<Record<ConnectionState, string>>
+  readonly problem: Readonly<Record<Problem, string>>
+}
