@@ -667,3 +667,11 @@ async function fastifyBench(
   onTestFinished(() => server.close())
   return { base: `${await server.listen({ port: 0, host: '127.0.0.1' })}/api/chat`, upstream }
 }
+
+test('toNodeListener: a response that somebody else has answered costs its socket, not the process', async () => {
+  const { base } = await bench({}, (listener) => (request, response) => {
+    response.writeHead(200)
+    listener(request, response)
+  })
+  await expect(fetch(base).then((response) => response.text())).rejects.toThrow()
+})

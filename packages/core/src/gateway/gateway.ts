@@ -156,8 +156,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const terminal = await run.ended
     signal.removeEventListener('abort', leave)
     leave()
-    const ids = { session_id: run.sessionId, run_id: run.runId, model: run.model }
-    const headers = { 'session-id': run.sessionId, 'run-id': run.runId }
+    const { sessionId, runId, model, continues } = run
+    const ids = { session_id: sessionId, run_id: runId, model, ...(continues && { continues }) }
+    const headers = { 'session-id': sessionId, 'run-id': runId }
     const message = { role: 'assistant', ...run.log.partial() }
     if (terminal.reason !== 'error') {
       const { done: _, ...how } = terminal

@@ -23,7 +23,8 @@ export function toNodeListener(gateway: Gateway): NodeListener {
   return (request, response, next) => {
     const url = requestUrl(request)
     if (next && url.pathname !== gateway.basePath && !url.pathname.startsWith(`${gateway.basePath}/`)) return next()
-    void answer(gateway, request, response, url.href)
+    // Something else may have answered already; what then fails here must end this socket, and not the process.
+    answer(gateway, request, response, url.href).catch(() => response.destroy())
   }
 }
 
