@@ -7,7 +7,7 @@ import { streamChat } from '../src/stream-chat.ts'
 /** The platform's own `fetch`, answered by msw; aborts and real sockets are tested over loopback elsewhere. */
 const url = 'https://chat.example/api/chat'
 const server = setupServer()
-beforeAll(() => server.listen({ onUnhandledRequest: 'error' }))
+beforeAll(() => server.listen({ onUnhandledFrame: 'error' }))
 afterEach(() => server.resetHandlers())
 afterAll(() => server.close())
 
