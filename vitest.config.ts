@@ -18,7 +18,6 @@ const config: ViteUserConfig = defineConfig({
       tsconfig: './tsconfig.json',
       ignoreSourceErrors: true,
     },
-    benchmark: { include: ['{packages/*/,}bench/**/*.bench.ts'] },
     restoreMocks: true,
     testTimeout: 15_000,
     hookTimeout: 30_000,
