@@ -4,14 +4,20 @@ import type { ChatMessage, ChatSnapshot, ChatStatus } from './types.ts'
 /** Units of the run's log that are of one kind, from a position on: what it takes to cut a reply at a position. */
 interface Span {
   readonly at: number
-  readonly kind: 'message' | 'thinking' | 'void' | 'tool_call' | 'data'
+  readonly kind: 'message' | 'thinking' | 'tool_call' | 'data' | 'reset'
+  /** The thinking that a reset made void: a cut before the reset brings it back. */
+  readonly thinking?: string | undefined
 }
 
 /** The run whose reply is the last message. */
 export interface ActiveRun {
   readonly runId: string
-  /** The reply before this run: empty, or what a continuation keeps. */
+  /** The reply before this run: empty, or what a continuation goes on from. */
   readonly before: ChatMessage
+  /** How much of the text before stays once this run has said more, UTF-16 units; undefined is all. */
+  readonly keeps?: number | undefined
+  /** Whether the gateway has spoken of it: from then on it is a part of the conversation, in every tab. */
+  readonly isOpen: boolean
   /** What of its log has been received. */
   readonly position: number
   readonly spans: readonly Span[]
@@ -21,6 +27,8 @@ export interface ActiveRun {
 export interface ChatState {
   readonly snapshot: ChatSnapshot
   readonly run: ActiveRun | null
+  /** Grows with everything that a person does, here or in a tab that was heard of: the highest is the newest. */
+  readonly version: number
 }
 
 /** What happens to the active run; a step with the id of another run changes nothing. */
@@ -43,16 +51,19 @@ export type ChatInput =
   | { readonly type: 'queue'; readonly queue: ChatSnapshot['queue'] }
   /** A person cut in: the reply stays as it was shown. */
   | { readonly type: 'freeze'; readonly reply: ChatMessage }
-  /** The gateway has said where the frozen reply ends, and whether it was whole. */
-  | { readonly type: 'confirm'; readonly reply: ChatMessage }
+  /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
+  | { readonly type: 'confirm'; readonly frozen: ChatMessage; readonly reply: ChatMessage }
   | { readonly type: 'clear' }
+  /** Another tab is at this version. */
+  | { readonly type: 'see'; readonly version: number }
   | RunInput
 
 /** A conversation as it is kept. */
 export interface KeptChat {
   readonly sessionId: string
   readonly messages: readonly ChatMessage[]
-  readonly run: Pick<ActiveRun, 'runId' | 'before'> | null
+  readonly run: Pick<ActiveRun, 'runId' | 'before' | 'isOpen'> | null
+  readonly version: number
 }
 
 export const emptySnapshot: ChatSnapshot = {
@@ -63,79 +74,94 @@ export const emptySnapshot: ChatSnapshot = {
   error: null,
   model: null,
 }
-export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null }
+export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null, version: 0 }
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
-  const { snapshot, run } = state
+  const { snapshot, run, version } = state
   switch (input.type) {
     case 'submit': {
       const { runId, reply } = input
       const messages = [...input.messages, reply]
-      const started = { runId, before: reply, position: 0, spans: [] }
-      return { snapshot: at('submitting', snapshot, { messages, error: null }), run: started }
+      const started = { runId, before: reply, isOpen: false, position: 0, spans: [] }
+      return { snapshot: at('submitting', snapshot, { messages, error: null }), run: started, version }
     }
     case 'restore': {
-      const { messages, run: kept } = input.kept
-      const restored = { ...snapshot, messages, error: null }
-      if (!kept) return { snapshot: at('idle', restored), run: null }
-      return { snapshot: at('waiting', restored), run: { ...kept, position: 0, spans: [] } }
-    }
-    case 'queue':
-      return { snapshot: { ...snapshot, queue: input.queue }, run }
-    case 'freeze':
-      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null }
-    case 'confirm': {
-      const messages = snapshot.messages.map((message) => (message.id === input.reply.id ? input.reply : message))
-      // Something newer may be under way by now.
+      const { messages, run: kept, version: restored } = input.kept
+      const joined = kept && { ...kept, keeps: undefined, position: 0, spans: [] }
+      // Until the gateway has answered, somebody else may have seen more of it.
+      const attempt = kept ? 1 : 0
       return {
-        snapshot: at(snapshot.status === 'interrupting' ? 'idle' : snapshot.status, snapshot, { messages }),
-        run,
+        snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
+        run: joined,
+        version: restored,
       }
     }
+    case 'queue':
+      return { snapshot: { ...snapshot, queue: input.queue }, run, version }
+    case 'freeze':
+      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null, version: version + 1 }
+    case 'confirm': {
+      const isLast = snapshot.messages.at(-1) === input.frozen
+      const confirmed = isLast ? withReply(snapshot, input.reply) : snapshot
+      return { snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed, run, version }
+    }
     case 'clear':
-      return emptyChat
+      return { ...emptyChat, version: version + 1 }
+    case 'see':
+      return input.version > version ? { ...state, version: input.version } : state
     default:
-      return run?.runId === input.runId ? stepRun(snapshot, run, input) : state
+      return run?.runId === input.runId ? stepRun(state, run, input) : state
   }
 }
 
-function stepRun(snapshot: ChatSnapshot, run: ActiveRun, input: RunInput): ChatState {
-  if (input.type === 'event') return stepEvent(snapshot, run, input.event, input.position ?? run.position)
-  if (input.type === 'lose') return ended(snapshot, run.position > 0 ? 'dropped' : 'failed', input.error)
-  return { snapshot: at('reconnecting', snapshot, { attempt: input.attempt }), run }
+function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
+  const { snapshot } = state
+  if (input.type === 'reconnect') {
+    return { ...state, snapshot: at('reconnecting', snapshot, { attempt: input.attempt }) }
+  }
+  const version = run.isOpen ? state.version : state.version + 1
+  if (input.type === 'event') {
+    const open = run.isOpen ? run : { ...run, isOpen: true }
+    return { ...stepEvent(snapshot, open, input.event, input.position ?? run.position), version }
+  }
+  const { error } = input
+  const failed = ended(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
+  // What stands back for another tab's run is nothing new.
+  return { ...failed, version: error.code === 'session_busy' ? state.version : version }
 }
 
-function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): ChatState {
+type Stepped = Omit<ChatState, 'version'>
+
+function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!
-  const grow = (kind: Span['kind'], change: Partial<ChatMessage>): ChatState => {
-    const spans = run.spans.at(-1)?.kind === kind ? run.spans : [...run.spans, { at: run.position, kind }]
+  const grow = (kind: Span['kind'], change: Partial<ChatMessage>): Stepped => {
+    const isMore = run.spans.at(-1)?.kind === kind
+    const span = { at: run.position, kind, ...(kind === 'reset' && { thinking: reply.thinking }) }
+    const spans = isMore ? run.spans : [...run.spans, span]
     return { snapshot: at('streaming', withReply(snapshot, { ...reply, ...change })), run: { ...run, position, spans } }
   }
-  if ('message' in event) return grow('message', { content: reply.content + event.message })
+  if ('message' in event) {
+    const isFirst = !run.spans.some(({ kind }) => kind === 'message')
+    const content = isFirst ? run.before.content.slice(0, run.keeps) : reply.content
+    return grow('message', { content: content + event.message })
+  }
   if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
   if ('tool_call' in event) return grow('tool_call', { toolCalls: [...(reply.toolCalls ?? []), event.tool_call] })
   if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
-  if ('reset' in event) {
-    const spans = run.spans.map((span): Span => (span.kind === 'thinking' ? { ...span, kind: 'void' } : span))
-    return {
-      snapshot: withReply(snapshot, { ...reply, thinking: undefined }),
-      run: { ...run, position, spans: [...spans, { at: run.position, kind: 'void' }] },
-    }
-  }
+  if ('reset' in event) return grow('reset', { thinking: run.before.thinking })
   if ('session_id' in event) {
     const started = at('waiting', snapshot, { model: event.model })
     // Told again at every connection. What comes now comes after `before`, whatever was kept of it.
     if (position > 0) return { snapshot: started, run }
-    const before = { ...run.before, content: run.before.content.slice(0, event.continues?.position) }
-    return { snapshot: withReply(started, before), run: { ...run, before } }
+    return { snapshot: withReply(started, run.before), run: { ...run, keeps: event.continues?.position } }
   }
   if ('status' in event) return { snapshot: at(event.status === 'generating' ? 'streaming' : 'waiting', snapshot), run }
   if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   return { snapshot, run }
 }
 
-function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage, terminal: TerminalEvent): ChatState {
+function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage, terminal: TerminalEvent): Stepped {
   if (terminal.reason === 'error') return ended(snapshot, 'failed', terminal.error)
   if (terminal.reason !== 'interrupted')
     return {
@@ -151,25 +177,29 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
   return { snapshot: at('idle', withReply(snapshot, { ...cut, state: 'interrupted' })), run: null }
 }
 
-/** A reply without what stands after a position of its run's log: somebody else interrupted it there. */
-function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMessage {
+/** A reply as it was at a position of its run's log: it was interrupted there. */
+export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMessage {
   if (position >= run.position) return reply
-  const left = { message: 0, thinking: 0, void: 0, tool_call: 0, data: 0 }
-  run.spans.forEach(({ at, kind }, i) => {
-    const end = run.spans[i + 1]?.at ?? run.position
-    left[kind] += Math.max(0, Math.min(end, position) - at)
+  const { before, spans } = run
+  const left = { message: 0, thinking: 0, tool_call: 0, data: 0, reset: 0 }
+  spans.forEach(({ at, kind }, i) => {
+    const units = Math.min(spans[i + 1]?.at ?? run.position, position) - at
+    if (units > 0 && kind === 'reset') left.thinking = 0
+    if (units > 0) left[kind] += units
   })
-  const { content, thinking = '', toolCalls = [], data = [] } = run.before
+  const reset = spans.find(({ at, kind }) => kind === 'reset' && at >= position)
+  const thinking = reset ? reset.thinking : reply.thinking
+  const kept = before.content.slice(0, run.keeps).length
   return {
     ...reply,
-    content: reply.content.slice(0, content.length + left.message),
-    thinking: reply.thinking?.slice(0, thinking.length + left.thinking),
-    toolCalls: reply.toolCalls?.slice(0, toolCalls.length + left.tool_call),
-    data: reply.data?.slice(0, data.length + left.data),
+    content: left.message === 0 ? before.content : reply.content.slice(0, kept + left.message),
+    thinking: thinking?.slice(0, (before.thinking ?? '').length + left.thinking),
+    toolCalls: reply.toolCalls?.slice(0, (before.toolCalls ?? []).length + left.tool_call),
+    data: reply.data?.slice(0, (before.data ?? []).length + left.data),
   }
 }
 
-function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): ChatState {
+function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {
   const { code, message, retryable } = reason
   const error = { code, message, retryable }
   const reply: ChatMessage = { ...snapshot.messages.at(-1)!, state, error }

@@ -34,7 +34,11 @@ export async function request(
     (body: { error?: ErrorBody } | null) => body?.error,
     () => undefined,
   )
-  const { code = 'network', message = `HTTP ${status} from the gateway`, retryable = status >= 500 } = error ?? {}
+  const {
+    code = 'network',
+    message = `HTTP ${status} from the gateway`,
+    retryable = status >= 500 || status === 429,
+  } = error ?? {}
   throw new ChatError(code, message, { retryable })
 }
 

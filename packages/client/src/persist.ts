@@ -1,6 +1,6 @@
 import { isId } from '@midstream/core'
 import type { KeptChat } from './chat-state.ts'
-import type { SessionExtension } from './types.ts'
+import type { ChatMessage, SessionExtension } from './types.ts'
 
 /** What of `localStorage` is needed; the methods may be asynchronous. @public */
 export interface ChatStorage {
@@ -69,12 +69,28 @@ async function attempt<T>(use: () => T | Promise<T>): Promise<T | null> {
 function parse(text: string | null): KeptChat | undefined {
   try {
     const chat = JSON.parse(text ?? 'null') as KeptChat | null
-    return isId('sess', chat?.sessionId) &&
-      Array.isArray(chat?.messages) &&
-      (chat.run === null || isId('run', chat.run.runId))
-      ? chat
-      : undefined
+    return isKept(chat) ? chat : undefined
   } catch {
+    // Not even JSON, or of another shape altogether.
     return undefined
   }
+}
+
+function isKept(chat: KeptChat | null): chat is KeptChat {
+  if (!chat || !isId('sess', chat.sessionId) || typeof chat.version !== 'number') return false
+  const { run, messages } = chat
+  if (messages.length === 0 || !messages.every(isMessage)) return false
+  // What streams is the last message, which the run grows.
+  const streaming = messages.findIndex(({ state }) => state === 'streaming')
+  if (run === null) return streaming < 0
+  return (
+    isId('run', run.runId) &&
+    typeof run.isOpen === 'boolean' &&
+    isMessage(run.before) &&
+    streaming === messages.length - 1
+  )
+}
+
+function isMessage({ id, role, content, state }: ChatMessage): boolean {
+  return [id, content, state].every((text) => typeof text === 'string') && (role === 'user' || role === 'assistant')
 }

@@ -59,21 +59,29 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
         for (const received of batch) {
           const { event, position: after } = received
           opened = true
-          attempt = 0
-          lostAt = undefined
-          if ('session_id' in event) heartbeatMs = event.heartbeat_ms
+          if ('session_id' in event) {
+            heartbeatMs = event.heartbeat_ms
+            watchdog.arm()
+          }
           if (after !== undefined) {
             // What is known is dropped. A gap is not read over: the next connection starts where it is.
             if (after <= position) continue
             if (after - units(event) !== position) throw droppedError()
             position = after
+          } else if ('position' in event && event.position > position) throw droppedError()
+          // The first frame and the status come over every connection, also over one that leads nowhere.
+          if (after !== undefined || 'ping' in event) {
+            attempt = 0
+            lostAt = undefined
           }
           yield received
           if ('done' in event) return
         }
       }
     } catch (error) {
-      if (signal.aborted || isRefusal(error)) throw error
+      // A gateway that has restarted: a run of which nothing has come yet is started again.
+      if (opened && json && position === 0 && isChatError(error) && error.code === 'not_found') opened = false
+      else if (signal.aborted || isRefusal(error)) throw error
       cause = error
     } finally {
       watchdog.stop()
@@ -83,7 +91,11 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     if (clock.now() - lostAt >= link.maxMs) throw isChatError(cause) ? cause : droppedError(cause)
     attempt += 1
     yield { attempt }
-    await pause(clock, backoffMs(attempt, link.random), signal)
+    const dueAt = clock.now() + backoffMs(attempt, link.random)
+    await pause(clock, dueAt - clock.now(), signal)
+    signal.throwIfAborted()
+    // While a machine slept, nothing was tried: that time does not count.
+    lostAt += Math.max(0, clock.now() - dueAt)
   }
 }
 
@@ -98,13 +110,13 @@ function backoffMs(attempt: number, random: RandomBytes): number {
   return Math.min(8_000, 125 * 2 ** attempt) * (1 - random(new Uint8Array(1))[0]! / 512)
 }
 
-/** The gateway has spoken: asking again would give the same answer. */
+/** Asking again would give the same answer, or, where the session is busy, one that nobody wants any more. */
 function isRefusal(error: unknown): error is ChatError {
-  return isChatError(error) && error.code !== 'network' && error.code !== 'dropped'
+  return isChatError(error) && (!error.retryable || error.code === 'session_busy')
 }
 
 /** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */
-function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; stop(): void } {
+function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; arm(): void; stop(): void } {
   let fedAt = clock.now()
   let disarm = (): void => {}
   const look = (isSecond: boolean): void => {
@@ -112,9 +124,14 @@ function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed()
     if (left <= 0 && isSecond) return bark()
     disarm = clock.after(Math.max(0, left), () => look(left <= 0))
   }
-  look(false)
+  const arm = (): void => {
+    disarm()
+    look(false)
+  }
+  arm()
   return {
     feed: () => void (fedAt = clock.now()),
+    arm,
     stop: () => disarm(),
   }
 }

@@ -1,4 +1,5 @@
 import type { ChatErrorCode, InterruptOutcome } from '@midstream/core'
+import { cutReply, type ActiveRun } from './chat-state.ts'
 import type { ChatMessage } from './types.ts'
 
 /** A run to end, and how much of it the person has seen; without a position, all of it. */
@@ -11,19 +12,22 @@ export interface Interrupts {
 export interface Frozen {
   readonly ends: Interrupts
   readonly reply: ChatMessage
-  /** The reply before its last run. */
-  readonly before: ChatMessage
+  readonly run: ActiveRun
 }
 
-/** The reply as the gateway has it: cut back further, or whole after all. */
-export function confirmed({ ends, reply: frozen, before }: Frozen, answer: InterruptOutcome): ChatMessage {
-  const { outcome, reason, position, partial } = answer
-  const content = before.content + partial.content
-  const isCut = ends.position === undefined || position < ends.position
-  const thinking = (before.thinking ?? '') + (partial.thinking ?? '')
-  const reply = isCut ? { ...frozen, content, thinking: thinking || undefined } : frozen
-  const isFinished = outcome === 'already_done' && reason !== 'interrupted' && reason !== 'error'
-  return isFinished && reply.content === content ? { ...reply, state: 'done' } : reply
+/** The reply as the gateway has it: cut back further, longer than a page that was behind knew, or whole after all. */
+export function confirmed({ ends, reply: frozen, run }: Frozen, answer: InterruptOutcome): ChatMessage {
+  const { reason, position, partial, continues } = answer
+  const { before } = run
+  const content =
+    partial.content === '' ? before.content : before.content.slice(0, continues?.position) + partial.content
+  const thinking = (before.thinking ?? '') + (partial.thinking ?? '') || undefined
+  const isCut = ends.position !== undefined
+  const reply = isCut
+    ? cutReply(frozen, run, position)
+    : { ...frozen, content, thinking, toolCalls: partial.tool_calls }
+  if (reason === 'interrupted' || reason === 'error') return reply
+  return reply.content === content ? { ...reply, state: 'done', reason } : reply
 }
 
 /** A message as it goes up: what is shown, and that a person cut it off. */
@@ -44,6 +48,6 @@ const lost: ReadonlySet<ChatErrorCode | undefined> = /* @__PURE__ */ new Set([
 ] as const)
 
 /** Tells whether a reply broke off through nobody's doing, so that it may go on by itself. */
-export function isLost({ content, toolCalls, error }: ChatMessage): boolean {
-  return content !== '' && !toolCalls && lost.has(error?.code)
+export function isLost({ content, state, toolCalls, error }: ChatMessage): boolean {
+  return (content !== '' || state === 'dropped') && !toolCalls && lost.has(error?.code)
 }

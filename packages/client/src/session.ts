@@ -13,6 +13,8 @@ const maxQueue = 8
 interface Asked {
   readonly messages: readonly ChatMessage[]
   readonly partial?: ChatMessage | undefined
+  /** What becomes of a run that somebody else has started meanwhile. */
+  readonly whenBusy?: 'reject' | undefined
 }
 
 /** Creates the store of one conversation. */
@@ -33,8 +35,8 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   let abort = new AbortController()
   /** The last interrupt, until the gateway has confirmed it. */
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
-  /** How long the reply was when it last went on by itself: without progress it does so once. */
-  let wentOnAt = -1
+  /** The reply that last went on by itself, and how long it was: without progress it does so once. */
+  let wentOn = { id: '', length: -1 }
 
   const publish = (): void => {
     scheduled = false
@@ -74,7 +76,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     const frozen: Frozen = {
       ends: { run_id: state.run.runId, position: isBehind ? undefined : run?.position },
       reply: { ...snapshot.messages.at(-1)!, state: 'interrupted' },
-      before: state.run.before,
+      run: state.run,
     }
     step({ type: 'freeze', reply: frozen.reply })
     abort.abort()
@@ -82,7 +84,8 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   }
 
   const confirm = async (frozen: Frozen): Promise<InterruptResult> => {
-    let { reply } = frozen
+    const { reply: shownReply } = frozen
+    let reply = shownReply
     let outcome: InterruptResult['outcome'] = 'unconfirmed'
     try {
       const { run_id: runId, position } = frozen.ends
@@ -94,7 +97,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
       // A run that the gateway does not know, or not any more, is over.
       if (isChatError(error) && (error.code === 'not_found' || error.code === 'expired')) outcome = 'already_done'
     }
-    step({ type: 'confirm', reply })
+    step({ type: 'confirm', frozen: shownReply, reply })
     await painted()
     return { outcome }
   }
@@ -102,10 +105,12 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   /** Starts a run; whatever runs is ended by the same request. `ask` is given the messages with what ran frozen. */
   const start = (ask: (messages: readonly ChatMessage[]) => Asked): Promise<ChatMessage> => {
     const ends = freeze()?.ends ?? unconfirmed?.ends
-    const { messages, partial } = ask(state.snapshot.messages)
+    const { messages, partial, whenBusy: busy } = ask(state.snapshot.messages)
     const runId = createId('run', random)
     const reply: ChatMessage = {
       ...(partial ?? { id: createId('msg', random), role: 'assistant', content: '' }),
+      // Without text there is nothing to go on from: the model starts over.
+      ...(partial?.content === '' && { thinking: undefined, data: undefined }),
       state: 'streaming',
       reason: undefined,
       error: undefined,
@@ -122,6 +127,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
       messages: [...messages, reply].flatMap(toTurn),
       resume,
       interrupts: ends,
+      when_busy: busy,
       reconnect: true,
     }
     return follow(runId, reply, json, abort.signal)
@@ -147,19 +153,23 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     }
     await painted()
     await unconfirmed?.result
-    const ended = find(reply.id) ?? reply
+    // A conversation that is gone has taken its messages along.
+    const ended = find(reply.id) ?? { ...reply, state: 'interrupted' }
     return state.run ? ended : next(ended)
   }
 
   /** What follows by itself when a reply has ended. */
   const next = (ended: ChatMessage): ChatMessage | Promise<ChatMessage> => {
     const { messages, queue } = state.snapshot
-    if (autoContinue && ended === messages.at(-1) && isLost(ended) && ended.content.length > wentOnAt) {
-      wentOnAt = ended.content.length
-      return goOn()
+    const { id, content } = ended
+    if (autoContinue && ended === messages.at(-1) && isLost(ended)) {
+      const isFurther = id !== wentOn.id || content.length > wentOn.length
+      wentOn = { id, length: content.length }
+      // Another tab may go on with it, too: who comes first does.
+      if (isFurther) return goOn('reject')
     }
     const [first] = queue
-    if (first) leaveQueue(first.id, say(first.content))
+    if (first) leaveQueue(first.id, () => say(first.content))
     return ended
   }
 
@@ -167,15 +177,18 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     const message = said(text)
     return start((messages) => ({ messages: [...messages, message] }))
   }
-  const goOn = (): Promise<ChatMessage> =>
-    start((messages) => ({ messages: messages.slice(0, -1), partial: messages.at(-1) }))
-  const leaveQueue = (id: string, reply: Promise<ChatMessage> | null): boolean => {
+  const goOn = (whenBusy?: 'reject'): Promise<ChatMessage> =>
+    start((messages) => ({ messages: messages.slice(0, -1), partial: messages.at(-1), whenBusy }))
+  const leaveQueue = (id: string, reply: () => Promise<ChatMessage> | null): boolean => {
     const settle = waiting.get(id)
     waiting.delete(id)
     step({ type: 'queue', queue: state.snapshot.queue.filter((message) => message.id !== id) })
+    settle?.(reply())
     publish()
-    settle?.(reply)
     return settle !== undefined
+  }
+  const emptyQueue = (): void => {
+    for (const id of waiting.keys()) leaveQueue(id, () => null)
   }
 
   const session: ChatSession = {
@@ -190,7 +203,8 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
 
     send(text) {
       const { queue } = state.snapshot
-      if (!state.run || whenBusy === 'interrupt') return say(text)
+      // What waits already comes first, also in the moment between two runs.
+      if ((!state.run && queue.length === 0) || whenBusy === 'interrupt') return say(text)
       if (whenBusy === 'reject' || queue.length >= maxQueue) {
         throw new ChatError('session_busy', 'An answer is still streaming', { retryable: true })
       }
@@ -199,7 +213,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
       publish()
       return new Promise((resolve) => waiting.set(id, resolve))
     },
-    takeBack: (id) => leaveQueue(id, null),
+    takeBack: (id) => leaveQueue(id, () => null),
 
     interrupt() {
       const frozen = freeze()
@@ -216,9 +230,12 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
 
     async clear() {
       const forgotten = sessionId
-      const isNew = state.snapshot.messages.length === 0
-      forget()
-      if (isNew) return
+      if (state.snapshot.messages.length === 0) return
+      abort.abort()
+      emptyQueue()
+      sessionId = createId('sess', random)
+      step({ type: 'clear' })
+      publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       await request(options, `/sessions/${forgotten}`, { method: 'DELETE' }).catch(() => undefined)
     },
@@ -246,23 +263,21 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     },
   }
 
-  const forget = (): void => {
-    abort.abort()
-    sessionId = createId('sess', random)
-    for (const id of waiting.keys()) leaveQueue(id, null)
-    step({ type: 'clear' })
-    publish()
+  const kept = (): KeptChat => {
+    const { snapshot, run, version } = state
+    return { sessionId, messages: snapshot.messages, run, version }
   }
-  const kept = (): KeptChat => ({ sessionId, messages: state.snapshot.messages, run: state.run })
   const restore = (chat: KeptChat): void => {
     abort.abort()
     abort = new AbortController()
+    if (chat.messages.length === 0) emptyQueue()
     sessionId = chat.sessionId
     step({ type: 'restore', kept: chat })
     publish()
     const last = chat.messages.at(-1)
     if (chat.run && last) void follow(chat.run.runId, last, undefined, abort.signal)
   }
-  for (const extend of options.extensions ?? []) extend({ name, session, options, kept, restore, forget })
+  const see = (version: number): void => step({ type: 'see', version })
+  for (const extend of options.extensions ?? []) extend({ name, session, options, kept, restore, see })
   return session
 }

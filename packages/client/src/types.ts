@@ -175,8 +175,8 @@ export interface SessionHandle {
   kept(): KeptChat
   /** Puts another conversation in its place, and reads on the run that grows it. */
   restore(chat: KeptChat): void
-  /** Forgets the conversation here, and not at the gateway. */
-  forget(): void
+  /** Tells of a version elsewhere: what happens here from now on is newer. */
+  see(version: number): void
 }
 
 /** Called once for each conversation, when it is made. @public */

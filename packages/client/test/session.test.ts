@@ -1,60 +1,8 @@
-import { createGateway, type GatewayOptions } from '@midstream/core/gateway'
-import {
-  gatewayFetch,
-  manualClock,
-  scriptedUpstream,
-  type ManualClock,
-  type ScriptedUpstream,
-} from '@midstream/core/testing'
+import { createGateway } from '@midstream/core/gateway'
+import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
-import type { ChatClientOptions, ChatMessage, ChatSession, ChatSnapshot } from '../src/types.ts'
-
-interface Setup {
-  readonly session: ChatSession
-  readonly upstream: ScriptedUpstream
-  readonly clock: ManualClock
-  /** Every request, in its order, with its parsed body. */
-  readonly requests: { readonly method: string; readonly path: string; readonly body: Record<string, unknown> }[]
-  readonly fetch: typeof globalThis.fetch
-}
-
-function setup(options: Partial<ChatClientOptions> & { gateway?: Partial<GatewayOptions> } = {}): Setup {
-  const upstream = scriptedUpstream()
-  const clock = manualClock()
-  const gateway = createGateway({ upstream, clock, coalesce: { windowMs: 0 }, ...options.gateway })
-  const requests: Setup['requests'] = []
-  const through = options.fetch ?? gatewayFetch(gateway)
-  const fetch: typeof globalThis.fetch = (input, init) => {
-    const text = typeof init?.body === 'string' ? init.body : '{}'
-    requests.push({
-      method: init?.method ?? 'GET',
-      path: input instanceof Request ? input.url : input.toString(),
-      body: JSON.parse(text) as Record<string, unknown>,
-    })
-    return through(input, init)
-  }
-  const session = createChatClient({ url: '/api/chat', ...options, fetch }).session()
-  return { session, upstream, clock, requests, fetch }
-}
-
-/** The first snapshot that fits. */
-function when(session: ChatSession, fits: (snapshot: ChatSnapshot) => boolean): Promise<ChatSnapshot> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (!fits(session.getSnapshot())) return
-      leave()
-      resolve(session.getSnapshot())
-    }
-    const leave = session.subscribe(look)
-    look()
-  })
-}
-const reply = (snapshot: ChatSnapshot): ChatMessage => snapshot.messages.at(-1)!
-const shows =
-  (content: string) =>
-  (snapshot: ChatSnapshot): boolean =>
-    snapshot.messages.at(-1)?.content === content
+import { reply, setup, shows, when } from './support.ts'
 
 test('session: an answer goes through submitting, waiting, streaming and idle', async () => {
   const { session, upstream } = setup()
@@ -363,7 +311,7 @@ test('session: an answer from somebody else than a gateway is told as such', asy
 })
 
 test('session: an error frame keeps the partial and fails the message', async () => {
-  const { session, upstream } = setup()
+  const { session, upstream } = setup({ gateway: { recovery: false } })
   const sent = session.send('Hello')
   const run = await upstream.next()
   run.send('Hal')

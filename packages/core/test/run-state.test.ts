@@ -5,7 +5,7 @@ import { runStart, stepRun, type RunInput, type RunState } from '../src/run/run-
 const error = { code: 'upstream_stalled', message: 'No.', retryable: true } as const
 const inputs: readonly RunInput[] = [
   { type: 'delta' },
-  { type: 'retry', retry: { attempt: 1, inMs: 250 }, hasText: true },
+  { type: 'retry', retry: { attempt: 1, at: 250 }, hasText: true },
   { type: 'finish', reason: 'stop', usage: { completion_tokens: 3 } },
   { type: 'interrupt', by: 'person', position: 3 },
   { type: 'fail', error, position: 4 },
@@ -50,7 +50,7 @@ test.for<[input: RunInput, terminal: unknown]>([
 })
 
 test('run state: after a failed attempt it recovers when it has text, else it waits, and says when it tries again', () => {
-  const retry = { attempt: 2, inMs: 500 }
+  const retry = { attempt: 2, at: 500 }
   const generating = stepRun(runStart, { type: 'delta' })
   expect(stepRun(generating, { type: 'retry', retry, hasText: true })).toEqual({ phase: 'recovering', retry })
   expect(stepRun(runStart, { type: 'retry', retry, hasText: false })).toEqual({ phase: 'waiting', retry })

@@ -67,10 +67,10 @@ export function createRuns(policy: GatewayPolicy): Runs {
   const continuation = (content: string, lastRun: LastRun | null): { run_id?: string; position: number } => {
     const found = lastRun ? runs.get(lastRun.runId, clock.now()) : undefined
     if (!found || found === 'expired') return { position: continuationPoint(content, undefined) }
-    const { run } = found
-    const before = run.continues?.position ?? 0
-    const isOfRun = content.length > before && run.log.partial().content.startsWith(content.slice(before))
-    const deltaEnds = isOfRun ? run.log.deltaEnds().map((end) => before + end) : undefined
+    const { run, begun } = found
+    const isOfRun = content.startsWith(begun) && run.log.partial().content.startsWith(content.slice(begun.length))
+    // Where the last run itself went on, the next one may, too.
+    const deltaEnds = isOfRun ? [begun.length, ...run.log.deltaEnds().map((end) => begun.length + end)] : undefined
     return { run_id: run.runId, position: continuationPoint(content, deltaEnds) }
   }
 
@@ -124,7 +124,11 @@ export function createRuns(policy: GatewayPolicy): Runs {
       const begun = partial?.slice(0, continues?.position) ?? ''
       const request = {
         model,
-        messages: history(partial === undefined ? chat.messages : chat.messages.slice(0, -1), lastRun, policy.system),
+        // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
+        messages:
+          partial === undefined
+            ? history(chat.messages, lastRun, policy.system)
+            : history(chat.messages.slice(0, -1), null, policy.system),
         tools: chat.tools,
         think: chat.think,
         options: chat.options,

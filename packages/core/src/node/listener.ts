@@ -13,7 +13,8 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse, 
 
 /**
  * Mounts a gateway in a Node server: `createServer(toNodeListener(gateway))`, `app.use(toNodeListener(gateway))` in
- * Express. In a middleware, paths that are not the gateway's go on to `next`.
+ * Express, `app.addHook('onRequest', (request, reply, done) => listener(request.raw, reply.raw, done))` in Fastify. In a
+ * middleware, paths that are not the gateway's go on to `next`.
  *
  * Frames go straight into the socket, and a reader is asked for more only when the socket has room. When the socket
  * closes, the reader is given up.

@@ -26,10 +26,11 @@ export interface Reader {
   cancel(): void
 }
 
-function statusFrame(state: RunState): string {
+function statusFrame(state: RunState, now: number): string {
   if (state.phase === 'ended') return frame(state.terminal)
   const { phase: status, retry } = state
-  return frame({ status, ...(retry && { attempt: retry.attempt, retry_in_ms: Math.round(retry.inMs) }) })
+  if (!retry) return frame({ status })
+  return frame({ status, attempt: retry.attempt, retry_in_ms: Math.max(0, Math.ceil(retry.at - now)) })
 }
 
 const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.stringify(event), position)
@@ -69,7 +70,7 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
         ...(run.continues && { continues: run.continues }),
       })
     }
-    const status = told === state ? '' : statusFrame(state)
+    const status = told === state ? '' : statusFrame(state, now)
     // Anything but text flushes the text before it; `generating` alone comes before the text that it announces.
     const what = waiting()
     const text =

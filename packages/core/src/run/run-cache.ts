@@ -42,6 +42,9 @@ export interface KeptRun {
   readonly begun: string
 }
 
+/** What a kept run holds, bytes. */
+const weight = ({ run, begun }: KeptRun): number => run.log.bytes + begun.length * 2
+
 /** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
 const maxExpired = 10_000
 
@@ -81,10 +84,10 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
     const [oldest] = expired.keys()
     if (oldest !== undefined && expired.size > maxExpired) expired.delete(oldest)
   }
-  const expire = (runId: string, { run, owner }: KeptRun): void => {
+  const expire = (runId: string, kept: KeptRun): void => {
     ended.delete(runId)
-    bytes -= run.log.bytes
-    bar(runId, owner)
+    bytes -= weight(kept)
+    bar(runId, kept.owner)
   }
   const sweep = (now: number): void => {
     for (const [runId, kept] of ended) {
@@ -106,7 +109,7 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       if (!kept) return undefined
       active.delete(runId)
       ended.set(runId, kept)
-      bytes += kept.run.log.bytes
+      bytes += weight(kept)
       sweep(now)
       return kept
     },

@@ -10,7 +10,8 @@ export type RunState =
 export interface Retry {
   /** From 1. */
   readonly attempt: number
-  readonly inMs: number
+  /** When, on the run's clock, ms. */
+  readonly at: number
 }
 
 /** @public */

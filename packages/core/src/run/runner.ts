@@ -47,6 +47,8 @@ export interface InterruptOutcome {
   readonly reason: TerminalEvent['reason']
   readonly position: number
   readonly partial: Partial
+  /** Of a continuation: what the partial is appended to. */
+  readonly continues?: StartEvent['continues'] | undefined
 }
 
 /** One generation of one reply: its log, its state, its readers. @public */
@@ -79,7 +81,10 @@ export interface Run {
  * @public
  */
 export function startRun(options: RunOptions): Run {
-  const { clock, fuse: policy, orphanMs, random = (bytes) => crypto.getRandomValues(bytes) } = options
+  const { clock, fuse: policy, recovery: recoveryPolicy, orphanMs, onEnd } = options
+  const { random = (bytes) => crypto.getRandomValues(bytes) } = options
+  // No closure below may hold `options`: an ended run is kept for a while, and with it the whole history would be.
+  let generate: RunOptions['generate'] | undefined = options.generate
   const log = createRunLog()
   const startedAt = clock.now()
   const abort = new AbortController()
@@ -94,6 +99,9 @@ export function startRun(options: RunOptions): Run {
   let hasYielded = false
   /** White space at the end of the reply that the prefill left out: a retry writes it again. */
   let owed = ''
+  /** The app's own events, as JSON, and how many of them this attempt has given: a retry gives them all again. */
+  const given: string[] = []
+  let giving = 0
   let settle: (terminal: TerminalEvent) => void
   const ended = new Promise<TerminalEvent>((resolve) => (settle = resolve))
 
@@ -110,8 +118,9 @@ export function startRun(options: RunOptions): Run {
     fuseDriver.stop()
     disarmOrphan()
     endPause()
+    generate = undefined
     abort.abort(new DOMException('The run has ended.', 'AbortError'))
-    options.onEnd?.(run)
+    onEnd?.(run)
     settle(state.terminal)
     wake()
   }
@@ -119,7 +128,10 @@ export function startRun(options: RunOptions): Run {
     // What an upstream throws when it is told to stop is no failure, and a second one is not why the run ended.
     if (hasEnded()) return
     failure = error
-    step({ type: 'fail', error: toErrorBody(error), position: log.length })
+    const body = toErrorBody(error)
+    // What a tool has been called for must not be generated again, by nobody.
+    const retryable = body.retryable && !log.partial().tool_calls
+    step({ type: 'fail', error: { ...body, retryable }, position: log.length })
   }
   const stepFuseWith = (input: FuseInput): void => {
     fuse = stepFuse(fuse, input, policy)
@@ -151,11 +163,20 @@ export function startRun(options: RunOptions): Run {
   }
   const append = (event: LogEvent): void => {
     const before = log.length
+    if ('data' in event && isRepeated(JSON.stringify(event))) return
     log.append(owed !== '' && 'message' in event ? { message: withoutOwed(event.message) } : event)
     if (log.length === before) return
+    step({ type: 'delta' })
+    // An app's event says nothing of the model server, which may not even have been asked yet.
+    if ('data' in event) return
     hasYielded = true
     recovery = recoverySeen(recovery)
-    step({ type: 'delta' })
+  }
+  const isRepeated = (json: string): boolean => {
+    giving += 1
+    if (given[giving - 1] === json) return true
+    given.splice(giving - 1, Infinity, json)
+    return false
   }
   const withoutOwed = (text: string): string => {
     let same = 0
@@ -167,9 +188,11 @@ export function startRun(options: RunOptions): Run {
   /** One request to the upstream. @returns Why it failed; undefined when the run has ended. */
   const attempt = async (prefill: string): Promise<ChatError | undefined> => {
     hasYielded = false
+    giving = 0
     stepFuseWith({ type: 'ask', now: clock.now() })
+    fuseDriver.look()
     try {
-      for await (const events of options.generate(abort.signal, prefill)) {
+      for await (const events of generate?.(abort.signal, prefill) ?? []) {
         accept(events)
         if (hasEnded()) return undefined
       }
@@ -184,8 +207,8 @@ export function startRun(options: RunOptions): Run {
   }
   /** Decides what follows a failed attempt. @returns How long to wait for the next one, ms; null when there is none. */
   const afterFailure = (error: ChatError): number | null => {
-    if (!options.recovery) return null
-    const next = stepRecovery(recovery, { now: clock.now(), error, hasYielded }, options.recovery, random)
+    if (!recoveryPolicy) return null
+    const next = stepRecovery(recovery, { now: clock.now(), error, hasYielded }, recoveryPolicy, random)
     recovery = next.state
     return next.retryInMs
   }
@@ -198,14 +221,16 @@ export function startRun(options: RunOptions): Run {
       if (!error || hasEnded()) return
       const waitMs = afterFailure(error)
       if (waitMs === null) return fail(error)
+      // Half a surrogate pair is written again, whole.
+      log.cut(log.length)
       const { content, thinking, tool_calls: calls } = log.partial()
-      // What a tool has been called for cannot be generated again.
-      if (calls) return fail(new ChatError(error.code, error.message, { cause: error.cause }))
+      if (calls) return fail(error)
       prefill = content.trimEnd()
       owed = content.slice(prefill.length)
       if (prefill === '' && thinking) log.append({ reset: 'thinking' })
       stepFuseWith({ type: 'rest' })
-      step({ type: 'retry', retry: { attempt: recovery.attempt, inMs: waitMs }, hasText: log.length > 0 })
+      const retry = { attempt: recovery.attempt, at: clock.now() + waitMs }
+      step({ type: 'retry', retry, hasText: recovery.fruitful > 0 })
       wake()
       await pause(waitMs)
     }
@@ -243,7 +268,7 @@ export function startRun(options: RunOptions): Run {
       const outcome = hasEnded() ? 'already_done' : 'interrupted'
       step({ type: 'interrupt', by, position: log.place(position) })
       const reason = state.phase === 'ended' ? state.terminal.reason : 'interrupted'
-      return { outcome, reason, position: log.length, partial: log.partial() }
+      return { outcome, reason, position: log.length, partial: log.partial(), continues: run.continues }
     },
     attach(reader) {
       disarmOrphan()

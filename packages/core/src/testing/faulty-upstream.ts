@@ -1,21 +1,14 @@
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
-import { check, sizes, type Ending } from './faulty-fetch.ts'
+import { aborted, startFault, type Fault } from './fault.ts'
 
 /** What goes wrong with one reply of a model server. Everything that is set happens. @public */
-export interface UpstreamFault {
-  /** The reply ends after so many events; with 0 the server is never asked. */
-  readonly cutAt?: number | undefined
+export interface UpstreamFault extends Fault {
   /**
-   * How it ends at `cutAt`: by `error`, without evidence, or not at all until the gateway hangs up. Without `cutAt`, what
-   * happens at its own end: `stall` is a server that closes late.
-   * @defaultValue 'error' with `cutAt`, else 'close'
+   * What the ending `error` throws.
+   * @defaultValue `upstream_unreachable` when `cutAt` is 0, else `upstream_crashed`
    */
-  readonly ending?: Ending | undefined
-  /** @defaultValue `upstream_unreachable` when `cutAt` is 0, else `upstream_crashed` */
   readonly error?: ChatError | undefined
-  /** Sizes of the batches that the events come in, over and over: `[1]` is every event by itself. */
-  readonly split?: readonly number[] | undefined
 }
 
 /** Decides what goes wrong with a reply, by its number from 0. @public */
@@ -27,7 +20,8 @@ export type UpstreamFaultPlan = (index: number, request: UpstreamRequest) => Ups
  * @example
  * // Not there for the first two requests, then dies after 20 events, then well.
  * const upstream = faultyUpstream(ollama({ model }), (index) => [{ cutAt: 0 }, { cutAt: 0 }, { cutAt: 20 }][index])
- * @param plan - Asked once for each reply; {@link randomUpstreamFaults} draws one from a seed.
+ * @param plan - Asked once for each reply; {@link randomUpstreamFaults} draws one from a seed. With `cutAt: 0` the server
+ * itself is not asked.
  * @throws {RangeError} From the reply whose fault makes no sense.
  * @public
  */
@@ -37,54 +31,43 @@ export function faultyUpstream(upstream: Upstream, plan: UpstreamFaultPlan): Ups
     name: upstream.name,
     model: upstream.model,
     generate(request, signal) {
-      const fault = plan(index, request)
-      index += 1
-      if (!fault) return upstream.generate(request, signal)
-      check(fault)
-      return faultyReply((ask) => upstream.generate(request, ask), fault, signal)
+      const fault = plan(index++, request)
+      return fault
+        ? faultyReply(() => upstream.generate(request, signal), fault, signal)
+        : upstream.generate(request, signal)
     },
     ...(upstream.status && { status: (signal) => upstream.status!(signal) }),
   }
 }
 
 async function* faultyReply(
-  generate: (signal: AbortSignal) => AsyncIterable<readonly UpstreamEvent[]>,
+  generate: () => AsyncIterable<readonly UpstreamEvent[]>,
   fault: UpstreamFault,
   signal: AbortSignal,
 ): AsyncGenerator<readonly UpstreamEvent[], void, undefined> {
-  const { cutAt, ending = cutAt === undefined ? 'close' : 'error' } = fault
-  const nextSize = sizes(fault.split)
-  let left = cutAt ?? Infinity
+  const state = startFault(fault)
   const end = async (): Promise<void> => {
-    if (ending === 'stall') await aborted(signal)
-    if (ending === 'error') throw fault.error ?? defaultError(cutAt)
+    if (state.ending === 'stall') await aborted(signal)
+    if (state.ending === 'error') throw fault.error ?? defaultError(fault.cutAt)
   }
-  if (left > 0) {
-    for await (const events of generate(signal)) {
-      const some = events.slice(0, left)
-      for (let at = 0; at < some.length; ) {
-        const size = nextSize()
-        yield some.slice(at, at + size)
-        at += size
+  if (state.left > 0) {
+    for await (const events of generate()) {
+      let rest = events.slice(0, state.left)
+      while (rest.length > 0) {
+        const batch = rest.slice(0, state.nextSize())
+        yield batch
+        rest = rest.slice(batch.length)
+        state.left -= batch.length
       }
-      left -= some.length
-      // Within the loop: the server goes on thinking that it is read until this ends.
-      if (left === 0) return await end()
+      // Within the loop: until this ends, the server thinks that it is read.
+      if (state.left === 0) return await end()
     }
   }
-  // A reply that is shorter than `cutAt` ends as it is.
-  if (left === 0 || cutAt === undefined) await end()
+  if (state.isCut()) await end()
 }
 
 function defaultError(cutAt: number | undefined): ChatError {
   return cutAt === 0
     ? new ChatError('upstream_unreachable', 'The model server cannot be reached.', { retryable: true })
     : new ChatError('upstream_crashed', 'The model server crashed.', { retryable: true })
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason as Error)
-    signal.addEventListener('abort', () => reject(signal.reason as Error))
-  })
 }

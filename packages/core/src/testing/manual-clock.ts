@@ -8,6 +8,8 @@ export interface ManualClock extends Clock {
   sleep(ms: number): void
   /** Timers that are set. */
   readonly timers: number
+  /** When the first of them is due; `Infinity` when none is set. `advance(dueAt - now())` goes just so far. */
+  readonly dueAt: number
 }
 
 /** @param startAt - Milliseconds. Default 0. @public */
@@ -45,6 +47,9 @@ export function manualClock(startAt = 0): ManualClock {
     },
     get timers() {
       return timers.length
+    },
+    get dueAt() {
+      return Math.min(...timers.map(({ at }) => at))
     },
   }
 }

@@ -9,9 +9,8 @@ export interface SeededRandom extends RandomBytes {
 }
 
 /**
- * Creates a source of random numbers for tests that can be run again. Not for secrets.
+ * Creates a source of random numbers (mulberry32) for tests that can be run again. Not for secrets.
  * @param seed - A whole number; its lowest 32 bits count.
- * @see https://github.com/cprosche/mulberry32
  * @public
  */
 export function seededRandom(seed: number): SeededRandom {
@@ -24,7 +23,10 @@ export function seededRandom(seed: number): SeededRandom {
     return (mixed ^ (mixed >>> 14)) >>> 0
   }
   const below = (limit: number): number => Math.floor((next() / 2 ** 32) * limit)
-  const fill: RandomBytes = (bytes) => bytes.map(() => below(256))
+  const fill: RandomBytes = (bytes) => {
+    for (let i = 0; i < bytes.length; i++) bytes[i] = below(256)
+    return bytes
+  }
   return Object.assign(fill, {
     below,
     pick: <T>(values: readonly [T, ...T[]]): T => values[below(values.length)]!,

@@ -1,12 +1,23 @@
-import type { FetchFault } from './faulty-fetch.ts'
-
 const utf8 = new TextEncoder()
 
-/** Sends frames again and out of order. A frame without an `id` lets out what waits: nothing overtakes the end of a run. */
-export function swapFrames({ repeat = [], swap = [] }: Pick<FetchFault, 'repeat' | 'swap'>): {
+/** Bytes of a body, on their way. */
+export interface FrameSwap {
   push(bytes: Uint8Array): Uint8Array
+  /** What was held back. */
   end(): Uint8Array
-} {
+}
+
+/**
+ * Sends frames again and out of order, by their numbers. A frame without an `id` lets out what waits: nothing overtakes
+ * the end of a run.
+ */
+export function swapFrames({
+  repeat = [],
+  swap = [],
+}: {
+  readonly repeat?: readonly number[] | undefined
+  readonly swap?: readonly number[] | undefined
+}): FrameSwap {
   if (repeat.length === 0 && swap.length === 0) return { push: (bytes) => bytes, end: () => new Uint8Array() }
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let unfinished = ''

@@ -28,6 +28,9 @@ export async function httpError(response: TransportResponse, model: string): Pro
   if (status === 429 || status === 503) {
     return new ChatError('upstream_busy', 'The model server is busy.', { cause, retryable: true })
   }
+  // What a proxy says when there is nobody behind it.
+  if (status === 502 || status === 504)
+    return new ChatError('upstream_unreachable', 'The model server cannot be reached.', { cause, retryable: true })
   if (status >= 500)
     return new ChatError('upstream_failed', `The model server failed (HTTP ${status}).`, { cause, retryable: true })
   return new ChatError('upstream_rejected', `The model server refused the request (HTTP ${status}).`, { cause })

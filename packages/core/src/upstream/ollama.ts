@@ -101,12 +101,14 @@ const sameModel = (a: string, b: string): boolean => withTag(a) === withTag(b)
 /** The body of `POST /api/chat`: the whole history, made valid. */
 export function ollamaBody(request: UpstreamRequest): Record<string, unknown> {
   const { prefill, tools, options } = request
-  const history = ollamaMessages(normaliseHistory(request.messages, request.interruptedNote))
-  // A reply that has begun is past its thinking; a trailing assistant message is continued.
-  const think = request.think ?? (prefill === '' ? undefined : false)
+  // A trailing assistant message is continued. It is a part of the history, which must not end with two of them.
+  const begun: readonly ChatTurn[] = prefill === '' ? [] : [{ role: 'assistant', content: prefill }]
+  const history = normaliseHistory([...request.messages, ...begun], request.interruptedNote)
+  // A reply that has begun is past its thinking, whatever was asked for: some servers refuse the one with the other.
+  const think = prefill === '' ? request.think : false
   return {
     model: request.model,
-    messages: prefill === '' ? history : [...history, { role: 'assistant', content: prefill }],
+    messages: ollamaMessages(history),
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),

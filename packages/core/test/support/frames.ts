@@ -4,10 +4,15 @@ export interface WireEvent {
   readonly run_id?: string
   readonly model?: string
   readonly heartbeat_ms?: number
+  readonly continues?: { readonly run_id?: string; readonly position: number }
   readonly message?: string
   readonly thinking?: string
   readonly tool_call?: unknown
+  readonly data?: unknown
+  readonly reset?: string
   readonly status?: string
+  readonly attempt?: number
+  readonly retry_in_ms?: number
   readonly ping?: string
   readonly done?: true
   readonly reason?: string

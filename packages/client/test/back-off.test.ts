@@ -1,0 +1,207 @@
+import { getEventListeners } from 'node:events'
+import { createGateway } from '@midstream/core/gateway'
+import { gatewayFetch, manualClock, scriptedUpstream, seededRandom } from '@midstream/core/testing'
+import * as fc from 'fast-check'
+import { afterEach, expect, test, vi } from 'vitest'
+import { refused, text, turn, whole, world, type World } from './world.ts'
+
+afterEach(() => vi.unstubAllGlobals())
+
+test('back-off: from 250 ms, doubling to 8 s, shortened by up to half', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat({ max: 255 }), async (jitter) => {
+      const ids = seededRandom(3)
+      const w = world({
+        plan: () => refused,
+        client: { random: (bytes) => (bytes.length === 1 ? bytes.fill(jitter) : ids(bytes)) },
+      })
+      await w.ended(w.session.send('Tell me'))
+      const waits = w.requests.slice(1).map(({ at }, i) => at - w.requests[i]!.at)
+      expect(waits.length).toBeGreaterThan(10)
+      waits.forEach((wait, i) => {
+        const most = Math.min(8_000, 250 * 2 ** i)
+        expect(wait).toBeLessThanOrEqual(most)
+        expect(wait).toBeGreaterThanOrEqual(most / 2)
+      })
+      await w.over()
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('back-off: gives up after reconnect.maxMs, as dropped, with its text', async () => {
+  const w = world({
+    plan: (index) => (index === 0 ? { cutAt: 400 } : refused),
+    client: { reconnect: { maxMs: 20_000 } },
+  })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  const lostAt = w.clock.now()
+  const shown = text(w.session)
+  const reply = await w.ended(sent)
+  expect(reply).toMatchObject({ content: shown, state: 'dropped', error: { code: 'network', retryable: true } })
+  expect(w.session.getSnapshot()).toMatchObject({ status: 'error', attempt: 0 })
+  expect(w.clock.now() - lostAt).toBeGreaterThanOrEqual(20_000)
+  expect(w.clock.now() - lostAt).toBeLessThanOrEqual(28_000)
+  await w.over()
+})
+
+test('back-off: a machine that slept while it waited has not spent its time', async () => {
+  const w: World = world({
+    plan: (index) => (index === 0 ? { cutAt: 400 } : index < 8 ? refused : undefined),
+    // The gateway is on the same clock, but its machine did not sleep.
+    gateway: { orphanMs: 3_600_000, fuse: { stallMs: 3_600_000 } },
+  })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().attempt === 3)
+  w.clock.sleep(600_000)
+  expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
+  expect(w.requests).toHaveLength(9)
+  await w.over()
+})
+
+test('back-off: text that has come starts it anew', async () => {
+  const w = world({
+    plan: (index) => (index % 4 === 0 && index < 20 ? { cutAt: 1_500 } : index < 20 ? refused : undefined),
+    client: { reconnect: { maxMs: 5_000 } },
+    gateway: { orphanMs: 3_600_000 },
+  })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: whole, state: 'done' })
+  await w.over()
+})
+
+test('back-off: so do pings: a connection that has lasted was one', async () => {
+  const w = world({ text: null, plan: () => ({ cutAt: 320 }), client: { reconnect: { maxMs: 10_000 } } })
+  const sent = w.session.send('Tell me')
+  const run = await w.upstream.next()
+  await w.until(() => w.clock.now() > 100_000)
+  run.send('At last')
+  run.finish()
+  expect(await w.ended(sent)).toMatchObject({ content: 'At last', state: 'done' })
+  expect(w.requests.length).toBeGreaterThan(4)
+  await w.over()
+})
+
+test('back-off: connections that bring nothing new do not: it gives up on them in the end', async () => {
+  // The first frame of each gets through.
+  const w = world({ plan: (index) => ({ cutAt: index === 0 ? 400 : 180 }) })
+  const sent = w.session.send('Tell me')
+  const { state, error } = await w.ended(sent)
+  expect({ state, code: error?.code }).toEqual({ state: 'dropped', code: 'dropped' })
+  expect(w.requests.length).toBeLessThan(40)
+  await w.over()
+})
+
+interface Page {
+  readonly window: EventTarget
+  readonly document: EventTarget & { hidden: boolean }
+}
+function page(): Page {
+  const window = new EventTarget()
+  const document = Object.assign(new EventTarget(), { hidden: false })
+  vi.stubGlobal('addEventListener', window.addEventListener.bind(window))
+  vi.stubGlobal('document', document)
+  return { window, document }
+}
+
+test('back-off: ends at once when the page is online or visible again, and leaves no listener', async () => {
+  const { window, document } = page()
+  const w = world({ plan: (index) => (index < 12 ? refused : undefined) })
+  const sent = w.session.send('Tell me')
+  const asked = async (event: () => void): Promise<boolean> => {
+    const before = w.requests.length
+    await turn()
+    event()
+    await turn()
+    return w.requests.length > before
+  }
+  await w.until(() => w.requests.length === 7)
+  const stillAt = w.clock.now()
+  expect(await asked(() => window.dispatchEvent(new Event('online')))).toBe(true)
+  expect(await asked(() => document.dispatchEvent(new Event('visibilitychange')))).toBe(true)
+  document.hidden = true
+  expect(await asked(() => document.dispatchEvent(new Event('visibilitychange')))).toBe(false)
+  document.hidden = false
+  expect(await asked(() => document.dispatchEvent(new Event('visibilitychange')))).toBe(true)
+  expect(w.clock.now()).toBe(stillAt)
+  expect(await w.ended(sent)).toMatchObject({ content: whole })
+  expect(getEventListeners(window, 'online')).toEqual([])
+  expect(getEventListeners(document, 'visibilitychange')).toEqual([])
+  await w.over()
+})
+
+test('back-off: an interrupt ends it at once, and leaves no timer and no listener', async () => {
+  const { window } = page()
+  const w = world({ plan: (index) => (index === 0 ? { cutAt: 400 } : undefined) })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  await turn()
+  expect(getEventListeners(window, 'online')).toHaveLength(1)
+  const now = w.clock.now()
+  expect(await w.session.interrupt()).toEqual({ outcome: 'interrupted' })
+  expect(await sent).toMatchObject({ state: 'interrupted' })
+  expect(w.clock.now()).toBe(now)
+  expect(getEventListeners(window, 'online')).toEqual([])
+  await w.over()
+})
+
+const answer = (status: number, code: string, retryable: boolean): Response =>
+  Response.json({ error: { code, message: 'No.', retryable } }, { status })
+
+test.for([
+  [400, 'bad_request', false],
+  [401, 'unauthorized', false],
+  [404, 'not_found', false],
+  [409, 'run_conflict', false],
+  [409, 'session_busy', true],
+  [410, 'expired', false],
+] as const)('refusal: %i %s is told at once, by a start and by a reconnect', async ([status, code, retryable]) => {
+  const start = world({ fetch: () => Promise.resolve(answer(status, code, retryable)) })
+  expect(await start.ended(start.session.send('Tell me'))).toMatchObject({ state: 'failed', error: { code } })
+  expect(start.requests).toHaveLength(1)
+  await start.over()
+
+  const upstream = scriptedUpstream({ script: (reply) => reply.send('Once upon a time') })
+  const gateway = gatewayFetch(createGateway({ upstream, clock: manualClock() }))
+  const again = world({
+    fetch: (input, init) =>
+      init?.method === 'POST' ? gateway(input, init) : Promise.resolve(answer(status, code, retryable)),
+    plan: (index) => (index === 0 ? { cutAt: 250 } : undefined),
+    client: { autoContinue: false },
+  })
+  const reply = await again.ended(again.session.send('Tell me'))
+  expect(reply).toMatchObject({ content: 'Once upon a time', state: 'dropped', error: { code } })
+  expect(again.requests.map(({ method }) => method)).toEqual(['POST', 'GET'])
+  await again.over()
+})
+
+test.for([
+  [404, 'once'],
+  [413, 'once'],
+  [429, 'again'],
+  [502, 'again'],
+  [503, 'again'],
+] as const)('refusal: where a %i is of somebody else than the gateway, it is asked %s', async ([status, times]) => {
+  const w = world({ fetch: () => Promise.resolve(new Response('<h1>No</h1>', { status })) })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ state: 'failed', error: { code: 'network' } })
+  expect(w.requests.length > 1).toBe(times === 'again')
+  await w.over()
+})
+
+test.for([
+  [429, 'too_many_readers'],
+  [503, 'overloaded'],
+  [503, 'shutting_down'],
+] as const)('refusal: %i %s is none: it is asked again', async ([status, code]) => {
+  let isBusy = true
+  const upstream = scriptedUpstream({ script: (reply) => (reply.send('Yes.'), reply.finish()) })
+  const gateway = gatewayFetch(createGateway({ upstream, clock: manualClock() }))
+  const w = world({
+    fetch: (input, init) => (isBusy ? Promise.resolve(answer(status, code, true)) : gateway(input, init)),
+  })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().attempt === 3)
+  isBusy = false
+  expect(await w.ended(sent)).toMatchObject({ content: 'Yes.', state: 'done' })
+  await w.over()
+})

@@ -1,0 +1,163 @@
+import type { FetchFaultPlan } from '@midstream/core/testing'
+import { expect, test } from 'vitest'
+import type { ChatMessage } from '../src/types.ts'
+import { gets, refused, text, turn, whole, world, type World } from './world.ts'
+
+/** A network that is gone for a while, after some bytes. */
+const gone =
+  (clock: () => number, ms: number): FetchFaultPlan =>
+  (index) =>
+    index === 0 ? { cutAt: 1_000 } : clock() < ms ? refused : undefined
+
+test('orphan: who comes back in time finds the run going on', async () => {
+  const w: World = world({ plan: gone(() => w.clock.now(), 20_000) })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: whole, state: 'done' })
+  expect(w.upstream.replies).toHaveLength(1)
+  expect(gets(w).length).toBeGreaterThan(4)
+  await w.over()
+})
+
+test('orphan: who comes back later finds the partial, and it goes on by itself in the same message', async () => {
+  const w: World = world({ plan: gone(() => w.clock.now(), 15_000), gateway: { orphanMs: 5_000 } })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.upstream.replies.length === 1 && w.upstream.open === 0)
+  const ids = w.session.getSnapshot().messages.map(({ id }) => id)
+  const read = text(w.session)
+  expect(await w.ended(sent)).toMatchObject({ id: ids[1], content: whole, state: 'done' })
+  expect(w.session.getSnapshot().messages.map(({ id }) => id)).toEqual(ids)
+  const [first, second] = w.upstream.replies
+  expect(w.upstream.replies).toHaveLength(2)
+  // More than was read here: what the model said after the drop is not thrown away.
+  expect(second!.request.prefill.length).toBeGreaterThan(read.length)
+  expect(second!.request.messages).toEqual(first!.request.messages)
+  await w.over()
+})
+
+test('orphan: with autoContinue: false it stays dropped, with all of its text', async () => {
+  const w: World = world({
+    plan: gone(() => w.clock.now(), 15_000),
+    gateway: { orphanMs: 5_000 },
+    client: { autoContinue: false },
+  })
+  const reply = await w.ended(w.session.send('Tell me'))
+  expect(reply).toMatchObject({ state: 'dropped', error: { code: 'orphaned' } })
+  expect(whole.startsWith(reply.content)).toBe(true)
+  expect(reply.content.length).toBeGreaterThan(400)
+  expect(w.upstream.replies).toHaveLength(1)
+  expect(await w.ended(w.session.continue())).toMatchObject({ id: reply.id, content: whole, state: 'done' })
+  await w.over()
+})
+
+test('orphan: a reply goes on by itself however long another one was', async () => {
+  const w = world({ text: null, gateway: { orphanMs: 1 } })
+  const lose = async (sent: Promise<ChatMessage | null>, partial: string): Promise<ChatMessage> => {
+    const run = await w.upstream.next()
+    run.send(partial)
+    await w.until(() => text(w.session) === partial)
+    w.restart()
+    const next = await w.upstream.next()
+    next.send(' and on')
+    next.finish()
+    return w.ended(sent)
+  }
+  expect(await lose(w.session.send('Tell me'), 'A long answer.')).toMatchObject({ content: 'A long answer. and on' })
+  expect(await lose(w.session.send('Shorter'), 'Short.')).toMatchObject({ content: 'Short. and on', state: 'done' })
+  await w.over()
+})
+
+test('orphan: a reply that is lost again without a word more does not go on for ever', async () => {
+  const w = world({ text: null })
+  const sent = w.session.send('Tell me')
+  ;(await w.upstream.next()).send('Once.')
+  await w.until(() => text(w.session) === 'Once.')
+  w.restart()
+  await w.upstream.next()
+  await turn()
+  w.restart()
+  expect(await w.ended(sent)).toMatchObject({ content: 'Once.', state: 'dropped' })
+  expect(w.upstream.replies).toHaveLength(2)
+  await w.over()
+})
+
+test('orphan: a run that ended before the model said anything is asked for anew', async () => {
+  const w: World = world({
+    text: null,
+    plan: (index) => (index === 0 ? { cutAt: 200 } : w.clock.now() < 40_000 ? refused : undefined),
+  })
+  const sent = w.session.send('Tell me')
+  await w.upstream.next()
+  await w.until(() => w.upstream.replies.length === 2)
+  const run = await w.upstream.next()
+  run.send('Here I am')
+  run.finish()
+  expect(await w.ended(sent)).toMatchObject({ content: 'Here I am', state: 'done' })
+  await w.over()
+})
+
+test('orphan: thinking without text starts over, and is not shown twice', async () => {
+  const w: World = world({
+    text: null,
+    plan: (index) => (index === 0 ? { cutAt: 350 } : w.clock.now() < 40_000 ? refused : undefined),
+    gateway: { fuse: { stallMs: 60_000 } },
+  })
+  const sent = w.session.send('Tell me')
+  const lost = await w.upstream.next()
+  lost.send({ thinking: 'Hm, let me see.' })
+  await w.until(() => w.session.getSnapshot().messages.at(-1)?.thinking === 'Hm, let me see.')
+  lost.send({ thinking: ' Yes?'.repeat(50) })
+  await w.until(() => w.upstream.replies.length === 2)
+  const run = await w.upstream.next()
+  run.send({ thinking: 'Hm.' }, 'Yes')
+  run.finish()
+  expect(await w.ended(sent)).toMatchObject({ thinking: 'Hm.', content: 'Yes', state: 'done' })
+  await w.over()
+})
+
+test('restart: a gateway that has forgotten the run is given the partial, and the answer goes on', async () => {
+  const w = world({ plan: (index) => (index === 0 ? { cutAt: 1_000 } : undefined) })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  const shown = text(w.session)
+  expect(shown.length).toBeGreaterThan(100)
+  w.restart()
+  expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
+  expect(w.requests.map(({ method, body }) => [method, body.resume])).toEqual([
+    ['POST', undefined],
+    ['GET', undefined],
+    ['POST', 'continue'],
+  ])
+  expect(w.upstream.replies).toHaveLength(2)
+  expect(shown.startsWith(w.upstream.replies[1]!.request.prefill)).toBe(true)
+  await w.over()
+})
+
+test('restart: a run of which nothing had come yet is started again, under its id', async () => {
+  const w = world({ plan: (index) => (index === 0 ? { cutAt: 180 } : undefined) })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  w.restart()
+  expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
+  expect(w.requests.map(({ method }) => method)).toEqual(['POST', 'GET', 'POST'])
+  expect(w.requests[2]!.body).toEqual(w.requests[0]!.body)
+  await w.over()
+})
+
+test('restart: a gateway that says that it shuts down has the reply go on at the next one', async () => {
+  const w = world()
+  const sent = w.session.send('Tell me')
+  await w.until(() => text(w.session).length > 100)
+  w.restart()
+  expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
+  expect(w.requests.map(({ method }) => method)).toEqual(['POST', 'POST'])
+  await w.over()
+})
+
+test('restart: an ended run that is no longer kept goes on from its partial', async () => {
+  const w: World = world({
+    plan: gone(() => w.clock.now(), 60_000),
+    gateway: { orphanMs: 5_000, keep: { keepRunMs: 10_000 } },
+  })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: whole, state: 'done' })
+  expect(w.upstream.replies).toHaveLength(2)
+  await w.over()
+})

@@ -1,0 +1,334 @@
+import { expect, test } from 'vitest'
+import type { KeptChat } from '../src/chat-state.ts'
+import { persist, type ChatStorage } from '../src/persist.ts'
+import type { ChatSession } from '../src/types.ts'
+import { asked, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
+
+const key = 'midstream'
+const keptIn = (storage: ReturnType<typeof memory>): KeptChat => JSON.parse(storage.items.get(key)!) as KeptChat
+
+/** What JSON makes of it: without what is undefined. */
+const asStored = (session: ChatSession): unknown => JSON.parse(JSON.stringify(session.getSnapshot().messages))
+
+/** A gateway, a storage, and a page that is loaded now and may be loaded again. */
+function page(storage: ChatStorage = memory()): ReturnType<typeof setup> {
+  return setup({ extensions: [persist(storage)] })
+}
+/** A page that has been closed reads nothing more: its connections break, and nobody is there to mend them. */
+function closable(all: ReturnType<typeof setup>, storage: ChatStorage): ReturnType<typeof setup> & { close(): void } {
+  const closed = new AbortController()
+  const session = all.open({
+    extensions: [persist(storage)],
+    fetch: (input, init) => {
+      if (closed.signal.aborted) return new Promise(() => {})
+      const signal = init?.signal ? AbortSignal.any([init.signal, closed.signal]) : closed.signal
+      return all.fetch(input, { ...init, signal })
+    },
+  })
+  return { ...all, session, close: () => closed.abort() }
+}
+
+test('persist: a reload shows finished turns again, and the next request is of the same session', async () => {
+  const storage = memory()
+  const { session, upstream, requests, open } = page(storage)
+  await turn()
+  const sent = session.send('Hello')
+  const run = await upstream.next()
+  run.send('Hi')
+  run.finish()
+  await sent
+  const reloaded = open()
+  await when(reloaded, shows('Hi'))
+  expect(reloaded.getSnapshot()).toMatchObject({ messages: asStored(session), status: 'idle' })
+  void reloaded.send('How are you?')
+  await upstream.next()
+  expect(asked(requests)[1]).toMatchObject({
+    session_id: asked(requests)[0]!['session_id'],
+    messages: [
+      { role: 'user', content: 'Hello' },
+      { role: 'assistant', content: 'Hi' },
+      { role: 'user', content: 'How are you?' },
+    ],
+  })
+  await reloaded.clear()
+})
+
+test('persist: a reload mid-answer joins the run from position 0, and the text is whole', async () => {
+  const storage = memory()
+  const all = page(memory())
+  const first = closable(all, storage)
+  await turn()
+  void first.session.send('Tell me')
+  const run = await all.upstream.next()
+  run.send({ thinking: 'hm' }, 'Once upon')
+  await when(first.session, shows('Once upon'))
+  first.close()
+  await turn()
+  run.send(' a ti')
+  const second = all.open({ extensions: [persist(storage)] })
+  await when(second, shows('Once upon'))
+  await when(second, shows('Once upon a ti'))
+  expect(all.requests.at(-1)).toMatchObject({ method: 'GET', path: `/api/chat/runs/${keptIn(storage).run!.runId}` })
+  run.send('me')
+  run.finish()
+  await when(second, isIdle)
+  expect(reply(second.getSnapshot())).toMatchObject({ content: 'Once upon a time', thinking: 'hm', state: 'done' })
+  expect(all.upstream.replies).toHaveLength(1)
+})
+
+test('persist: a reload in the middle of a continuation joins that, behind what it goes on from', async () => {
+  const storage = memory()
+  const all = page(memory())
+  const first = closable(all, storage)
+  await turn()
+  void first.session.send('Tell me')
+  const told = await all.upstream.next()
+  told.send('Once')
+  told.send(' ')
+  await when(first.session, shows('Once '))
+  await first.session.interrupt()
+  void first.session.continue()
+  const run = await all.upstream.next()
+  expect(run.request.prefill).toBe('Once')
+  run.send(' upon')
+  await when(first.session, shows('Once upon'))
+  const { id } = reply(first.session.getSnapshot())
+  first.close()
+  const second = all.open({ extensions: [persist(storage)] })
+  await when(second, shows('Once upon'))
+  run.send(' a time')
+  run.finish()
+  await when(second, isIdle)
+  expect(reply(second.getSnapshot())).toMatchObject({ id, content: 'Once upon a time', state: 'done' })
+  expect(second.getSnapshot().messages).toHaveLength(2)
+})
+
+test('persist: an interrupt right after a reload keeps what the gateway has, not what was stored', async () => {
+  const storage = memory()
+  const all = page(memory())
+  const first = closable(all, storage)
+  await turn()
+  void first.session.send('Tell me')
+  const run = await all.upstream.next()
+  run.send('Once upon')
+  await when(first.session, shows('Once upon'))
+  first.close()
+  run.send(' a time')
+  const second = all.open({ extensions: [persist(storage)] })
+  await when(second, shows('Once upon'))
+  expect(second.getSnapshot().status).toBe('reconnecting')
+  expect(await second.interrupt()).toEqual({ outcome: 'interrupted' })
+  expect(all.requests.at(-1)!.body).toEqual({})
+  expect(reply(second.getSnapshot())).toMatchObject({ content: 'Once upon a time', state: 'interrupted' })
+})
+
+test('persist: a run that the gateway lost is gone on with, from the text that was stored', async () => {
+  const storage = memory()
+  const { session, upstream, open } = page(storage)
+  await turn()
+  void session.send('Tell me')
+  const told = await upstream.next()
+  told.send('Once upon')
+  await when(session, shows('Once upon'))
+  const chat = keptIn(storage)
+  await session.clear()
+  storage.items.set(key, JSON.stringify({ ...chat, run: { ...chat.run, runId: `run_${'0'.repeat(32)}` } }))
+  const reloaded = open()
+  const run = await upstream.next()
+  expect(run.request.prefill).not.toBe('')
+  expect('Once upon'.startsWith(run.request.prefill)).toBe(true)
+  run.send(' upon a time')
+  run.finish()
+  await when(reloaded, isIdle)
+  expect(transcript(reloaded.getSnapshot())).toEqual(['> Tell me', 'Once upon a time (done)'])
+})
+
+test('persist: an interrupted partial is stored as it is shown, and sent so after a reload', async () => {
+  const storage = memory()
+  const { session, upstream, requests, open } = page(storage)
+  await turn()
+  void session.send('Tell me')
+  ;(await upstream.next()).send('Once upon a')
+  await when(session, shows('Once upon a'))
+  await turn()
+  const settled = session.interrupt()
+  // In the same tick, before anybody has confirmed it: the page may be closed now.
+  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), run: null })
+  await settled
+  const reloaded = open()
+  await when(reloaded, shows('Once upon a'))
+  void reloaded.send('Thanks')
+  await upstream.next()
+  expect((asked(requests).at(-1)!['messages'] as unknown[])[1]).toEqual({
+    role: 'assistant',
+    content: 'Once upon a',
+    interrupted: true,
+  })
+  await reloaded.clear()
+})
+
+test('persist: clear wipes the storage, also while an answer streams', async () => {
+  const storage = memory()
+  const { session, upstream, open } = page(storage)
+  await turn()
+  void session.send('Tell me')
+  const run = await upstream.next()
+  run.send('Once')
+  await when(session, shows('Once'))
+  await turn()
+  expect(storage.items.size).toBe(1)
+  const cleared = session.clear()
+  expect(storage.items.size).toBe(0)
+  run.send(' upon')
+  await cleared
+  await turn()
+  expect(storage.items.size).toBe(0)
+  const reloaded = open()
+  await turn()
+  expect(reloaded.getSnapshot().messages).toEqual([])
+})
+
+test('persist: conversations of different names and prefixes lie apart', async () => {
+  const storage = memory()
+  const { upstream, open } = setup()
+  const session = open({ extensions: [persist(storage, { prefix: 'app' })] })
+  await turn()
+  const sent = session.send('Hello')
+  const run = await upstream.next()
+  run.send('Hi')
+  run.finish()
+  await sent
+  expect([...storage.items.keys()]).toEqual(['app'])
+})
+
+const full = (): never => {
+  throw new DOMException('The quota has been exceeded.', 'QuotaExceededError')
+}
+const never = (): Promise<never> => new Promise(() => {})
+const broken = (): Promise<never> => Promise.reject(new Error('The database is gone'))
+const storages: readonly [string, () => ChatStorage | undefined][] = [
+  ['that is not there', () => undefined],
+  ['that is full', () => ({ ...memory(), setItem: full })],
+  ['that fails at everything', () => ({ getItem: full, setItem: full, removeItem: full })],
+  ['that fails later', () => ({ getItem: broken, setItem: broken, removeItem: broken })],
+  ['that never answers', () => ({ getItem: never, setItem: never, removeItem: never })],
+]
+for (const [name, open] of storages) {
+  test(`persist: a storage ${name} is no error for the person`, async () => {
+    const { session, upstream } = setup({ extensions: [persist(open())] })
+    const sent = session.send('Hello')
+    const run = await upstream.next()
+    run.send('Hi')
+    run.finish()
+    expect(await sent).toMatchObject({ content: 'Hi', state: 'done' })
+    await session.clear()
+    expect(session.getSnapshot()).toMatchObject({ messages: [], error: null })
+  })
+}
+
+const message = { id: 'msg_1', role: 'user', content: 'Hello', state: 'done' }
+const growing = { id: 'msg_2', role: 'assistant', content: 'Hi', state: 'streaming' }
+const sessionId = `sess_${'0'.repeat(32)}`
+const runId = `run_${'0'.repeat(32)}`
+const corrupt: readonly unknown[] = [
+  'no object',
+  42,
+  [],
+  {},
+  { sessionId: 'mine', messages: [message], run: null, version: 1 },
+  { sessionId, messages: 'none', run: null, version: 1 },
+  { sessionId, messages: [], run: null, version: 1 },
+  { sessionId, messages: [null], run: null, version: 1 },
+  { sessionId, messages: [{ ...message, role: 'system' }], run: null, version: 1 },
+  { sessionId, messages: [{ ...message, content: 1 }], run: null, version: 1 },
+  { sessionId, messages: [message, growing], run: null, version: 1 },
+  { sessionId, messages: [message], version: 1 },
+  { sessionId, messages: [message], run: null },
+  { sessionId, messages: [], run: { runId, before: growing, isOpen: true }, version: 1 },
+  { sessionId, messages: [message, growing], run: { runId: '../x', before: growing, isOpen: true }, version: 1 },
+  { sessionId, messages: [message, growing], run: { runId, isOpen: true }, version: 1 },
+  { sessionId, messages: [growing, message], run: { runId, before: growing, isOpen: true }, version: 1 },
+]
+test('persist: what stands in the storage and makes no sense is an empty conversation that works', async () => {
+  for (const text of ['', '{', 'null', ...corrupt.map((value) => JSON.stringify(value))]) {
+    const storage = memory()
+    storage.items.set(key, text)
+    const { session, upstream, requests } = page(storage)
+    await turn()
+    expect(session.getSnapshot(), text).toEqual(session.getServerSnapshot())
+    expect(requests, text).toEqual([])
+    const sent = session.send('Hello')
+    const run = await upstream.next()
+    run.send('Hi')
+    run.finish()
+    expect(await sent, text).toMatchObject({ content: 'Hi', state: 'done' })
+    expect(keptIn(storage).messages).toHaveLength(2)
+  }
+})
+
+test('persist: what a person says while a slow storage is still read wins over what it holds', async () => {
+  const storage = memory()
+  const old = page(storage)
+  await turn()
+  const sent = old.session.send('Old')
+  const told = await old.upstream.next()
+  told.send('Answer')
+  told.finish()
+  await sent
+  let answer = (): void => {}
+  const slow: ChatStorage = {
+    ...storage,
+    getItem: (name) => new Promise((resolve) => (answer = () => resolve(storage.items.get(name) ?? null))),
+  }
+  const { session, upstream } = page(slow)
+  const said = session.send('New')
+  answer()
+  const run = await upstream.next()
+  run.send('Yes')
+  run.finish()
+  await said
+  expect(transcript(session.getSnapshot())).toEqual(['> New', 'Yes (done)'])
+  await turn()
+  expect(keptIn(storage).messages.map(({ content }) => content)).toEqual(['New', 'Yes'])
+})
+
+test('persist: an asynchronous storage is written one at a time, and the last is the newest', async () => {
+  const storage = memory()
+  const writes: (() => void)[] = []
+  let most = 0
+  const slow: ChatStorage = {
+    getItem: () => Promise.resolve(null),
+    setItem: (name, value) =>
+      new Promise<void>((resolve) => {
+        writes.push(() => (storage.items.set(name, value), resolve()))
+        most = Math.max(most, writes.length)
+      }),
+    removeItem: (name) => Promise.resolve(void storage.items.delete(name)),
+  }
+  const { session, upstream } = page(slow)
+  await turn()
+  const sent = session.send('Hello')
+  const run = await upstream.next()
+  for (const word of ['a', 'b', 'c']) {
+    run.send(word)
+    await turn()
+  }
+  run.finish()
+  await sent
+  while (writes.length > 0) {
+    writes.shift()!()
+    await turn()
+  }
+  expect(most).toBe(1)
+  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), run: null })
+  // And a wipe comes after a write that is still under way.
+  const again = session.send('More')
+  await upstream.next()
+  await session.clear()
+  await again
+  while (writes.length > 0) {
+    writes.shift()!()
+    await turn()
+  }
+  expect(storage.items.size).toBe(0)
+})
