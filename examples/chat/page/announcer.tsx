@@ -11,10 +11,11 @@ export function Announcer({ message }: { readonly message: ChatMessage | undefin
   )
 }
 
-function announcement({ state, content, error }: ChatMessage): string {
+function announcement({ state, reason, content, error }: ChatMessage): string {
   if (state === 'streaming') return ''
   if (state === 'interrupted') return words.interrupted
   if (error !== undefined) return words.problem[problemOf(error.code)]
   // Marks that structure the text for the eye.
-  return `${words.assistant}: ${content.replace(/[*`#|>]+/g, '')}`
+  const text = `${words.assistant}: ${content.replace(/[*`#|>]+/g, '')}`
+  return reason === 'length' ? `${text} (${words.atLimit})` : text
 }

@@ -1,9 +1,10 @@
-import type { ChatClient } from '@midstream/client'
+import type { ChatClient, ChatMessage } from '@midstream/client'
 import { useChatStream } from '@midstream/react'
 import { useCallback, useEffect, useRef } from 'react'
 import { Announcer } from './announcer.tsx'
 import './chat-page.css'
 import { Composer } from './composer/composer.tsx'
+import { useDraft } from './composer/use-draft.ts'
 import { EmptyState } from './messages/empty-state.tsx'
 import { MessageList } from './messages/message-list.tsx'
 import { StatusBar } from './status/status-bar.tsx'
@@ -11,43 +12,61 @@ import { words } from './words/index.ts'
 
 /** The whole page: messages, controls, status. */
 export function ChatPage({ client }: { readonly client: ChatClient }): React.ReactNode {
-  const { messages, status, model, send, interrupt, clear, regenerate } = useChatStream({ client })
+  const chat = useChatStream({ client })
+  const { messages, status, attempt, model, send, interrupt, clear, regenerate, edit, continue: goOn } = chat
+  const draft = useDraft(messages)
+  const { editing, setText, take, leave } = draft
   const textArea = useRef<HTMLTextAreaElement>(null)
   const isRunning = status !== 'idle' && status !== 'interrupting' && status !== 'error'
 
-  /** A pressed button may be disabled the next moment, and focus must not get lost. Touch would open the keyboard. */
+  /** A pressed button may be disabled or gone the next moment, and focus must not get lost. Touch would open the keyboard. */
   const focus = useCallback(() => {
     if (matchMedia('(hover: hover)').matches) textArea.current?.focus()
   }, [])
-  const onSend = useCallback(
-    (text: string) => {
-      void send(text)
-      focus()
-    },
-    [send, focus],
-  )
   const onInterrupt = useCallback(() => {
     void interrupt()
     focus()
   }, [interrupt, focus])
-  const onClear = useCallback(() => {
-    void clear()
+  const onEdit = useCallback(
+    (message: ChatMessage) => {
+      take(message)
+      textArea.current?.focus()
+    },
+    [take],
+  )
+  const onSend = (text: string): void => {
+    if (editing === undefined) {
+      void send(text)
+      setText('')
+    } else {
+      void edit(editing, text)
+      leave()
+    }
     focus()
-  }, [clear, focus])
-  const onTryAgain = useCallback(() => {
+  }
+  const onContinue = (): void => {
+    void goOn()
+    focus()
+  }
+  const onTryAgain = (): void => {
     void regenerate()
     focus()
-  }, [regenerate, focus])
+  }
+  const onClear = (): void => {
+    void clear()
+    focus()
+  }
 
   useEffect(() => {
-    if (!isRunning) return
+    const onEscape = editing === undefined ? onInterrupt : leave
+    if (onEscape === onInterrupt && !isRunning) return
     const onKeyDown = (event: KeyboardEvent): void => {
       // While composing, Escape belongs to the input method.
-      if (event.key === 'Escape' && !event.isComposing && !event.defaultPrevented) onInterrupt()
+      if (event.key === 'Escape' && !event.isComposing && !event.defaultPrevented) onEscape()
     }
     window.addEventListener('keydown', onKeyDown)
     return () => window.removeEventListener('keydown', onKeyDown)
-  }, [isRunning, onInterrupt])
+  }, [isRunning, editing, onInterrupt, leave])
 
   return (
     <div className="page">
@@ -60,18 +79,26 @@ export function ChatPage({ client }: { readonly client: ChatClient }): React.Rea
         {messages.length === 0 ? (
           <EmptyState onAsk={onSend} />
         ) : (
-          <MessageList messages={messages} status={status} onTryAgain={onTryAgain} />
+          <MessageList
+            messages={messages}
+            status={status}
+            editing={editing}
+            onEdit={onEdit}
+            onContinue={onContinue}
+            onTryAgain={onTryAgain}
+          />
         )}
       </main>
       <Composer
         ref={textArea}
+        draft={draft}
         isRunning={isRunning}
         isEmpty={messages.length === 0}
         onSend={onSend}
         onInterrupt={onInterrupt}
         onClear={onClear}
       />
-      <StatusBar client={client} model={model} status={status} />
+      <StatusBar client={client} model={model} status={status} attempt={attempt} />
       <Announcer message={messages.at(-1)} />
     </div>
   )

@@ -1,4 +1,6 @@
 import { createChatClient } from '@midstream/client'
+import { persist } from '@midstream/client/persist'
+import { tabs } from '@midstream/client/tabs'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ChatPage } from './chat-page.tsx'
@@ -6,9 +8,20 @@ import './theme.css'
 import { language } from './words/index.ts'
 
 // Outside of the components: the conversation outlives them.
-const client = createChatClient({ url: '/api/chat' })
+const client = createChatClient({ url: '/api/chat', extensions: [persist(localStorageOrNone()), tabs()] })
+// What was kept is read before the page is first painted.
+client.session()
 
 document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
+
+/** A browser that blocks a site's data throws at the very mention of its storage. */
+function localStorageOrNone(): Storage | undefined {
+  try {
+    return globalThis.localStorage
+  } catch {
+    return undefined
+  }
+}
 
 const root = document.querySelector('#root')
 if (root === null) throw new Error('The page has no #root.')

@@ -28,12 +28,12 @@ export async function findModel({ upstream, model, fetch, maxWaitMs = 3_000 }: F
   if (upstream !== undefined) {
     if (listed instanceof Error) throw new Error(`--upstream: no Ollama answers at ${url} (${listed.message})`)
     if (listed.length === 0)
-      throw new Error(`--upstream: the Ollama at ${url} has no model; try: ollama pull ${preferred}`)
+      throw new Error(`--upstream: the Ollama at ${url} has no chat model; try: ollama pull ${preferred}`)
     return { url, model: choose(listed, model, `Ollama at ${url}`) }
   }
   if (!(listed instanceof Error) && listed.length > 0) return { url, model: choose(listed, model, `Ollama at ${url}`) }
   if (model !== undefined && !isEmbedded(model)) {
-    const why = listed instanceof Error ? `no Ollama answers at ${url}` : `the Ollama at ${url} has no model`
+    const why = listed instanceof Error ? `no Ollama answers at ${url}` : `the Ollama at ${url} has no chat model`
     throw new Error(`--model ${model}: ${why}, and the embedded model is called nano`)
   }
   return 'embedded'
@@ -44,13 +44,14 @@ function choose(listed: readonly string[], wanted: string | undefined, where: st
   const [first = ''] = listed
   if (wanted === undefined) return find(preferred) ?? first
   const found = find(wanted)
-  if (found === undefined) throw new Error(`--model ${wanted}: ${where} does not have it; it has ${listed.join(', ')}`)
+  if (found === undefined)
+    throw new Error(`--model ${wanted}: ${where} has no such chat model; it has ${listed.join(', ')}`)
   return found
 }
 
 const isEmbedded = (model: string): boolean => model === 'nano' || model === 'nano:latest'
 
-/** The names of the server's models, or why there is no list. */
+/** The names of the server's models that can chat, or why there is no list. */
 async function listModels(url: string, fetch: typeof globalThis.fetch, maxWaitMs: number): Promise<string[] | Error> {
   try {
     const response = await fetch(`${url}/api/tags`, { signal: AbortSignal.timeout(maxWaitMs) })
@@ -58,14 +59,24 @@ async function listModels(url: string, fetch: typeof globalThis.fetch, maxWaitMs
     const list: unknown = await response.json()
     // Something else may listen there, and answer anything.
     if (!isModelList(list)) return new Error('what answers is not an Ollama')
-    return modelNames(list)
+    return modelNames({ models: list.models?.filter((entry) => !isEmbedding(entry)) })
   } catch (error) {
     return new Error(reason(error), { cause: error })
   }
 }
 
-function isModelList(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'models' in value
+function isModelList(value: unknown): value is { readonly models: readonly unknown[] | null } {
+  if (typeof value !== 'object' || value === null || !('models' in value)) return false
+  return value.models === null || Array.isArray(value.models)
+}
+
+/** A model that makes vectors of texts: a chat with it is refused. The list itself does not say so. */
+function isEmbedding(entry: unknown): boolean {
+  const { name, details } = (entry ?? {}) as {
+    readonly name?: unknown
+    readonly details?: { readonly family?: unknown }
+  }
+  return /embed/i.test(String(name)) || /bert/i.test(String(details?.family))
 }
 
 function reason(error: unknown): string {

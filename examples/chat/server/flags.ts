@@ -16,7 +16,7 @@ export const usage: string = `A chat page and its gateway.
   --port N         port to listen on; 0 takes any free one (default 8080)
   --host ADDRESS   address to listen on (default 127.0.0.1: this machine only)
   --upstream URL   an Ollama server (default: http://127.0.0.1:11434 when it answers, else the embedded model)
-  --model NAME     model to use (default: qwen3:32b where it is there, else the first)
+  --model NAME     model to use (default: qwen3:32b where it is there, else the first that can chat)
   --help           print this
 `
 

@@ -3,9 +3,11 @@ import { findModel, ollamaUrl } from '../server/find-model.ts'
 
 /** A `fetch` that lists these models at this address, and refuses every other. */
 function listing(url: string, ...names: string[]): typeof fetch {
+  const families: Readonly<Record<string, string>> = { 'bge-m3:latest': 'bert', 'paraphrase:latest': 'nomic-bert' }
   return (input) => {
     if (input !== `${url}/api/tags`) return refusing(input)
-    return Promise.resolve(Response.json({ models: names.map((name) => ({ name })) }))
+    const models = names.map((name) => ({ name, details: { family: families[name] ?? 'llama' } }))
+    return Promise.resolve(Response.json({ models }))
   }
 }
 
@@ -28,6 +30,23 @@ test('findModel: takes the first model when qwen3:32b is not there', async () =>
   })
 })
 
+test('findModel: an embedding model is not one to chat with', async () => {
+  const embedding = ['bge-m3:latest', 'paraphrase:latest', 'qwen3-embedding:8b', 'mxbai-embed-large:latest']
+  expect(await findModel({ fetch: listing(ollamaUrl, ...embedding, 'llama3.2:latest') })).toEqual({
+    url: ollamaUrl,
+    model: 'llama3.2:latest',
+  })
+  expect(await findModel({ fetch: listing(ollamaUrl, ...embedding) })).toBe('embedded')
+  await expect(findModel({ fetch: listing(there, ...embedding), upstream: there })).rejects.toThrow('has no chat model')
+})
+
+test.each([
+  ['no list', { models: null }],
+  ['entries of any shape', { models: [null, 7, { name: 3, details: null }] }],
+])('findModel: %s is no model', async (_, list) => {
+  await expect(findModel({ fetch: () => Promise.resolve(Response.json(list)), upstream: there })).rejects.toThrow(there)
+})
+
 test('findModel: --model overrides, with or without its tag', async () => {
   const fetch = listing(ollamaUrl, 'qwen3:32b', 'llama3.2:latest')
   expect(await findModel({ fetch, model: 'llama3.2' })).toEqual({ url: ollamaUrl, model: 'llama3.2:latest' })
@@ -37,7 +56,7 @@ test('findModel: --model overrides, with or without its tag', async () => {
 test('findModel: a model that the server does not have is an error that names those it has', async () => {
   const fetch = listing(ollamaUrl, 'qwen3:32b')
   await expect(findModel({ fetch, model: 'gone' })).rejects.toThrow(
-    '--model gone: Ollama at http://127.0.0.1:11434 does not have it; it has qwen3:32b',
+    '--model gone: Ollama at http://127.0.0.1:11434 has no such chat model; it has qwen3:32b',
   )
 })
 
@@ -66,7 +85,7 @@ test('findModel: an --upstream that never answers is an error', async () => {
 
 test('findModel: an --upstream without models is an error that says what to do', async () => {
   await expect(findModel({ fetch: listing(there), upstream: there })).rejects.toThrow(
-    'has no model; try: ollama pull qwen3:32b',
+    'has no chat model; try: ollama pull qwen3:32b',
   )
 })
 

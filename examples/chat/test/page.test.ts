@@ -1,77 +1,34 @@
 import { startNano, type Nano } from '@midstream/example-nano'
-import type { Browser, Locator, Page, Request } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { chromiumPath, keepScreenshot, launchBrowser, openPage } from './support/browser.ts'
+import { chromiumPath, keepScreenshot, launchBrowser } from './support/browser.ts'
+import { createChatPages, type ChatPages } from './support/chat-pages.ts'
 import { startChatServer, type ChatServer } from './support/chat-server.ts'
-
-const story = 'Tell me a story about a rabbit'
-
-const replies = (page: Page): Locator => page.locator('[data-testid=message][data-role=assistant]')
-const textOf = (bubble: Locator): Locator => bubble.getByTestId('text')
-const composer = (page: Page): Locator => page.getByTestId('composer')
-
-async function say(page: Page, text: string): Promise<void> {
-  await composer(page).fill(text)
-  await composer(page).press('Enter')
-}
-
-/** Waits until a text is at least this long, and gives what it is then. */
-async function grown(text: Locator, length: number): Promise<string> {
-  let seen = ''
-  await expect
-    .poll(async () => (seen = await text.innerText()).length, { timeout: 10_000, interval: 20 })
-    .toBeGreaterThanOrEqual(length)
-  return seen
-}
-
-async function reaches(bubble: Locator, state: string): Promise<void> {
-  await expect.poll(() => bubble.getAttribute('data-state'), { timeout: 15_000, interval: 20 }).toBe(state)
-}
-
-/** Requests to the gateway that say something, as they were sent. */
-function recordPosts(page: Page): Request[] {
-  const posts: Request[] = []
-  page.on('request', (request) => {
-    if (request.method() === 'POST') posts.push(request)
-  })
-  return posts
-}
-const pathOf = (request: Request): string => new URL(request.url()).pathname
-interface Body {
-  readonly messages: readonly { readonly role: string; readonly content: string; readonly interrupted?: true }[]
-  readonly interrupts?: { readonly run_id: string; readonly position: number }
-  readonly run_id: string
-}
-const bodyOf = (request: Request | undefined): Body => request?.postDataJSON() as Body
-
-/** What is on the screen shows no space at the end. */
-const visible = (content: string | undefined): string => (content ?? '').trimEnd()
+import {
+  atStatus,
+  bodyOf,
+  composer,
+  grown,
+  pathOf,
+  reaches,
+  recordPosts,
+  replies,
+  say,
+  story,
+  textOf,
+  visible,
+} from './support/conversation.ts'
+import { ownServer } from './support/own-servers.ts'
 
 describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, () => {
   let browser: Browser
   let nano: Nano
   let server: ChatServer
-  const pages: Page[] = []
-  const faults: string[] = []
+  let pages: ChatPages
 
-  const open = async (options?: Parameters<typeof openPage>[2], url = server.url): Promise<Page> => {
-    const page = await openPage(browser, url, options)
-    page.on('pageerror', (error) => faults.push(error.message))
-    page.on('console', (message) => {
-      if (/Content Security Policy|Warning:|React/.test(message.text())) faults.push(message.text())
-    })
-    pages.push(page)
-    await composer(page).waitFor()
-    await page.locator('[data-testid=status]:not([data-state=connecting])').waitFor()
-    return page
-  }
+  const open = (options?: BrowserContextOptions, url = server.url): Promise<Page> => pages.open(url, options)
 
-  /** A server that a test may kill. */
-  const startOwn = async (port: number): Promise<ChatServer> => {
-    const own = await startChatServer(['--port', String(port), '--upstream', nano.url])
-    onTestFinished(async () => void (await own.end('SIGKILL')))
-    return own
-  }
+  const startOwn = (port: number): Promise<ChatServer> => ownServer(onTestFinished, nano.url, port)
 
   beforeAll(async () => {
     nano = await startNano()
@@ -81,11 +38,9 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
     ])
     server = started
     browser = launched
+    pages = createChatPages(browser)
   })
-  afterEach(async () => {
-    await Promise.all(pages.splice(0).map((page) => page.context().close()))
-    if (faults.length > 0) throw new Error(`the page threw: ${faults.splice(0).join(', ')}`)
-  })
+  afterEach(() => pages.close())
   afterAll(async () => {
     await browser?.close()
     await server?.end('SIGTERM')
@@ -269,25 +224,25 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
     const before = await grown(textOf(first), 60)
     await page.clock.install()
     await own.end('SIGKILL')
-    await page.locator('[data-testid=status][data-state=reconnecting]').waitFor()
+    await atStatus(page, 'reconnecting')
     await first.getByText('reconnecting…').waitFor()
     const kept = await textOf(first).innerText()
     expect(kept.startsWith(before)).toBe(true)
     await keepScreenshot(page, 'reconnecting')
 
     // Nobody keeps trying forever.
-    await page.clock.fastForward('03:00')
+    while ((await first.getAttribute('data-state')) === 'streaming') await page.clock.runFor(8_000)
     await reaches(first, 'dropped')
     expect(await textOf(first).innerText()).toBe(kept)
     expect(await first.getByTestId('problem').innerText()).toContain('The gateway cannot be reached.')
-    await page.locator('[data-testid=status][data-state=offline]').waitFor()
+    await atStatus(page, 'offline')
     await keepScreenshot(page, 'dropped')
 
     await startOwn(own.port)
     await page.getByTestId('try-again').click()
     await reaches(replies(page).first(), 'done')
     expect(await page.getByTestId('message').count()).toBe(2)
-    await page.locator('[data-testid=status][data-state=ready]').waitFor()
+    await atStatus(page, 'ready')
   })
 
   test('page: after the gateway was started anew the answer goes on by itself', async () => {
@@ -297,7 +252,7 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
     const first = replies(page).first()
     await grown(textOf(first), 60)
     await own.end('SIGKILL')
-    await page.locator('[data-testid=status][data-state=reconnecting]').waitFor()
+    await atStatus(page, 'reconnecting')
     const kept = await textOf(first).innerText()
     await startOwn(own.port)
     await reaches(first, 'done')

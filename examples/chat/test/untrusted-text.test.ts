@@ -117,7 +117,7 @@ describe.skipIf(chromiumPath === null)('untrusted text in Chromium', { timeout: 
     expect(await page.getByTestId('announcement').innerText()).toContain('failed')
     await keepScreenshot(page, 'failed')
     model.answers(words('Now it works.'))
-    await reply.getByTestId('try-again').click()
+    await page.getByTestId('try-again').click()
     await page.locator('[data-role=assistant][data-state=done]').waitFor()
     expect(await page.getByTestId('message').allInnerTexts()).toEqual(['Go on', 'Now it works.'])
   })

@@ -6,6 +6,7 @@ import { dictionary } from '../page/words/index.ts'
 /** Every text of a dictionary by its path. */
 function texts(value: unknown, path = ''): [string, string][] {
   if (typeof value === 'string') return [[path, value]]
+  if (typeof value === 'function') return [[path, (value as (count: number) => string)(3)]]
   return Object.entries(value as object).flatMap(([key, inner]) => texts(inner, `${path}.${key}`))
 }
 

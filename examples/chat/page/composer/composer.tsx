@@ -1,10 +1,12 @@
-import { useState, type Ref } from 'react'
+import type { Ref } from 'react'
 import { words } from '../words/index.ts'
 import './composer.css'
 import { isSendKey } from './send-key.ts'
+import type { Draft } from './use-draft.ts'
 
 interface ComposerProps {
   readonly ref: Ref<HTMLTextAreaElement>
+  readonly draft: Draft
   /** An answer is on its way: it can be interrupted, and sending does so. */
   readonly isRunning: boolean
   readonly isEmpty: boolean
@@ -14,14 +16,21 @@ interface ComposerProps {
 }
 
 /** The controls: what a person types, and what a person can do. */
-export function Composer({ ref, isRunning, isEmpty, onSend, onInterrupt, onClear }: ComposerProps): React.ReactNode {
-  const [text, setText] = useState('')
+export function Composer({
+  ref,
+  draft,
+  isRunning,
+  isEmpty,
+  onSend,
+  onInterrupt,
+  onClear,
+}: ComposerProps): React.ReactNode {
+  const { text, editing, setText, leave } = draft
+  const hints = [...words.hints, editing === undefined ? words.escapeInterrupts : words.escapeLeaves]
   const isBlank = text.trim() === ''
 
   const submit = (): void => {
-    if (isBlank) return
-    setText('')
-    onSend(text.trim())
+    if (!isBlank) onSend(text.trim())
   }
   const onKeyDown = (event: React.KeyboardEvent): void => {
     if (!isSendKey(event.nativeEvent)) return
@@ -37,6 +46,14 @@ export function Composer({ ref, isRunning, isEmpty, onSend, onInterrupt, onClear
         submit()
       }}
     >
+      {editing !== undefined && (
+        <div className="editing" data-testid="editing">
+          <p id="editing">{words.editing}</p>
+          <button type="button" data-testid="leave" aria-keyshortcuts="Escape" onClick={leave}>
+            {words.leave}
+          </button>
+        </div>
+      )}
       <label className="visually-hidden" htmlFor="message">
         {words.label}
       </label>
@@ -51,13 +68,13 @@ export function Composer({ ref, isRunning, isEmpty, onSend, onInterrupt, onClear
         autoFocus
         autoComplete="off"
         enterKeyHint="send"
-        aria-describedby="hint"
+        aria-describedby={editing === undefined ? 'hint' : 'editing'}
         placeholder={isRunning ? words.placeholderRunning : words.placeholder}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
       />
       <p id="hint" className="hint">
-        {words.hints.map((hint) => (
+        {hints.map((hint) => (
           <span key={hint}>{hint}</span>
         ))}
       </p>

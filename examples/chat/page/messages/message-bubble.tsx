@@ -8,8 +8,9 @@ interface MessageBubbleProps {
   readonly message: ChatMessage
   /** What goes on with it; `idle` for all but the last. */
   readonly status: ChatStatus
-  /** Only the last message can be asked for anew. */
-  readonly onTryAgain: (() => void) | undefined
+  /** Whether its text is changed right now, or it goes when that is sent. */
+  readonly edit: 'none' | 'edited' | 'replaced'
+  readonly onEdit: (message: ChatMessage) => void
 }
 
 /** Before the first word of an answer, there is only waiting. */
@@ -20,8 +21,8 @@ const progressWords: { readonly [Status in ChatStatus]?: string } = {
 
 /** One message. Messages keep their identity, so only the one that grows is rendered again. */
 export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps) => React.ReactNode> = memo(
-  function MessageBubble({ message, status, onTryAgain }: MessageBubbleProps) {
-    const { role, state, content, thinking, error } = message
+  function MessageBubble({ message, status, edit, onEdit }: MessageBubbleProps) {
+    const { role, state, reason, content, thinking, error } = message
     const isUser = role === 'user'
     return (
       <article
@@ -29,6 +30,7 @@ export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps
         data-testid="message"
         data-role={role}
         data-state={state}
+        data-edit={edit}
         aria-label={isUser ? words.you : words.assistant}
         aria-busy={state === 'streaming'}
       >
@@ -47,11 +49,6 @@ export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps
         {error !== undefined && (
           <div className="problem" data-testid="problem" data-code={error.code}>
             <p>{words.problem[problemOf(error.code)]}</p>
-            {onTryAgain && (
-              <button type="button" data-testid="try-again" onClick={onTryAgain}>
-                {words.tryAgain}
-              </button>
-            )}
           </div>
         )}
         {state === 'streaming' && (
@@ -63,6 +60,25 @@ export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps
           <p className="tag interrupted" data-testid="interrupted">
             {words.interrupted}
           </p>
+        )}
+        {reason === 'length' && (
+          <p className="tag interrupted" data-testid="at-limit">
+            {words.atLimit}
+          </p>
+        )}
+        {isUser && (
+          <button
+            type="button"
+            className="pencil"
+            data-testid="edit"
+            title={words.edit}
+            aria-label={words.edit}
+            onClick={() => onEdit(message)}
+          >
+            <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+              <path d="m10.6 2.9 2.5 2.5-7.6 7.6-3.2.7.7-3.2zM9 4.5l2.5 2.5" />
+            </svg>
+          </button>
         )}
       </article>
     )

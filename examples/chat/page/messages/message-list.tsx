@@ -2,18 +2,31 @@ import type { ChatMessage, ChatStatus } from '@midstream/client'
 import { words } from '../words/index.ts'
 import { MessageBubble } from './message-bubble.tsx'
 import './messages.css'
+import { ReplyActions } from './reply-actions.tsx'
 import { useAutoscroll } from './use-autoscroll.ts'
 
 interface MessageListProps {
   readonly messages: readonly ChatMessage[]
   readonly status: ChatStatus
+  /** The id of the message that is edited. */
+  readonly editing: string | undefined
+  readonly onEdit: (message: ChatMessage) => void
+  readonly onContinue: () => void
   readonly onTryAgain: () => void
 }
 
 /** The conversation, kept at its end unless the person has scrolled up. */
-export function MessageList({ messages, status, onTryAgain }: MessageListProps): React.ReactNode {
+export function MessageList({
+  messages,
+  status,
+  editing,
+  onEdit,
+  onContinue,
+  onTryAgain,
+}: MessageListProps): React.ReactNode {
   const { scroller, isFollowing, follow, onScroll } = useAutoscroll(messages)
   const last = messages.at(-1)
+  const editedAt = editing === undefined ? messages.length : messages.findIndex(({ id }) => id === editing)
   return (
     <>
       <div
@@ -29,14 +42,20 @@ export function MessageList({ messages, status, onTryAgain }: MessageListProps):
         tabIndex={0}
       >
         <div className="messages">
-          {messages.map((message) => (
+          {messages.map((message, i) => (
             <MessageBubble
               key={message.id}
               message={message}
               status={message === last ? status : 'idle'}
-              onTryAgain={message === last ? onTryAgain : undefined}
+              edit={i < editedAt ? 'none' : i === editedAt ? 'edited' : 'replaced'}
+              onEdit={onEdit}
             />
           ))}
+          <ReplyActions
+            message={editing === undefined ? last : undefined}
+            onContinue={onContinue}
+            onTryAgain={onTryAgain}
+          />
         </div>
       </div>
       {!isFollowing && (

@@ -8,13 +8,16 @@ interface StatusBarProps {
   /** The model of the last run. */
   readonly model: string | null
   readonly status: ChatStatus
+  /** Which attempt to reconnect is on. */
+  readonly attempt: number
 }
 
 /** The model's name and the state of the connection. */
-export function StatusBar({ client, model, status }: StatusBarProps): React.ReactNode {
-  // Asked anew after every run: an idle model has been loaded by it, and an error has a reason.
-  const connection = useConnection(client, status === 'idle' || status === 'error' ? status : null)
-  const state = runState(status) ?? connection.state
+export function StatusBar({ client, model, status, attempt }: StatusBarProps): React.ReactNode {
+  // Asked anew after every run: an idle model has been loaded by it, and an error has a reason. So has waiting.
+  const isOccasion = status === 'idle' || status === 'error' || status === 'waiting'
+  const connection = useConnection(client, isOccasion ? status : null)
+  const state = runState(status, attempt) ?? connection.state
   return (
     <footer className="status" data-testid="status" data-state={state} data-status={status}>
       <span className="model" data-testid="model">
@@ -24,13 +27,17 @@ export function StatusBar({ client, model, status }: StatusBarProps): React.Reac
       <span className="connection">
         <span className="dot" aria-hidden="true" />
         <output>{words.connection[state]}</output>
+        {/* Not read out: that it reconnects was said. */}
+        {attempt > 0 && <span data-testid="attempt">{words.attempt(attempt)}</span>}
       </span>
     </footer>
   )
 }
 
 /** What a run shows of the connection. */
-function runState(status: ChatStatus): ConnectionState | undefined {
+function runState(status: ChatStatus, attempt: number): ConnectionState | undefined {
   if (status === 'streaming') return 'ready'
-  return status === 'reconnecting' ? 'reconnecting' : undefined
+  if (status !== 'reconnecting') return undefined
+  // After a reload, nothing was lost yet.
+  return attempt > 0 ? 'reconnecting' : 'connecting'
 }

@@ -15,6 +15,8 @@ export interface Words {
   readonly placeholder: string
   readonly placeholderRunning: string
   readonly hints: readonly string[]
+  readonly escapeInterrupts: string
+  readonly escapeLeaves: string
   readonly send: string
   readonly interrupt: string
   readonly clear: string
@@ -23,11 +25,18 @@ export interface Words {
   readonly reconnecting: string
   readonly thinking: string
   readonly interrupted: string
+  readonly atLimit: string
   readonly interruptedEmpty: string
   readonly image: string
+  readonly continue: string
   readonly tryAgain: string
+  readonly edit: string
+  readonly editing: string
+  readonly leave: string
   readonly jump: string
   readonly model: string
+  /** Which attempt to reconnect is on. */
+  readonly attempt: (count: number) => string
   readonly connection: Readonly<Record<ConnectionState, string>>
   readonly problem: Readonly<Record<Problem, string>>
 }

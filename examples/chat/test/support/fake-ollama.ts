@@ -3,7 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
 /** One line of an answer: what differs from the usual fields. */
-export type Line = { readonly content: string } | { readonly thinking: string } | { readonly error: string }
+export type Line =
+  | { readonly content: string }
+  | { readonly thinking: string }
+  | { readonly error: string }
+  /** How it ends, if not by `stop`. */
+  | { readonly reason: 'length' }
 
 /** A model server that says what the test wants, on Ollama's wire. */
 export interface FakeOllama {
@@ -26,6 +31,7 @@ export async function startFakeOllama(): Promise<FakeOllama> {
     await json(request)
     response.setHeader('content-type', 'application/x-ndjson')
     let stamp = 0
+    let reason = 'stop'
     const write = (fields: object): void => {
       stamp += 1
       response.write(
@@ -37,12 +43,13 @@ export async function startFakeOllama(): Promise<FakeOllama> {
         response.end(`${JSON.stringify(line)}\n`)
         return
       }
-      write({ message: { role: 'assistant', content: '', ...line }, done: false })
+      if ('reason' in line) reason = line.reason
+      else write({ message: { role: 'assistant', content: '', ...line }, done: false })
     }
     write({
       message: { role: 'assistant', content: '' },
       done: true,
-      done_reason: 'stop',
+      done_reason: reason,
       prompt_eval_count: 1,
       eval_count: stamp,
     })
