@@ -148,7 +148,7 @@ test.for<[what: string, event: UpstreamEvent, type: FuseInput['type']]>([
   ['a frame without progress', { alive: true }, 'alive'],
   ['an unreadable frame', { malformed: '<html>' }, 'malformed'],
   ['a tool call', { tool_call: { id: 'call_1', name: 'now', arguments: {} } }, 'delta'],
-  ['data of the app', { data: { type: 'sources' } }, 'delta'],
+  ['data of the app', { data: { type: 'sources' } }, 'data'],
   ['thinking', { thinking: 'Hm' }, 'delta'],
   ['an error', { error: new ChatError('upstream_failed', 'No.') }, 'alive'],
 ])('fuse input: %s is %s', ([, event, type]) => {
@@ -349,5 +349,12 @@ test('fuse: a source that fails leaves no timer', async () => {
 
 test('fuse: tool calls and app events count towards maxBytes by their JSON', () => {
   const event: UpstreamEvent = { data: { type: 'sources', text: '北京' } }
-  expect(fuseInput(event, 5)).toEqual({ type: 'delta', now: 5, bytes: utf8(JSON.stringify(event)).length })
+  expect(fuseInput(event, 5)).toEqual({ type: 'data', bytes: utf8(JSON.stringify(event)).length })
+})
+
+test('fuse: sources sent before a cold model starts no stall clock', () => {
+  const state = after([{ type: 'data', bytes: 10 }])
+  expect(fuseDueAt(state, policy)).toBe(policy.firstDeltaMs)
+  expect(stepFuse(state, tick(60_000), policy).phase).toBe('intact')
+  expect(after([{ type: 'data', bytes: policy.maxBytes + 1 }]).phase).toBe('blown')
 })

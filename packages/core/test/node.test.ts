@@ -673,5 +673,5 @@ test('toNodeListener: a response that somebody else has answered costs its socke
     response.writeHead(200)
     listener(request, response)
   })
-  await expect(fetch(base).then((response) => response.text())).rejects.toThrow()
+  await expect(fetch(base).then((response) => response.text())).rejects.toThrow(TypeError)
 })

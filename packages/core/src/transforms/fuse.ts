@@ -61,6 +61,8 @@ export type FuseState =
 export type FuseInput =
   /** Something that grows the reply; its size in UTF-8 bytes. */
   | { readonly type: 'delta'; readonly now: number; readonly bytes: number }
+  /** An event of the app's own: it has a size, but says nothing of the model. */
+  | { readonly type: 'data'; readonly bytes: number }
   /** A valid frame without progress: an empty delta, a role, a count. */
   | { readonly type: 'alive' }
   | { readonly type: 'malformed' }
@@ -90,10 +92,11 @@ export function fuseDueAt(state: FuseState, policy: FusePolicy): number {
 export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy): FuseState {
   if (state.phase === 'blown') return state
   switch (input.type) {
-    case 'delta': {
+    case 'delta':
+    case 'data': {
       const bytes = state.bytes + input.bytes
       if (bytes > policy.maxBytes) return blown('overflow', `The reply is longer than ${policy.maxBytes} bytes.`)
-      return { ...state, deltaAt: input.now, malformed: 0, bytes }
+      return { ...state, deltaAt: input.type === 'delta' ? input.now : state.deltaAt, malformed: 0, bytes }
     }
     case 'alive':
       return state.malformed === 0 ? state : { ...state, malformed: 0 }
@@ -129,7 +132,8 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
   if ('malformed' in event) return { type: 'malformed' }
   if ('alive' in event || 'error' in event) return { type: 'alive' }
   // Rare, and of any size.
-  return { type: 'delta', now, bytes: utf8Bytes(JSON.stringify(event)) }
+  const bytes = utf8Bytes(JSON.stringify(event))
+  return 'data' in event ? { type: 'data', bytes } : { type: 'delta', now, bytes }
 }
 
 function textInput(text: string, now: number): FuseInput {
