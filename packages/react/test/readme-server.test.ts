@@ -60,3 +60,13 @@ test('README: a reader that only splits on `data: ` and appends `data.message` g
   expect(text).not.toBe('')
   expect(text).toBe(whole.message.content)
 })
+
+test('README: the fault kit cuts the connection, and the reply is whole', async () => {
+  const { reply } = await importBlock('faults.ts')
+  expect(reply).toMatchObject({ content: 'Once upon a time', state: 'done' })
+})
+
+test('README: a client with persist and tabs can be made where there is no page', async () => {
+  const { client } = await importBlock('client.ts')
+  expect(client).toHaveProperty('session')
+})
