@@ -27,8 +27,10 @@ export interface ActiveRun {
 export interface ChatState {
   readonly snapshot: ChatSnapshot
   readonly run: ActiveRun | null
-  /** Grows with everything that a person does, here or in a tab that was heard of: the highest is the newest. */
+  /** Grows with everything that a person does: of two copies of a conversation, the higher one is the newer one. */
   readonly version: number
+  /** The highest version heard of, here or in another tab: what is done next goes beyond it. */
+  readonly highest: number
 }
 
 /** What happens to the active run; a step with the id of another run changes nothing. */
@@ -74,17 +76,17 @@ export const emptySnapshot: ChatSnapshot = {
   error: null,
   model: null,
 }
-export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null, version: 0 }
+export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null, version: 0, highest: 0 }
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
-  const { snapshot, run, version } = state
+  const { snapshot, run } = state
   switch (input.type) {
     case 'submit': {
       const { runId, reply } = input
       const messages = [...input.messages, reply]
       const started = { runId, before: reply, isOpen: false, position: 0, spans: [] }
-      return { snapshot: at('submitting', snapshot, { messages, error: null }), run: started, version }
+      return { ...state, snapshot: at('submitting', snapshot, { messages, error: null }), run: started }
     }
     case 'restore': {
       const { messages, run: kept, version: restored } = input.kept
@@ -95,21 +97,22 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
         snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
         run: joined,
         version: restored,
+        highest: Math.max(restored, state.highest),
       }
     }
     case 'queue':
-      return { snapshot: { ...snapshot, queue: input.queue }, run, version }
+      return { ...state, snapshot: { ...snapshot, queue: input.queue } }
     case 'freeze':
-      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null, version: version + 1 }
+      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null, ...next(state) }
     case 'confirm': {
       const isLast = snapshot.messages.at(-1) === input.frozen
       const confirmed = isLast ? withReply(snapshot, input.reply) : snapshot
-      return { snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed, run, version }
+      return { ...state, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
     }
     case 'clear':
-      return { ...emptyChat, version: version + 1 }
+      return { ...emptyChat, ...next(state) }
     case 'see':
-      return input.version > version ? { ...state, version: input.version } : state
+      return input.version > state.highest ? { ...state, highest: input.version } : state
     default:
       return run?.runId === input.runId ? stepRun(state, run, input) : state
   }
@@ -120,18 +123,21 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
   if (input.type === 'reconnect') {
     return { ...state, snapshot: at('reconnecting', snapshot, { attempt: input.attempt }) }
   }
-  const version = run.isOpen ? state.version : state.version + 1
+  const versions = run.isOpen ? state : next(state)
   if (input.type === 'event') {
     const open = run.isOpen ? run : { ...run, isOpen: true }
-    return { ...stepEvent(snapshot, open, input.event, input.position ?? run.position), version }
+    return { ...versions, ...stepEvent(snapshot, open, input.event, input.position ?? run.position) }
   }
   const { error } = input
   const failed = ended(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
   // What stands back for another tab's run is nothing new.
-  return { ...failed, version: error.code === 'session_busy' ? state.version : version }
+  return { ...(error.code === 'session_busy' ? state : versions), ...failed }
 }
 
-type Stepped = Omit<ChatState, 'version'>
+type Versions = Pick<ChatState, 'version' | 'highest'>
+type Stepped = Omit<ChatState, keyof Versions>
+
+const next = ({ highest }: Versions): Versions => ({ version: highest + 1, highest: highest + 1 })
 
 function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!

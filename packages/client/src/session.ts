@@ -141,15 +141,16 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   ): Promise<ChatMessage> => {
     try {
       for await (const reading of readRun({ endpoint: options, runId, json, signal, clock, random, maxMs })) {
-        if (state.run?.runId !== runId) break
+        // Joined anew it is the same run with another reader: the id alone would not tell.
+        if (signal.aborted) break
         if ('attempt' in reading) step({ type: 'reconnect', runId, attempt: reading.attempt })
         else step({ type: 'event', runId, ...reading })
         if (!scheduled) schedule(publish)
         scheduled = true
       }
     } catch (cause) {
-      // An abort comes after the step that ended the run; then this one does nothing. All else is a ChatError.
-      step({ type: 'lose', runId, error: cause as ChatError })
+      // An abort comes after the step that ended the run. All else is a ChatError.
+      if (!signal.aborted) step({ type: 'lose', runId, error: cause as ChatError })
     }
     await painted()
     await unconfirmed?.result

@@ -35,24 +35,22 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     let known = kept()
     /** What this tab has to tell once the gateway has answered it. */
     let owes: 'answer' | 'news' | undefined
-    /** What came while a request of this tab was on its way. */
-    let missed: TellingWord | undefined
-    /** A run that goes on and is not read here. */
-    let wanted: string | undefined
     /** What another tab has told is not told on. */
     let isTaking = false
+    /** Whether every tab that is there has been told of what is here. */
+    let isTold = false
 
     const look = (): void => {
       const before = known
       known = kept()
       if (isTaking) return
-      if (missed && !isPending(known)) hear(missed)
       const { status } = session.getSnapshot()
       const isCleared = known.messages.length === 0 && before.messages.length > 0
       if (isCleared || isPending(known) || status === 'interrupting') owes = 'news'
       // A run that the gateway does not know yet cannot be read, and an interrupt may cut further.
       if (!owes || isPending(known) || status === 'interrupting') return
       tell({ type: owes, chat: known })
+      isTold ||= owes === 'news'
       owes = undefined
     }
     const answer = (): void => {
@@ -62,30 +60,31 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     const hear = (word: TellingWord): void => {
       const { type, chat } = word
       const mine = kept()
-      // An answer may be of a conversation that was left long ago.
-      const isMeant = type === 'news' || chat.sessionId === mine.sessionId || mine.messages.length === 0
-      const isWanted = wanted !== undefined && chat.run?.runId === wanted
-      missed = undefined
-      if (isWanted || (isMeant && isNewer(chat, mine))) {
+      const isSame = chat.sessionId === mine.sessionId
+      const isEmpty = chat.messages.length === 0
+      // An answer may be of a conversation that was left long ago; so may what is here, when nobody was told of it.
+      const isMeant = type === 'news' || isSame || mine.messages.length === 0
+      const isNews = isMeant && (isNewer(chat, mine) || !(isSame || isTold))
+      // What a person just said is dropped for nothing but a conversation that was cleared.
+      if (isNews && (isEmpty || !isPending(mine))) {
         owes = undefined
-        isTaking = true
+        isTold = isTaking = true
         restore(chat)
         isTaking = false
-      } else if (isPending(mine)) missed = word
-      else if (chat.sessionId === mine.sessionId && chat.version < mine.version) answer()
-      else see(chat.version)
+      } else if (isSame && chat.version < mine.version) return answer()
+      see(chat.version)
     }
 
     session.subscribe(look)
     channel.addEventListener('message', ({ data }) => {
       const word = data as Word
       if (word.type !== 'ask') return hear(word)
+      isTold = false
       if (kept().version > 0) answer()
     })
     tell({ type: 'ask' })
     onVisible(async () => {
-      wanted = await otherRun(handle)
-      if (wanted !== undefined) tell({ type: 'ask' })
+      if (await hasOtherRun(handle)) tell({ type: 'ask' })
     })
   }
 }
@@ -95,19 +94,18 @@ const isPending = ({ run }: KeptChat): boolean => run !== null && !run.isOpen
 
 /** One order in every tab: of what happened at once, a cleared conversation wins, then the higher session id. */
 function isNewer(chat: KeptChat, mine: KeptChat): boolean {
-  const version = mine.version + (isPending(mine) ? 1 : 0)
-  if (chat.version !== version || chat.sessionId === mine.sessionId) return chat.version > version
+  if (chat.version !== mine.version || chat.sessionId === mine.sessionId) return chat.version > mine.version
   const isEmpty = chat.messages.length === 0
   return isEmpty === (mine.messages.length === 0) ? chat.sessionId > mine.sessionId : isEmpty
 }
 
-/** The run of this session that goes on and is not read here. */
-async function otherRun({ options, kept }: SessionHandle): Promise<string | undefined> {
+/** Whether a run of this session goes on that is not read here. */
+async function hasOtherRun({ options, kept }: SessionHandle): Promise<boolean> {
   const { sessionId, run } = kept()
   // A gateway that cannot be asked, or that has forgotten the session, has nothing to tell.
   const answer = await request(options, `/sessions/${sessionId}`).catch(() => undefined)
   const { active_run: active = null } = ((await answer?.json()) ?? {}) as { active_run?: string | null }
-  return active === null || active === run?.runId ? undefined : active
+  return active !== null && active !== run?.runId
 }
 
 function onVisible(look: () => Promise<void>): void {

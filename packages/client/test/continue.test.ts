@@ -113,9 +113,9 @@ test('continue: a dropped reply goes on, and the run it had is ended', async () 
 })
 
 /** A network that can go: what is under way breaks off, and nothing gets through. */
-function downable(isDown: () => boolean): { gateway: { drop(): void }; all: ReturnType<typeof setup> } {
+function downable(isDown: () => boolean, maxMs = 0): { gateway: { drop(): void }; all: ReturnType<typeof setup> } {
   const drops: (() => void)[] = []
-  const all = setup({ reconnect: { maxMs: 0 } })
+  const all = setup({ reconnect: { maxMs } })
   const { fetch } = all
   const session = all.open({
     fetch: (input, init) => {
@@ -189,7 +189,7 @@ test('continue: while the interrupt before it is not confirmed it is the same me
   const session = all.open({
     fetch: async (input, init) => {
       const response = await all.fetch(input, init)
-      if (String(input).endsWith('/interrupt')) await new Promise<void>((resolve) => (confirm = resolve))
+      if ((input as string).endsWith('/interrupt')) await new Promise<void>((resolve) => (confirm = resolve))
       return response
     },
   })
@@ -273,7 +273,7 @@ test('interrupt: of a continuation that this page is behind of, the gateway’s 
   let isLossy = false
   const session = all.open({
     fetch: async (input, init) => {
-      const isRun = !String(input).endsWith('/interrupt')
+      const isRun = !(input as string).endsWith('/interrupt')
       const response = await all.fetch(input, isLossy && isRun ? { ...init, signal: null } : init)
       if (!isLossy || !isRun) return response
       // The gateway has handled it; its answer is lost.
@@ -294,6 +294,21 @@ test('interrupt: of a continuation that this page is behind of, the gateway’s 
   expect(all.requests.at(-1)!.body).toEqual({})
   expect(reply(session.getSnapshot())).toMatchObject({ content: 'Once upon a time', state: 'interrupted' })
   for (const leave of lost) leave()
+})
+
+test('interrupt: of a reply that this page is behind of, its thinking and tool calls come along', async () => {
+  let isDown = false
+  const { gateway, all } = downable(() => isDown, 60_000)
+  const { session, upstream } = all
+  const run = await tell(session, upstream, 'Once')
+  isDown = true
+  gateway.drop()
+  await when(session, ({ status }) => status === 'reconnecting')
+  run.send({ thinking: 'hm' }, ' upon', { tool_call: tool })
+  await turn()
+  isDown = false
+  expect(await session.interrupt()).toEqual({ outcome: 'interrupted' })
+  expect(reply(session.getSnapshot())).toMatchObject({ content: 'Once upon', thinking: 'hm', toolCalls: [tool] })
 })
 
 test('regenerate: after a continuation the whole reply is asked for anew', async () => {

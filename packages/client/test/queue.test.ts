@@ -213,6 +213,36 @@ test('reject: an interrupt makes room at once', async () => {
   expect(await second).toMatchObject({ content: 'Zwei' })
 })
 
+test('send: a request that the next one overtook starts nothing any more, and ends nothing', async () => {
+  const late: (() => Promise<Response>)[] = []
+  let isSlow = false
+  const all = setup()
+  const session = all.open({
+    fetch: (input, init) => {
+      if (!isSlow) return all.fetch(input, init)
+      // It is on its way, and stays there; giving it up does not call it back.
+      late.push(() => all.fetch(input, { ...init, signal: null }))
+      return new Promise((_, reject) => init!.signal!.addEventListener('abort', () => reject(new Error('gone'))))
+    },
+  })
+  void session.send('One')
+  await answer(all.upstream.next(), 'Eins')
+  await when(session, isIdle)
+  isSlow = true
+  void session.send('Two')
+  isSlow = false
+  void session.send('Three')
+  const run = await all.upstream.next()
+  const refused = await late[0]!()
+  expect(refused.status).toBe(410)
+  run.send('Drei')
+  run.finish()
+  await when(session, shows('Drei'))
+  await when(session, isIdle)
+  expect(reply(session.getSnapshot()).state).toBe('done')
+  expect(all.upstream.replies).toHaveLength(2)
+})
+
 test('interrupt is what send does by default: nothing waits', async () => {
   const { session, upstream } = setup()
   void session.send('One')

@@ -1,6 +1,9 @@
-import { ChatError, isChatError } from '@midstream/core'
+import { ChatError, isChatError, type FinishReason, type Run } from '@midstream/core'
+import type { ScriptedReply } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
-import { createWorld, type Page, type World } from './schedule-world.ts'
+import type { ChatSession } from '../src/types.ts'
+import type { Page } from './schedule-page.ts'
+import { createWorld, type World } from './schedule-world.ts'
 import { transcript, turn } from './support.ts'
 
 /**
@@ -13,100 +16,91 @@ const maxSteps = 16
 
 const crash = new ChatError('upstream_crashed', 'The runner died.', { retryable: true })
 const refused = new ChatError('upstream_rejected', 'No.')
+const ends = ['stop', 'length'] as const satisfies [FinishReason, ...FinishReason[]]
 
-type Step = (world: World, page: Page) => string | undefined
+/** @returns Whether it made sense. */
+type Step = (world: World, page: Page) => boolean
 
 /** Something a person does; what makes no sense now is refused, and nothing happens. */
-function person(name: string, act: (page: Page, world: World) => Promise<unknown>): Step {
+function person(act: (session: ChatSession, world: World) => Promise<unknown>): Step {
   return (world, page) => {
     try {
-      page.watch(act(page, world))
+      page.watch(act(page.session, world))
+      return true
     } catch (error) {
-      if (!(error instanceof TypeError) && !isChatError(error)) throw error
-      return undefined
+      if (error instanceof TypeError || isChatError(error)) return false
+      throw error
     }
-    return name
   }
 }
-/** Something that the model server does to a reply that is still read. */
-function server(name: string, act: (world: World, reply: ReturnType<World['live']>[number]) => void): Step {
+/** Something that happens to one of these, should there be one. */
+function oneOf<T>(of: (world: World) => readonly T[], act: (world: World, one: T) => void): Step {
   return (world) => {
-    const [first, ...rest] = world.live()
-    if (!first) return undefined
+    const [first, ...rest] = of(world)
+    if (first === undefined) return false
     act(world, world.random.pick([first, ...rest]))
-    return name
+    return true
   }
 }
-let questions = 0
-const steps: readonly (readonly [number, Step])[] = [
-  [5, person('send', ({ session }) => session.send(`Question ${(questions += 1)}`))],
-  [4, person('interrupt', ({ session }) => session.interrupt())],
-  [4, person('continue', ({ session }) => session.continue())],
-  [2, person('regenerate', ({ session }) => session.regenerate())],
+const live = (world: World): readonly ScriptedReply[] => world.live()
+const question = ({ random }: World): string => `Question ${random.below(1_000_000)}`
+
+/** What may happen, and how often. */
+const steps: readonly (readonly [string, number, Step])[] = [
+  ['send', 4, person((session, world) => session.send(question(world)))],
+  ['interrupt', 5, person((session) => session.interrupt())],
+  ['continue', 9, person((session) => session.continue())],
+  ['regenerate', 1, person((session) => session.regenerate())],
   [
+    'edit',
     1,
-    person('edit', ({ session }, { random }) => {
+    person((session, world) => {
       const said = session.getSnapshot().messages.filter(({ role }) => role === 'user')
-      return session.edit(said[random.below(said.length)]?.id ?? '', `Question ${(questions += 1)}`)
+      return session.edit(said[world.random.below(said.length)]?.id ?? '', question(world))
     }),
   ],
-  [1, person('clear', ({ session }) => session.clear())],
-  [14, server('delta', (world, reply) => world.say(reply, world.random.pick(['', ' ', '\n'])))],
-  [3, server('finish', ({ random }, reply) => reply.finish(random.pick(['stop', 'length'])))],
-  [1, server('crash', (_world, reply) => reply.fail(crash))],
-  [1, server('refuse', (_world, reply) => reply.fail(refused))],
-  [1, server('end', (_world, reply) => reply.end())],
+  ['clear', 1, person((session) => session.clear())],
+  ['interrupt elsewhere', 1, (world) => world.interruptElsewhere()],
+  ['delta', 22, oneOf(live, (world, reply) => world.say(reply, world.random.pick(['', ' ', '\n'])))],
   [
+    'late delta',
     3,
-    (world) => {
-      const late = world.upstream.replies.filter(({ signal }) => signal.aborted)
-      for (const reply of late) world.say(reply, ' late ')
-      return late.length > 0 ? 'late chunk' : undefined
-    },
+    oneOf(
+      (world) => world.late(),
+      (world, reply) => world.say(reply, ' '),
+    ),
   ],
-  [
-    3,
-    (_world, page) => {
-      if (page.connections === 0) return undefined
-      page.drop()
-      return 'drop'
-    },
-  ],
-  [1, (_world, page) => ((page.isOffline = !page.isOffline), page.isOffline ? 'offline' : 'online')],
-  [
-    1,
-    (_world, page) => {
-      page.isSlow = !page.isSlow
-      if (!page.isSlow) page.release()
-      return page.isSlow ? 'slow' : 'fast'
-    },
-  ],
-  [2, (_world, page) => (page.reload(), 'reload')],
-  [
-    5,
-    ({ clock, random }) => {
-      const ms = random.pick([10, 100, 300, 1_000, 6_000, 20_000, 40_000])
-      clock.advance(ms)
-      return `${ms} ms`
-    },
-  ],
+  ['finish', 2, oneOf(live, (world, reply) => world.stop(reply, ({ finish }) => finish(world.random.pick(ends))))],
+  ['crash', 2, oneOf(live, (world, reply) => world.stop(reply, ({ fail }) => fail(crash)))],
+  ['refuse', 1, oneOf(live, (world, reply) => world.stop(reply, ({ fail }) => fail(refused)))],
+  ['end', 1, oneOf(live, (world, reply) => world.stop(reply, ({ end }) => end()))],
+  ['drop', 4, (_world, page) => page.drop()],
+  ['offline or online', 1, (_world, page) => ((page.isOffline = !page.isOffline), true)],
+  ['slow or fast', 1, (_world, page) => ((page.isSlow = !page.isSlow), page.isSlow || page.release(), true)],
+  ['reload', 2, (_world, page) => (page.reload(), true)],
+  ['soon', 3, ({ clock, random }) => (clock.advance(random.pick([10, 100, 300, 1_000])), true)],
+  ['later', 2, ({ clock, random }) => (clock.advance(random.pick([6_000, 20_000, 40_000])), true)],
 ]
-const bag = steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step)) as [Step, ...Step[]]
+const names = steps.flatMap(([name, weight]) => Array.from({ length: weight }, () => name)) as [string, ...string[]]
+const acts = new Map(steps.map(([name, , act]) => [name, act]))
 
 const squeezed = (text: string): string => text.replaceAll(/\s/g, '')
 
-/** No chunk lands in another run: each text is the beginning of what one reply said to this very question. */
+/**
+ * No chunk lands in another run: each text is the beginning of what one reply said to this very question, and a reply
+ * that is done is all of it. A continuation that says nothing leaves the text as it was.
+ */
 function checkTexts({ upstream, said }: World, { session }: Page): void {
   const { messages } = session.getSnapshot()
-  messages.forEach(({ role, content }, i) => {
+  messages.forEach(({ role, content, state }, i) => {
     if (role !== 'assistant' || content === '') return
     const question = messages.slice(0, i).findLast((message) => message.role === 'user')?.content
-    const isSaid = upstream.replies.some(
-      (reply) =>
-        reply.request.messages.at(-1)?.content === question &&
-        squeezed(reply.request.prefill + (said.get(reply) ?? '')).startsWith(squeezed(content)),
-    )
-    if (!isSaid) throw new Error(`nobody said “${content}” to “${question}”`)
+    const replies = upstream.replies.filter(({ request }) => request.messages.at(-1)?.content === question)
+    const texts = replies.map((reply) => squeezed(reply.request.prefill + (said.get(reply) ?? '')))
+    const isWhole = state === 'done' && replies.every((reply) => said.has(reply))
+    const shown = squeezed(content)
+    if (texts.some((text) => (isWhole ? text === shown : text.startsWith(shown)))) return
+    throw new Error(`“${content}” (${state}) is not what was said to “${question}”: ${texts.join(', ')}`)
   })
 }
 /** What is shown is what is stored, by whoever wrote last. */
@@ -138,7 +132,7 @@ async function settle(world: World): Promise<void> {
     if (left === 0) return
     for (const reply of world.live()) {
       world.say(reply, ' ')
-      reply.finish()
+      world.stop(reply, ({ finish }) => finish())
     }
     await turn()
     if (clock.timers > 0) clock.advance(Math.max(0, clock.dueAt - clock.now()))
@@ -157,19 +151,18 @@ function checkNothingLeft({ clock, upstream, pages, ended, active }: World): voi
   }).toEqual({ timers: 0, replies: 0, connections: [0, 0], readers: 0, runs: 0 })
 }
 
-async function play(seed: number, log: string[]): Promise<void> {
-  questions = 0
+async function play(seed: number, log: string[]): Promise<World> {
   const world = createWorld(seed)
   const { random, pages } = world
   for (let tries = 0; tries < maxSteps * 3 && log.length < maxSteps; tries++) {
     const page = random.pick(pages)
-    const name = random.pick(bag)(world, page)
-    if (name === undefined) continue
+    const name = random.pick(names)
+    if (!acts.get(name)!(world, page)) continue
     // Some things happen in one tick, some a few microtasks apart; mostly, things come to rest in between.
     const ticks = random.pick([0, 3, 20, Infinity, Infinity, Infinity])
     log.push(`${'AB'[pages.indexOf(page)]}: ${name}, then ${ticks === Infinity ? 'rest' : `${ticks} ticks`}`)
     if (ticks === Infinity) await turn()
-    else for (let n = 0; n < ticks; n++) await undefined
+    else for (let n = 0; n < ticks; n++) await Promise.resolve()
     check(world)
     if (ticks === Infinity) checkStored(world)
   }
@@ -189,19 +182,42 @@ async function play(seed: number, log: string[]): Promise<void> {
   expect([one, other].flatMap(({ session }) => session.getSnapshot().messages)).toEqual([])
   expect(world.stored.text).toBe(undefined)
   checkNothingLeft(world)
+  return world
 }
+
+/** What a run came to. */
+function kindOf({ state, log, continues }: Run): string {
+  const terminal = state.phase === 'ended' ? state.terminal : undefined
+  const how = terminal?.reason === 'interrupted' ? terminal.by : terminal?.reason
+  return `${continues ? 'continuation' : 'reply'} ${log.length > 0 ? 'with' : 'without'} text: ${how}`
+}
+/** Schedules in which nothing happens prove nothing: each of these has to happen. */
+const kinds = [
+  ...acts.keys(),
+  ...['stop', 'length', 'error', 'person', 'superseded', 'deleted'].flatMap((how) =>
+    ['reply', 'continuation'].map((kind) => `${kind} with text: ${how}`),
+  ),
+  'reply with text: orphan',
+]
 
 test(
   `schedules: in ${schedules} of them no text is lost, repeated, or lands elsewhere, and nothing is left`,
   { timeout: 300_000 },
   async () => {
     const seeds = onlySeed === undefined ? Array.from({ length: schedules }, (_, n) => n + 1) : [Number(onlySeed)]
+    const counts = new Map<string, number>()
+    const count = (name: string): unknown => counts.set(name, (counts.get(name) ?? 0) + 1)
     for (const seed of seeds) {
       const log: string[] = []
-      await play(seed, log).catch((cause: unknown) => {
+      const { ended } = await play(seed, log).catch((cause: unknown) => {
         throw new Error(`SCHEDULE_SEED=${seed}: ${String(cause)}\n${log.join('\n')}`, { cause })
       })
+      for (const line of log) count(line.replace(/^.: (.*), then .*$/, '$1'))
+      for (const run of ended) count(kindOf(run))
       if (onlySeed !== undefined) console.log(log.join('\n'))
     }
+    if (seeds.length < 10_000) return
+    const rare = [...kinds].filter((kind) => (counts.get(kind) ?? 0) < 10)
+    expect(rare).toEqual([])
   },
 )

@@ -47,9 +47,10 @@ test('interrupt: freezes the text in the same tick and sends its position', asyn
 })
 
 test('interrupt: text that was received but not painted is not kept, and the gateway cuts there, too', async () => {
-  let paint = (): void => {}
+  const paints: (() => void)[] = []
   let wanted = 0
-  const { session, upstream } = setup({ schedule: (publish) => ((paint = publish), (wanted += 1)) })
+  const paint = (): void => paints.splice(0).forEach((publish) => publish())
+  const { session, upstream } = setup({ schedule: (publish) => (paints.push(publish), (wanted += 1)) })
   void session.send('Tell me')
   const run = await upstream.next()
   run.send('seen')
@@ -102,7 +103,7 @@ test('interrupt: an answer that was whole, and shown whole, is done after all', 
   const settled = session.interrupt()
   await run.left
   expect(await settled).toEqual({ outcome: 'already_done' })
-  expect(reply(session.getSnapshot())).toMatchObject({ content: 'All of it', state: 'done' })
+  expect(reply(session.getSnapshot())).toMatchObject({ content: 'All of it', state: 'done', reason: 'stop' })
 })
 
 test('interrupt: a gateway that cannot be asked is told again by the next request', async () => {
@@ -211,7 +212,7 @@ test('clear: ends the run, forgets the session, and late text lands nowhere', as
   expect(session.getSnapshot()).toMatchObject({ messages: [], status: 'idle' })
   run.send(' more')
   await cleared
-  await sent
+  expect(await sent).toMatchObject({ role: 'assistant', state: 'interrupted' })
   expect(run.signal.aborted).toBe(true)
   expect(session.getSnapshot().messages).toEqual([])
   expect(requests.at(-1)).toMatchObject({

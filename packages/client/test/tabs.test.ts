@@ -244,6 +244,31 @@ test('tabs: a tab that is opened mid-answer is told by one of the others and joi
   await late.clear()
 })
 
+test('tabs: a run that is joined anew takes nothing from the reader that it had before', async () => {
+  const all = await twoTabs()
+  void all.a.send('Tell me')
+  const run = await all.upstream.next()
+  run.send('Once')
+  await bothShow(all, 'Once')
+  const { chat } = all.channel.words.find(({ type }) => type === 'news')!
+  const end = all.channel.open('midstream /api/chat ')
+  // What is being read right now must not land in the reply that is read from its start again.
+  for (let n = 0; n < 5; n++) {
+    run.send(` ${n}`)
+    for (let ticks = 0; ticks < n; ticks++) await Promise.resolve()
+    end.postMessage({ type: 'news', chat: { ...chat, version: 10 + n } })
+    await turn()
+  }
+  // Nor may its end, where it was waiting.
+  end.postMessage({ type: 'news', chat: { ...chat, version: 20 } })
+  await turn()
+  run.send(' end')
+  run.finish()
+  await Promise.all([when(all.a, isIdle), when(all.b, isIdle)])
+  expect(transcript(all.a.getSnapshot())).toEqual(['> Tell me', 'Once 0 1 2 3 4 end (done)'])
+  expect(transcript(all.b.getSnapshot())).toEqual(transcript(all.a.getSnapshot()))
+})
+
 test('tabs: words of an older run, late or said again, do not overwrite a newer one', async () => {
   const all = await twoTabs()
   const { a, b, upstream, channel } = all
@@ -332,6 +357,108 @@ test('tabs: a tab that has its own conversation does not take one that another t
   await turn()
   expect(transcript(fresh.getSnapshot())).toEqual(['> New', 'Here (streaming)'])
   await fresh.clear()
+})
+
+test('tabs: what was kept from an earlier visit gives way to what is said now in another tab', async () => {
+  const all = await twoTabs()
+  const old = setup({ extensions: [persist(memory())] })
+  const storage = memory()
+  const visit = old.open({ extensions: [persist(storage)] })
+  await turn()
+  for (const text of ['One', 'Two', 'Three']) {
+    void visit.send(text)
+    const run = await old.upstream.next()
+    run.send('Yes')
+    run.finish()
+    await when(visit, isIdle)
+  }
+  const back = all.tab({ extensions: [persist(storage), tabs(all.channel.open)] })
+  await when(back, shows('Yes'))
+  void all.a.send('Now')
+  ;(await all.upstream.next()).send('Here')
+  await when(back, shows('Here'))
+  expect(transcript(back.getSnapshot())).toEqual(['> Now', 'Here (streaming)'])
+  await all.a.clear()
+})
+
+test('tabs: an interrupt is told of as the gateway confirmed it', async () => {
+  const all = await twoTabs()
+  let confirm = (): void => {}
+  const slow = all.tab({
+    fetch: async (input, init) => {
+      if ((input as string).endsWith('/interrupt')) await new Promise<void>((resolve) => (confirm = resolve))
+      return all.fetch(input, init)
+    },
+  })
+  void slow.send('Tell me')
+  const run = await all.upstream.next()
+  run.send('Once')
+  run.send(' upon')
+  await when(all.a, shows('Once upon'))
+  await when(slow, shows('Once upon'))
+  void slow.interrupt()
+  // Somebody else was faster, and had seen less.
+  await all.fetch(`/api/chat/runs/${String(asked(all.requests)[0]!['run_id'])}/interrupt`, {
+    method: 'POST',
+    body: '{"position":4}',
+  })
+  await when(all.a, shows('Once'))
+  const before = all.channel.words.length
+  confirm()
+  await when(slow, shows('Once'))
+  await turn()
+  expect(told(all.channel).slice(before)).toEqual(['news'])
+  for (const session of [all.a, all.b]) expect(reply(session.getSnapshot())).toMatchObject({ content: 'Once' })
+})
+
+/** A tab whose requests for a reply stay on their way until they are let go, or get another answer. */
+function slowTab(all: TwoTabs): { readonly slow: ChatSession; release(instead?: Response): void } {
+  let release: (instead?: Response) => void = () => {}
+  const slow = all.tab({
+    fetch: async (input, init) => {
+      const isStart = init?.method === 'POST' && input === '/api/chat'
+      const instead = isStart && (await new Promise<Response | undefined>((resolve) => (release = resolve)))
+      return instead || all.fetch(input, init)
+    },
+  })
+  return { slow, release: (instead) => release(instead) }
+}
+
+test('tabs: what is said in two tabs at once: the one that the gateway heard last is shown in both', async () => {
+  const all = await twoTabs()
+  const { slow, release } = slowTab(all)
+  for (const text of ['One', 'Two', 'Three']) {
+    void all.a.send(text)
+    ;(await all.upstream.next()).finish()
+    await Promise.all([all.a, all.b, slow].map((session) => when(session, isIdle)))
+  }
+  void slow.send('Four')
+  void all.b.send('Five')
+  const fifth = await all.upstream.next()
+  fifth.send('Fünf')
+  await when(all.a, shows('Fünf'))
+  // What is on its way from here is not dropped for it.
+  expect(transcript(slow.getSnapshot()).at(-2)).toBe('> Four')
+  release()
+  ;(await all.upstream.next()).send('Vier')
+  expect(fifth.signal.aborted).toBe(true)
+  await Promise.all([all.a, all.b, slow].map((session) => when(session, shows('Vier'))))
+  await slow.clear()
+})
+
+test('tabs: a request that stood back for another tab’s leaves the stage to that one', async () => {
+  const all = await twoTabs()
+  const { slow, release } = slowTab(all)
+  void all.a.send('One')
+  await all.upstream.next()
+  await when(slow, ({ messages }) => messages.length === 2)
+  void slow.send('Two')
+  void all.a.send('Three')
+  ;(await all.upstream.next()).send('Drei')
+  await when(all.b, shows('Drei'))
+  release(Response.json({ error: { code: 'session_busy', message: '', retryable: true } }, { status: 409 }))
+  await when(slow, shows('Drei'))
+  await slow.clear()
 })
 
 test('tabs: two tabs that lost one run go on with it once', async () => {

@@ -117,6 +117,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
       // From here on nothing fails. The session is the new run's before the old one ends, so its end cannot free it.
       sessions.put(claimed.session, now)
       superseded?.interrupt('superseded', claimed.ends?.position)
+      // A start that this request has overtaken must not begin any more.
+      if (chat.interrupts) stoppable(chat.interrupts.run_id, owner)
       const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
       const model = chat.model ?? upstream.model
       const partial = chat.resume && chat.messages.at(-1)!.content
