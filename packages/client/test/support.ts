@@ -4,6 +4,7 @@ import {
   manualClock,
   scriptedUpstream,
   type ManualClock,
+  type ScriptedReply,
   type ScriptedUpstream,
 } from '@midstream/core/testing'
 import { createChatClient } from '../src/client.ts'
@@ -123,4 +124,25 @@ export function memory(): ChatStorage & { readonly items: Map<string, string> } 
     setItem: (key, value) => void items.set(key, value),
     removeItem: (key) => void items.delete(key),
   }
+}
+
+/** Says something and lets the model say these deltas of the answer. */
+export async function tell(
+  session: ChatSession,
+  upstream: ScriptedUpstream,
+  ...deltas: string[]
+): Promise<ScriptedReply> {
+  void session.send('Tell me')
+  const run = await upstream.next()
+  // Each delta is a read of its own, as a token is.
+  for (const delta of deltas) run.send(delta)
+  await when(session, shows(deltas.join('')))
+  return run
+}
+/** A conversation whose answer was interrupted after these deltas. */
+export async function interrupted(...deltas: string[]): Promise<Setup> {
+  const all = setup()
+  await tell(all.session, all.upstream, ...deltas)
+  await all.session.interrupt()
+  return all
 }
