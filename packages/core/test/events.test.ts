@@ -4,7 +4,7 @@ import type { ChatEvent } from '../src/wire/events.ts'
 import { createSseDecoder, encodeSse } from '../src/wire/sse.ts'
 import { cutAt, cuts, utf8 } from './support/bytes.ts'
 
-/** One of every kind, as DESIGN §3 writes them; the key that tells its kind. */
+/** One of every kind, as docs/design.md §3 writes them; the key that tells its kind. */
 const events: readonly (readonly [string, ChatEvent])[] = [
   ['session_id', { session_id: 'sess_1', run_id: 'run_1', model: 'qwen3:32b', heartbeat_ms: 5_000 }],
   [

@@ -11,7 +11,7 @@ const result = (id: string, content: string): ChatTurn => ({ role: 'tool', conte
 
 /**
  * What servers with OpenAI's roles, Ollama among them, ask of a history; each breach by name.
- * @see providers.md §1, §2: calls need results right behind them, and neighbours of one role are a fault or get merged.
+ * Of Ollama and OpenAI: calls need results right behind them, and neighbours of one role are a fault or get merged.
  */
 function breaches(turns: readonly ChatTurn[]): string[] {
   const found: string[] = []

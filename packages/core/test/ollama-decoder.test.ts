@@ -33,7 +33,7 @@ const textOf = (events: readonly UpstreamEvent[]): string =>
 const endOf = (events: readonly UpstreamEvent[]): UpstreamEvent | undefined =>
   events.find((event) => 'finish' in event || 'error' in event)
 
-/** Lines in the shape of a real qwen3 (providers.md §1.1): thinking, text outside of ASCII, final counters. */
+/** Lines in the shape of a real qwen3: thinking, text outside of ASCII, final counters. */
 let stamp = 0
 const lineOf = (message: object, more: object = {}): object => ({
   model: 'qwen3:8b',

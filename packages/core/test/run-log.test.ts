@@ -8,7 +8,7 @@ type Unit =
   | { readonly kind: 'message' | 'thinking'; readonly code: string }
   | { readonly kind: 'event'; readonly event: LogEvent }
 
-/** The log as DESIGN §1 defines it: one entry a unit, without a thought of speed. */
+/** The log as docs/design.md §1 defines it: one entry a unit, without a thought of speed. */
 function createModel() {
   let units: Unit[] = []
   let ends: number[] = []

@@ -26,7 +26,7 @@ export interface Gateway {
 const statusMs = 2_000
 
 /**
- * Creates the gateway: a function from `Request` to `Response` that speaks the wire of DESIGN §3 and stands in front
+ * Creates the gateway: a function from `Request` to `Response` that speaks the wire of docs/design.md §3 and stands in front
  * of one model server.
  * @throws {TypeError | RangeError} When an option makes no sense.
  * @public

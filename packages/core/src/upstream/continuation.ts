@@ -8,7 +8,7 @@ const maxAgain = 64
 const badEnd = /[\s\uD800-\uDBFF]$/
 
 /**
- * How much of a partial a continuation keeps (DESIGN rule 6): up to the last place where a delta of the model ended,
+ * How much of a partial a continuation keeps (docs/design.md rule 6): up to the last place where a delta of the model ended,
  * before any trailing white space. A cut inside a token makes a model go on differently. Where the deltas are not known
  * any more, or are whole sentences, the last word goes, and is written again.
  * @param content - The partial as the person saw it.

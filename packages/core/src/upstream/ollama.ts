@@ -185,7 +185,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
       events.push(whole ? { tool_call: whole } : { malformed: line.slice(0, 200) })
     }
     const reason = text(frame['done_reason'])
-    // Some backends send done_reason without done (providers.md §1.2).
+    // Some backends send done_reason without done.
     if (frame['done'] === true || reason) {
       finished = true
       events.push(finish(reason ?? 'stop', called, frame))

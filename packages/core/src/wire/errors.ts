@@ -1,5 +1,5 @@
 /**
- * Every way in which a request or a run can fail. What the gateway knows itself is a status (DESIGN §3); what the
+ * Every way in which a request or a run can fail. What the gateway knows itself is a status (docs/design.md §3); what the
  * upstream says, and what a fuse says of it, is an error event at the end of the run.
  * @public
  */

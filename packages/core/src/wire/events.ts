@@ -1,7 +1,7 @@
 import type { ErrorBody } from './errors.ts'
 
 /**
- * The JSON of the wire (DESIGN §3). An event's kind is the key it has, so `'message' in event` tells it.
+ * The JSON of the wire (docs/design.md §3). An event's kind is the key it has, so `'message' in event` tells it.
  * Keys are as they travel, in snake_case.
  */
 
