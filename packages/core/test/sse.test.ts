@@ -207,3 +207,15 @@ test('sseDecode: cancel reaches the source', async () => {
   await reader.cancel('enough')
   expect(await source.cancelled).toBe('enough')
 })
+
+test('sse: comments are given out where they are asked for, in their place, at any split', () => {
+  const body = utf8(':\n\ndata: a\n\n: ping\n\ndata: b\n: inside\n\n')
+  const decodeWith = (pieces: readonly Uint8Array[]): string[] => {
+    const decoder = createSseDecoder({ comments: true })
+    return pieces.flatMap((piece) => decoder.push(piece)).map(({ event = '', data }) => `${event}:${data}`)
+  }
+  const seen = ['comment:', ':a', 'comment:ping', 'comment:inside', ':b']
+  expect(decodeWith([body])).toEqual(seen)
+  expect(decodeWith(eachByte(body))).toEqual(seen)
+  expect(decode([body]).map(({ data }) => data)).toEqual(['a', 'b'])
+})

@@ -8,7 +8,7 @@ export const missingResult = '[no result: interrupted]'
 const mergeGap = '\n\n'
 
 /**
- * Makes any history valid for servers that follow OpenAI's roles, Ollama among them (DESIGN rule 5). Never changes the
+ * Makes any history valid for servers that follow OpenAI's roles, Ollama among them (docs/design.md rule 5). Never changes the
  * text a person saw; what it adds is only the note behind a reply that a person cut off (rule 4).
  *
  * - Replies without text and without calls are dropped, and so is all thinking: it is unsigned.
@@ -16,9 +16,14 @@ const mergeGap = '\n\n'
  * - Neighbours of one role are merged.
  *
  * @param note - Said after an interrupted reply; null says nothing.
+ * @param options.thinking - `keep`: replies that stay keep theirs, for servers that want it back.
  * @public
  */
-export function normaliseHistory(messages: readonly ChatTurn[], note: string | null): ChatTurn[] {
+export function normaliseHistory(
+  messages: readonly ChatTurn[],
+  note: string | null,
+  { thinking = 'drop' }: { readonly thinking?: 'drop' | 'keep' | undefined } = {},
+): ChatTurn[] {
   const results = new Map<string, string>()
   for (const { role, tool_call_id, content } of messages) {
     if (role === 'tool' && tool_call_id !== undefined && !results.has(tool_call_id)) results.set(tool_call_id, content)
@@ -33,7 +38,8 @@ export function normaliseHistory(messages: readonly ChatTurn[], note: string | n
     }
     const calls = (message.tool_calls ?? []).filter(({ id }) => !called.has(id) && called.add(id))
     if (message.content.trim() === '' && calls.length === 0) continue
-    merge(turns, assistant(message, calls, note))
+    const reply = assistant(message, calls, note)
+    merge(turns, thinking === 'keep' && message.thinking ? { ...reply, thinking: message.thinking } : reply)
     for (const { id } of calls) {
       turns.push({ role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult })
     }
@@ -57,6 +63,11 @@ function merge(turns: ChatTurn[], turn: ChatTurn): void {
     turns.push(turn)
     return
   }
-  const content = [last.content, turn.content].filter((text) => text !== '').join(mergeGap)
-  turns[turns.length - 1] = { ...last, ...turn, content }
+  const thinking = joined(last.thinking, turn.thinking)
+  const content = joined(last.content, turn.content)
+  turns[turns.length - 1] = { ...last, ...turn, content, ...(thinking === '' ? {} : { thinking }) }
+}
+
+function joined(...texts: readonly (string | undefined)[]): string {
+  return texts.filter(Boolean).join(mergeGap)
 }

@@ -49,7 +49,8 @@ export async function getJson(
   return JSON.parse(body) as unknown
 }
 
-async function readText(response: TransportResponse, maxChars = maxErrorChars): Promise<string> {
+/** The beginning of a body, however it ends. */
+export async function readText(response: TransportResponse, maxChars: number = maxErrorChars): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
   try {

@@ -20,14 +20,20 @@ export interface SseDecoder {
 /** Longest frame, UTF-16 code units: what is held in memory until it is complete. */
 const defaultMaxChars = 4_194_304
 
+interface SseDecoderOptions {
+  /** Longest unfinished frame, UTF-16 code units. @defaultValue 4194304 */
+  readonly maxChars?: number | undefined
+  /** Whether comments are given out as well, as frames with the event `comment`. @defaultValue false */
+  readonly comments?: boolean | undefined
+}
+
 /**
- * Creates a decoder for one SSE body. Comments and unknown fields are ignored; a frame that the body's end cuts off
- * is never given out (WHATWG HTML §9.2.6), because for a chat it is evidence of truncation.
- * @param options.maxChars - Longest unfinished frame, UTF-16 code units. Default 4 194 304.
+ * Creates a decoder for one SSE body. Unknown fields are ignored; a frame that the body's end cuts off is never given
+ * out (WHATWG HTML §9.2.6), because for a chat it is evidence of truncation.
  * @public
  */
-export function createSseDecoder(options: { readonly maxChars?: number | undefined } = {}): SseDecoder {
-  const { maxChars = defaultMaxChars } = options
+export function createSseDecoder(options: SseDecoderOptions = {}): SseDecoder {
+  const { maxChars = defaultMaxChars, comments = false } = options
   let frames: SseFrame[] = []
   let overflow = false
   // The parser strips the one leading BOM; a decoder that did so too would strip two.
@@ -38,6 +44,7 @@ export function createSseDecoder(options: { readonly maxChars?: number | undefin
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') overflow = true
     },
+    onComment: comments ? (data) => void frames.push({ id: undefined, event: 'comment', data }) : undefined,
   })
   return {
     push(bytes) {

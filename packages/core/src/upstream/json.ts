@@ -1,0 +1,18 @@
+/** JSON of unknown shape, as servers send it: reading never throws. */
+export type Json = Readonly<Record<string, unknown>>
+
+export function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+/** The object, or an empty one. */
+export function record(value: unknown): Json {
+  return isRecord(value) ? value : {}
+}
+/** The list, or an empty one: some servers send null for it. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+/** The text, or none. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}

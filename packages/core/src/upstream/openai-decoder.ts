@@ -1,0 +1,158 @@
+import { ChatError } from '../wire/errors.ts'
+import type { FinishReason, Usage } from '../wire/events.ts'
+import type { RandomBytes } from '../wire/ids.ts'
+import { parseLine } from '../wire/ndjson.ts'
+import { createSseDecoder, type SseFrame } from '../wire/sse.ts'
+import { createErrorLines } from './error-lines.ts'
+import { isRecord, list, record, text, type Json } from './json.ts'
+import { bandError, finishError, isBandError } from './openai-errors.ts'
+import { createToolFragments } from './tool-fragments.ts'
+import type { UpstreamEvent } from './upstream.ts'
+
+/** Longest frame, UTF-16 code units. */
+const defaultMaxChars = 1_048_576
+
+/** Turns the bytes of one answer of `/chat/completions` into events. */
+export interface OpenAiDecoder {
+  /** @throws {ChatError} `overflow` on a frame or a tool call that is too long. */
+  push(bytes: Uint8Array): UpstreamEvent[]
+  /** The body has ended: gives the finish, if its reason had come. */
+  end(): UpstreamEvent[]
+  /** The reply has finished or failed: nothing after that counts. */
+  readonly finished: boolean
+}
+
+/**
+ * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes.
+ *
+ * A `finish_reason` is the evidence of success. Its event waits for `[DONE]`, the end of the body or the usage that
+ * comes after it, so that an error said meanwhile still counts. `[DONE]` without it is a failure.
+ */
+export function createOpenAiDecoder(
+  options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
+): OpenAiDecoder {
+  const sse = createSseDecoder({ maxChars: options.maxChars ?? defaultMaxChars, comments: true })
+  const mendErrors = createErrorLines()
+  const calls = createToolFragments(options.random)
+  let called = false
+  let reason: FinishReason | undefined
+  let usage: Usage | undefined
+  let finished = false
+
+  const fail = (error: ChatError): UpstreamEvent => {
+    finished = true
+    return { error }
+  }
+  const finish = (): UpstreamEvent[] => {
+    if (reason === undefined || finished) return []
+    finished = true
+    return [{ finish: reason, ...(usage === undefined ? {} : { usage }) }]
+  }
+  const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
+    if (event === 'comment' || data.trim() === '') return void events.push({ alive: true })
+    if (data.startsWith('[DONE]'))
+      return void events.push(...(reason === undefined ? [fail(unfinished(data))] : finish()))
+    const parsed = parseLine(data)
+    const chunk = 'value' in parsed ? parsed.value : undefined
+    // A line of an error that is no JSON is an error all the same.
+    if (!isRecord(chunk))
+      return void events.push(event === 'error' ? fail(bandError({ error: data })) : { malformed: data.slice(0, 200) })
+    if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk)))
+    const wasOver = reason !== undefined
+    const counted = usageOf(chunk)
+    if (counted) usage = counted
+    const before = events.length
+    const choice = record(list(chunk['choices'])[0])
+    pushDelta(record(choice['delta']), events)
+    const why = text(choice['finish_reason'])
+    // Some servers say no reason as '' or 'null'.
+    if (why !== '' && why !== 'null') over(why, events)
+    // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
+    else if (wasOver && isRecord(chunk['usage'])) events.push(...finish())
+    if (events.length === before) events.push({ alive: true })
+  }
+  const pushDelta = (delta: Json, events: UpstreamEvent[]): void => {
+    const thinking = thinkingOf(delta)
+    if (thinking !== '') events.push({ thinking })
+    const content = delta['content']
+    if (typeof content === 'string') {
+      if (content !== '') events.push({ message: content })
+    } else for (const part of list(content)) pushPart(record(part), events)
+    // What OpenAI's models say when they refuse is for the person to read.
+    const refusal = text(delta['refusal'])
+    if (refusal !== '') events.push({ message: refusal })
+    for (const fragment of list(delta['tool_calls'])) calls.push(fragment)
+  }
+  const over = (why: string, events: UpstreamEvent[]): void => {
+    const isCut = why === 'length' || why === 'max_tokens' || why === 'model_length'
+    const { whole, broken } = calls.end()
+    const error = finishError(why) ?? (broken === undefined || isCut ? undefined : brokenCall(broken))
+    // Without the calls: what has been called for must not be generated again.
+    if (error) return void events.push(fail(error))
+    called ||= whole.length > 0
+    for (const call of whole) events.push({ tool_call: call })
+    // Reasons nobody knows end an answer as `stop` does: the server said that it was done.
+    reason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
+  }
+  return {
+    get finished() {
+      return finished
+    },
+    push(bytes) {
+      const events: UpstreamEvent[] = []
+      for (const piece of finished ? [] : mendErrors(bytes)) {
+        for (const frame of sse.push(piece)) if (!finished) decode(frame, events)
+      }
+      return events
+    },
+    end() {
+      // A frame that was too long in the last read is said now.
+      if (!finished) sse.push(new Uint8Array())
+      return finish()
+    },
+  }
+}
+
+/** Servers call it differently, and some say it under two names at once. */
+function thinkingOf(delta: Json): string {
+  return text(delta['reasoning_content']) || text(delta['reasoning']) || text(delta['thinking'])
+}
+
+/** A part of content in a list: Mistral's models think in such. */
+function pushPart(part: Json, events: UpstreamEvent[]): void {
+  const said = text(part['text'])
+  if (part['type'] === 'text' && said !== '') events.push({ message: said })
+  if (part['type'] !== 'thinking') return
+  const given = part['thinking']
+  const thinking =
+    text(given) ||
+    list(given)
+      .map((one) => text(record(one)['text']))
+      .join('')
+  if (thinking !== '') events.push({ thinking })
+}
+
+/** OpenAI's usage; else the timings of llama.cpp, which come unasked. */
+function usageOf(chunk: Json): Usage | undefined {
+  const { prompt_tokens: prompt, completion_tokens: completion } = record(chunk['usage'])
+  if (typeof prompt === 'number' || typeof completion === 'number')
+    return {
+      ...(typeof prompt === 'number' ? { prompt_tokens: prompt } : {}),
+      ...(typeof completion === 'number' ? { completion_tokens: completion } : {}),
+    }
+  const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(chunk['timings'])
+  if (typeof read !== 'number' || typeof predicted !== 'number') return undefined
+  return { prompt_tokens: read + (typeof cached === 'number' ? cached : 0), completion_tokens: predicted }
+}
+
+function unfinished(data: string): ChatError {
+  const message = 'The model server ended its reply without finishing it.'
+  return new ChatError('upstream_incomplete', message, { cause: `${data.slice(0, 20)} came first`, retryable: true })
+}
+
+function brokenCall(cause: string): ChatError {
+  return new ChatError('upstream_malformed', 'The model server sent a tool call that is not whole.', {
+    cause,
+    retryable: true,
+  })
+}

@@ -1,0 +1,314 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { dialects, refusesContinuation, type DialectName } from '../src/upstream/dialects.ts'
+import { missingResult } from '../src/upstream/history.ts'
+import { continueInstruction, openAiQuestion } from '../src/upstream/openai-body.ts'
+import { missingReply, openAiMessages } from '../src/upstream/openai-messages.ts'
+import type { UpstreamRequest } from '../src/upstream/upstream.ts'
+import type { ChatTurn, Role } from '../src/wire/messages.ts'
+
+const names = Object.keys(dialects) as DialectName[]
+const note = '[interrupted by the user]'
+const user = (content: string): ChatTurn => ({ role: 'user', content })
+const reply = (content: string, more: Partial<ChatTurn> = {}): ChatTurn => ({ role: 'assistant', content, ...more })
+const call = (id: string) => ({ id, name: 'now', arguments: {} })
+const result = (id: string, content: string): ChatTurn => ({ role: 'tool', content, tool_call_id: id })
+
+interface Message {
+  readonly role: string
+  readonly content: unknown
+  readonly tool_calls?: readonly {
+    readonly id: string
+    readonly type: string
+    readonly function: { readonly arguments: string }
+  }[]
+  readonly tool_call_id?: string
+  readonly reasoning_content?: unknown
+}
+
+/** What each server refuses, from providers.md and the servers' own words, written without the code under test. */
+function breaches(messages: readonly Message[], name: DialectName): string[] {
+  const found: string[] = []
+  const known = new Set([
+    'role',
+    'content',
+    'tool_calls',
+    'tool_call_id',
+    ...(name === 'deepseek' ? ['reasoning_content'] : []),
+  ])
+  const open: string[] = []
+  const seen = new Set<string>()
+  for (const [i, message] of messages.entries()) {
+    const before = messages[i - 1]?.role
+    const { role, content, tool_calls: calls = [], tool_call_id: id } = message
+    for (const key of Object.keys(message)) if (!known.has(key)) found.push(`${i}: the key ${key}`)
+    if (typeof content !== 'string') found.push(`${i}: content is no text`)
+    if (role === 'tool' && (id === undefined || open.shift() !== id)) found.push(`${i}: a result without its call`)
+    if (role !== 'tool' && open.length > 0) found.push(`${i}: a call without its result`)
+    if (role !== 'tool' && role === before) found.push(`${i}: two ${role} in a row`)
+    if (role === 'assistant' && calls.length === 0 && String(content).trim() === '') found.push(`${i}: an empty reply`)
+    if (role !== 'assistant' && calls.length > 0) found.push(`${i}: a call by ${role}`)
+    for (const { id, type, function: called } of calls) {
+      if (seen.has(id)) found.push(`${i}: the call ${id} twice`)
+      seen.add(id)
+      open.push(id)
+      if (type !== 'function' || typeof JSON.parse(called.arguments) !== 'object') found.push(`${i}: a broken call`)
+      if (name === 'mistral' && !/^[a-zA-Z0-9]{9}$/.test(id)) found.push(`${i}: Tool call id was ${id}`)
+    }
+    if (name === 'mistral' && before === 'tool' && (role === 'user' || role === 'system'))
+      found.push(`${i}: Unexpected role '${role}' after role 'tool'`)
+    const hasTemplate = ['llamacpp', 'vllm', 'sglang', 'lmstudio', 'dashscope', 'mistral'].includes(name)
+    if (hasTemplate && role === 'system' && i > 0) found.push(`${i}: System message must be at the beginning`)
+  }
+  if (open.length > 0) found.push('end: a call without its result')
+  if (name === 'deepseek') {
+    const starts = messages.flatMap(({ role }, i) => (role === 'user' || i === 0 ? [i] : []))
+    const turns = starts.map((start, i) => messages.slice(start, starts[i + 1]))
+    for (const turn of turns.filter((one) => one.some(({ tool_calls: calls }) => calls)))
+      for (const one of turn)
+        if (one.role === 'assistant' && typeof one.reasoning_content !== 'string')
+          found.push('The reasoning_content in the thinking mode must be passed back to the API.')
+  }
+  return found
+}
+
+const text = fc.oneof(
+  fc.constantFrom('', ' ', '\n', 'Hi', note, missingReply),
+  fc.string({ unit: 'grapheme', maxLength: 5 }),
+)
+const id = fc.constantFrom('a', 'b', 'call_990c393e2c1c44f8b22a09c1', 'dnEN4JsJy', '00000000a', '__proto__')
+const turn: fc.Arbitrary<ChatTurn> = fc.oneof(
+  fc.record({ role: fc.constantFrom<Role>('system', 'user'), content: text }),
+  fc.record(
+    {
+      role: fc.constant<Role>('assistant'),
+      content: text,
+      interrupted: fc.constant<true>(true),
+      thinking: text,
+      tool_calls: fc.array(id.map(call), { maxLength: 3 }),
+    },
+    { requiredKeys: ['role', 'content'] },
+  ),
+  fc.record(
+    { role: fc.constant<Role>('tool'), content: text, tool_call_id: id },
+    { requiredKeys: ['role', 'content'] },
+  ),
+)
+const history = fc.array(turn, { maxLength: 12 })
+const messagesOf = (turns: readonly ChatTurn[], name: DialectName, said: string | null = note): Message[] =>
+  openAiMessages(turns, said, dialects[name].history) as unknown as Message[]
+
+test.for(names)('dialects: any history is one that %s takes', (name) => {
+  fc.assert(
+    fc.property(history, fc.constantFrom(note, null), (turns, said) => {
+      expect(breaches(messagesOf(turns, name, said), name)).toEqual([])
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test.for(names)('dialects: what people and models said goes up to %s to the character, in order', (name) => {
+  const isKept = ({ role, content, tool_calls: calls = [] }: ChatTurn): boolean =>
+    role !== 'assistant' || content.trim() !== '' || calls.length > 0
+  // White space beside a call that comes twice is dropped with it.
+  const spoken = history.map((turns) => turns.map((one) => (one.content.trim() === '' ? { ...one, content: '' } : one)))
+  fc.assert(
+    fc.property(spoken, (turns) => {
+      const made = messagesOf(turns, name, null)
+      for (const role of ['system', 'user', 'assistant']) {
+        const saidBy = (all: readonly { readonly role: string; readonly content: unknown }[]): string =>
+          all
+            .filter((one) => one.role === role && one.content !== '')
+            .map(({ content }) => content)
+            .join('\n\n')
+        const bridges = (said: string): string => said.replaceAll(missingReply, '').replace(/\n+/g, '\n').trim()
+        expect(bridges(saidBy(made))).toBe(bridges(saidBy(turns.filter(isKept))))
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('dialects: the validator finds what this is about', () => {
+  const turns = [user('a'), reply('', { tool_calls: [call('a')] }), result('a', 'x'), user('b')]
+  const plain = messagesOf(turns, 'openai')
+  expect(breaches(plain, 'openai')).toEqual([])
+  expect(breaches(plain, 'mistral')).toHaveLength(2)
+  expect(breaches(plain, 'deepseek')).toHaveLength(1)
+  expect(breaches(messagesOf([user('a'), { role: 'system', content: 'b' }], 'openai'), 'vllm')).toHaveLength(1)
+})
+
+test('dialects: DeepSeek gets the thinking of turns with calls back, also where there was none, and no other', () => {
+  const turns = [
+    user('a'),
+    reply('b', { thinking: 'old' }),
+    user('c'),
+    reply('', { thinking: 'Hm', tool_calls: [call('1')] }),
+    result('1', 'x'),
+    reply('d'),
+    user('e'),
+  ]
+  expect(messagesOf(turns, 'deepseek').map((one) => one.reasoning_content)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    'Hm',
+    undefined,
+    '',
+    undefined,
+  ])
+  expect(JSON.stringify(messagesOf(turns, 'openai'))).not.toMatch(/Hm|old|reasoning/)
+})
+
+test('dialects: Mistral gets a reply between a result and the user, and ids of its own shape', () => {
+  const turns = [
+    user('a'),
+    reply('', { tool_calls: [call('call_1'), call('dnEN4JsJy')] }),
+    result('call_1', 'x'),
+    user('b'),
+  ]
+  const made = messagesOf(turns, 'mistral')
+  const [first, second] = made[1]?.tool_calls ?? []
+  expect(first?.id).toMatch(/^[a-z0-9]{9}$/)
+  expect(second?.id).toBe('dnEN4JsJy')
+  expect(made.slice(2)).toEqual([
+    { role: 'tool', tool_call_id: first?.id, content: 'x' },
+    { role: 'tool', tool_call_id: 'dnEN4JsJy', content: missingResult },
+    { role: 'assistant', content: missingReply },
+    { role: 'user', content: 'b' },
+  ])
+  expect(messagesOf(turns, 'mistral')).toEqual(made)
+})
+
+// How each is asked
+
+const request: UpstreamRequest = { model: 'm', messages: [user('Hello')], prefill: '', interruptedNote: note }
+const options = { way: 'native', instruction: continueInstruction, extra: {} } as const
+const bodyOf = (name: DialectName, more: Partial<UpstreamRequest> = {}, way: 'native' | 'instruction' = 'native') =>
+  openAiQuestion({ ...request, ...more }, dialects[name], { ...options, way }).body
+
+const partial = { role: 'assistant', content: 'Hel' }
+test.for<[DialectName, Record<string, unknown>, Record<string, unknown>]>([
+  [
+    'llamacpp',
+    {},
+    { continue_final_message: true, add_generation_prompt: false, chat_template_kwargs: { enable_thinking: false } },
+  ],
+  [
+    'vllm',
+    {},
+    { continue_final_message: true, add_generation_prompt: false, chat_template_kwargs: { enable_thinking: false } },
+  ],
+  ['sglang', {}, { continue_final_message: true, chat_template_kwargs: { enable_thinking: false } }],
+  ['deepseek', { prefix: true }, { thinking: { type: 'disabled' } }],
+  ['dashscope', { partial: true }, { enable_thinking: false }],
+  ['mistral', { prefix: true }, { reasoning_effort: 'none' }],
+  ['openrouter', {}, { reasoning: { enabled: false } }],
+  ['ollama', {}, { reasoning_effort: 'none' }],
+])('dialects: %s is asked to continue by %o in the message and %o in the body', ([name, message, body]) => {
+  const plain = bodyOf(name)
+  const made = bodyOf(name, { prefill: 'Hel', think: true })
+  expect(made).toEqual({ ...plain, ...body, messages: [user('Hello'), { ...partial, ...message }] })
+  // And in words, with thinking as it was asked for.
+  const inWords = bodyOf(name, { prefill: 'Hel' }, 'instruction')
+  expect(inWords).toEqual({ ...plain, messages: [user('Hello'), partial, user(continueInstruction)] })
+})
+
+test('dialects: what does not fit into the table is asked in words', () => {
+  expect(names.filter((name) => dialects[name].continuation === null)).toEqual(['openai', 'lmstudio'])
+})
+
+test('dialects: llama.cpp is asked for pings and progress, Mistral for nothing it may refuse', () => {
+  const usage = { stream_options: { include_usage: true } }
+  const plain = { model: 'm', messages: [user('Hello')], stream: true }
+  expect(bodyOf('llamacpp')).toEqual({ ...plain, ...usage, return_progress: true, sse_ping_interval: 1 })
+  expect(bodyOf('mistral')).toEqual(plain)
+  expect(bodyOf('openai')).toEqual({ ...plain, ...usage })
+})
+
+test.for<[DialectName, unknown, object]>([
+  ['openai', true, { reasoning_effort: 'medium' }],
+  ['openai', 'low', { reasoning_effort: 'low' }],
+  ['openai', false, { reasoning_effort: 'none' }],
+  ['vllm', true, { chat_template_kwargs: { enable_thinking: true } }],
+  ['vllm', 'low', { chat_template_kwargs: { enable_thinking: true, reasoning_effort: 'low' } }],
+  ['deepseek', 'high', { thinking: { type: 'enabled' } }],
+  ['dashscope', false, { enable_thinking: false }],
+  ['openrouter', 'high', { reasoning: { enabled: true, effort: 'high' } }],
+])('dialects: %s thinks %o by %o', ([name, think, fields]) => {
+  expect(bodyOf(name, { think: think as boolean })).toEqual({ ...bodyOf(name), ...fields })
+})
+
+test('dialects: options go up as they are, but change nothing that the gateway relies on', () => {
+  const asked = {
+    temperature: 0,
+    stream: false,
+    messages: [],
+    model: 'x',
+    continue_final_message: false,
+    chat_template_kwargs: { a: 1 },
+  }
+  const made = bodyOf('vllm', { options: asked, prefill: 'Hel' })
+  expect(made).toMatchObject({
+    temperature: 0,
+    stream: true,
+    model: 'm',
+    messages: [user('Hello'), partial],
+    continue_final_message: true,
+    chat_template_kwargs: { a: 1, enable_thinking: false },
+  })
+})
+
+test('dialects: tools are written as functions', () => {
+  expect(bodyOf('openai', { tools: [{ name: 'now' }] })['tools']).toEqual([
+    { type: 'function', function: { name: 'now', parameters: { type: 'object', properties: {} } } },
+  ])
+})
+
+test('dialects: white space at the end of a partial does not go up, and is remembered; alone it is no partial', () => {
+  const question = openAiQuestion({ ...request, prefill: 'One.\n\n' }, dialects.vllm, options)
+  expect(question).toMatchObject({ sent: 'One.', tail: '\n\n' })
+  expect(openAiQuestion({ ...request, prefill: ' \n' }, dialects.vllm, options)).toMatchObject({
+    sent: '',
+    body: bodyOf('vllm'),
+  })
+})
+
+test('dialects: a history that ends in a reply is never two assistant messages in a row', () => {
+  const question = openAiQuestion(
+    { ...request, messages: [user('a'), reply('One.')], prefill: 'Two' },
+    dialects.mistral,
+    options,
+  )
+  expect(question.sent).toBe('One.\n\nTwo')
+  expect(question.body['messages']).toEqual([user('a'), { role: 'assistant', content: 'One.\n\nTwo', prefix: true }])
+})
+
+test.for<[DialectName, string]>([
+  [
+    'openrouter',
+    'This model does not support assistant message prefill. The conversation must end with a user message.',
+  ],
+  ['llamacpp', 'Assistant response prefill is incompatible with enable_thinking.'],
+  ['llamacpp', 'Cannot have 2 or more assistant messages at the end of the list.'],
+  ['llamacpp', 'Cannot continue an assistant message that contains tool calls.'],
+  [
+    'vllm',
+    'continue_final_message is set but the final message does not appear in the chat after applying the chat template!',
+  ],
+  ['mistral', 'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant'],
+  ['dashscope', 'The value of the enable_thinking parameter is restricted to True.'],
+  ['deepseek', 'Unknown parameter: prefix'],
+  ['sglang', 'Extra inputs are not permitted: continue_final_message'],
+])('dialects: %s refuses to continue by "%s"', ([name, said]) => {
+  expect(refusesContinuation(said, dialects[name].continuation!)).toBe(true)
+})
+
+test('dialects: other faults are no refusal', () => {
+  for (const said of [
+    'model not found',
+    'request (9003 tokens) exceeds the available context size (2048 tokens)',
+    'Loading model',
+  ])
+    for (const name of names) expect(refusesContinuation(said, dialects[name].continuation ?? {})).toBe(false)
+})

@@ -1,0 +1,358 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createOpenAiDecoder } from '../src/upstream/openai-decoder.ts'
+import type { UpstreamEvent } from '../src/upstream/upstream.ts'
+import type { ChatErrorCode } from '../src/wire/errors.ts'
+import { cutAt, cuts, eachByte, utf8 } from './support/bytes.ts'
+import {
+  openAiRecording,
+  openAiRecordings,
+  openAiSample,
+  openAiSamples,
+  readByHand,
+} from './support/openai-recordings.ts'
+import { bodyOf } from './support/replay-server.ts'
+
+const decoderOf = () => createOpenAiDecoder({ random: (bytes) => bytes.fill(7) })
+/** Events of a whole body that ended by itself. */
+function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
+  const decoder = decoderOf()
+  return [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
+}
+const decodeText = (body: string): UpstreamEvent[] => decode([utf8(body)])
+const frame = (chunk: unknown): string => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`
+const chunk = (delta: unknown, finish: unknown = null, more: object = {}): string =>
+  frame({ id: 'x', choices: [{ index: 0, delta, finish_reason: finish }], ...more })
+const done = frame('[DONE]')
+
+const joined = (events: readonly UpstreamEvent[], key: 'message' | 'thinking'): string =>
+  events.map((event) => (key in event ? (event as Record<typeof key, string>)[key] : '')).join('')
+const endOf = (events: readonly UpstreamEvent[]): string | undefined => {
+  const ends = events.flatMap((event) => ('finish' in event ? event.finish : 'error' in event ? event.error.code : []))
+  expect(ends.length).toBeLessThanOrEqual(1)
+  return ends[0]
+}
+const isDone = (end: string | undefined): boolean => end === 'stop' || end === 'length' || end === 'tool_calls'
+
+// What was recorded from real servers
+
+const streams = openAiRecordings().filter((name) => {
+  const { response } = openAiRecording(name)
+  return response?.status === 200 && !name.includes('non-stream')
+})
+
+test('openai: as many recorded streams as there are', () => {
+  expect(streams.length).toBeGreaterThanOrEqual(58)
+})
+
+test.for(streams)('openai: the recording %s gives its text, its usage and its end', (name) => {
+  const body = bodyOf(openAiRecording(name))
+  const { text, reason, usage } = readByHand(body.toString())
+  const events = decode([body])
+  expect(joined(events, 'message')).toBe(text)
+  expect(endOf(events)).toBe(reason)
+  expect(events.some((event) => 'malformed' in event)).toBe(false)
+  if (usage) {
+    const { prompt_tokens, completion_tokens } = usage
+    expect(events.at(-1)).toEqual({ finish: reason, usage: { prompt_tokens, completion_tokens } })
+  }
+  expect(decode(eachByte(body))).toEqual(events)
+})
+
+test.for(streams)('openai: the recording %s, cut at every byte, is done only with its finish chunk', (name) => {
+  const body = bodyOf(openAiRecording(name))
+  const { text, reason } = readByHand(body.toString())
+  const finishEnd =
+    reason === undefined ? Infinity : body.indexOf('\n\n', body.indexOf(`"finish_reason":"${reason}"`)) + 2
+  // What is cut off in a frame counts for nothing, so the end of the body is looked at once a frame, and once inside it.
+  const whole = decoderOf()
+  let said = ''
+  for (let cut = 0; cut < body.length; cut++) {
+    const events = whole.push(body.subarray(cut, cut + 1))
+    said += joined(events, 'message')
+    if (endOf(events) && cut + 1 < finishEnd) expect.fail(`ended at ${cut}`)
+    const isFrameEnd = body[cut] === 0x0a && body[cut - 1] === 0x0a
+    if (!isFrameEnd && (body[cut] !== 0x7d || body.length > 8_192)) continue
+    const ended = decode([body.subarray(0, cut + 1)])
+    if (isDone(endOf(ended)) !== cut + 1 >= finishEnd) expect.fail(`cut at ${cut}: ${endOf(ended)}`)
+    if (joined(ended, 'message') !== said) expect.fail(`cut at ${cut}: lost text`)
+  }
+  expect(said).toBe(text)
+})
+
+// Byte samples of providers.md
+
+const usage = { prompt_tokens: 3, completion_tokens: 2 }
+const samples: Readonly<
+  Record<string, { message?: string; thinking?: string; end: string | undefined; usage?: object }>
+> = {
+  crlf: { message: 'Hi', end: 'stop' },
+  'dashscope-error': { end: 'upstream_rejected' },
+  'dashscope-native-error': { end: 'upstream_rejected' },
+  'dashscope-no-space': { message: '春', end: 'stop' },
+  'deepseek-keep-alive': { thinking: 'Hm', message: 'Hi', end: 'stop', usage },
+  'deepseek-no-resource': { message: 'Half', end: 'upstream_busy' },
+  'done-after-text': { message: 'Half', end: 'upstream_incomplete' },
+  'done-only': { end: 'upstream_incomplete' },
+  'llamacpp-comments': {
+    thinking: 'Hm',
+    message: '春光',
+    end: 'stop',
+    usage: { prompt_tokens: 5, completion_tokens: 7 },
+  },
+  'llamacpp-error': { message: 'Half', end: 'upstream_failed' },
+  'llamacpp-error-field': { end: 'upstream_rejected' },
+  'mistral-error-finish': { message: 'Half', end: 'upstream_failed' },
+  'mistral-flat-error': { end: 'upstream_rejected' },
+  'mistral-old': { message: 'It', end: undefined },
+  'mistral-thinking': { thinking: 'Hm…', message: 'Hi you', end: 'stop', usage },
+  'ollama-v1-lost-error': { end: undefined },
+  'ollama-v1-older': { message: 'Hi you', end: 'stop' },
+  'ollama-v1-thinking': { thinking: 'Okay', message: 'Hi', end: 'stop', usage },
+  'openai-error-then-done': { end: 'upstream_failed' },
+  'openai-plain': { message: 'Hello', end: 'stop' },
+  'openai-tools': { end: 'tool_calls' },
+  'openai-usage': { message: 'Hello', end: 'length', usage },
+  'openrouter-error': { message: 'Half', end: 'upstream_crashed' },
+  'openrouter-usage': { thinking: 'Hm', message: 'Hi', end: 'stop', usage },
+  'sglang-abort': { message: 'Half', end: 'upstream_incomplete' },
+  'vllm-error-then-done': { message: 'Half', end: 'upstream_crashed' },
+  'vllm-usage-null-choices': { thinking: 'Hm', message: 'Hi!', end: 'stop', usage },
+}
+
+test('openai: every byte sample is looked at', () => {
+  expect(openAiSamples().sort()).toEqual(Object.keys(samples).sort())
+})
+
+test.for(Object.entries(samples))('openai: the sample %s', ([name, { message = '', thinking = '', end, usage }]) => {
+  const body = openAiSample(name)
+  const events = decode([body])
+  expect({ message: joined(events, 'message'), thinking: joined(events, 'thinking'), end: endOf(events) }).toEqual({
+    message,
+    thinking,
+    end,
+  })
+  expect(events.some((event) => 'malformed' in event)).toBe(false)
+  if (isDone(end)) expect(events.at(-1)).toEqual({ finish: end, ...(usage && { usage }) })
+  fc.assert(
+    fc.property(cuts, (at) => {
+      expect(decode(cutAt(body, at))).toEqual(events)
+    }),
+    { numRuns: 30 },
+  )
+  expect(decode(eachByte(body))).toEqual(events)
+})
+
+test.for(Object.keys(samples))('openai: the sample %s, cut at every byte, is never a false success', (name) => {
+  const body = openAiSample(name)
+  const whole = decode([body])
+  const at = body.indexOf(`"finish_reason":"${name === 'openai-usage' ? 'length' : ''}`)
+  const reasons = [...body.toString().matchAll(/"finish_reason": ?"/g)]
+  for (let cut = 0; cut <= body.length; cut++) {
+    const events = decode([body.subarray(0, cut)])
+    const end = endOf(events)
+    if (!joined(whole, 'message').startsWith(joined(events, 'message'))) expect.fail(`cut at ${cut}: other text`)
+    if (isDone(end) && (!isDone(endOf(whole)) || reasons.length === 0 || cut <= at))
+      expect.fail(`cut at ${cut}: ${end}`)
+    if (isDone(end) && joined(events, 'message') !== joined(whole, 'message')) expect.fail(`cut at ${cut}: not whole`)
+  }
+})
+
+// Shapes
+
+test('openai: tool calls in fragments are whole, in order, and come with the finish', () => {
+  const events = decode([openAiSample('openai-tools')])
+  expect(events.filter((event) => !('alive' in event))).toEqual([
+    { tool_call: { id: 'call_a', name: 'weather', arguments: { city: '北京' } } },
+    { tool_call: { id: 'call_b', name: 'now', arguments: {} } },
+    { finish: 'tool_calls' },
+  ])
+})
+
+const call = (more: object): string => chunk({ tool_calls: [more] })
+test.for<[string, string[], unknown[]]>([
+  [
+    'two whole ones, both with index 0',
+    [
+      call({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x":1}' } }),
+      call({ index: 0, id: 'b', function: { name: 'f', arguments: '{"x":2}' } }),
+    ],
+    [
+      { id: 'a', name: 'f', arguments: { x: 1 } },
+      { id: 'b', name: 'f', arguments: { x: 2 } },
+    ],
+  ],
+  [
+    'fragments without an index',
+    [
+      call({ id: 'a', function: { name: 'f', arguments: '{"x"' } }),
+      call({ function: { arguments: ':1}' } }),
+      call({ id: 'b', function: { name: 'g' } }),
+    ],
+    [
+      { id: 'a', name: 'f', arguments: { x: 1 } },
+      { id: 'b', name: 'g', arguments: {} },
+    ],
+  ],
+  [
+    'fragments of two calls in turns',
+    [
+      call({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x"' } }),
+      call({ index: 1, id: 'b', function: { name: 'g', arguments: '{"y"' } }),
+      call({ index: 0, function: { arguments: ':1}' } }),
+      call({ index: 1, function: { arguments: ':2}' } }),
+    ],
+    [
+      { id: 'a', name: 'f', arguments: { x: 1 } },
+      { id: 'b', name: 'g', arguments: { y: 2 } },
+    ],
+  ],
+  [
+    'an id and a name that each fragment repeats',
+    [
+      call({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x"' } }),
+      call({ index: 0, id: 'a', function: { name: 'f', arguments: ':1}' } }),
+    ],
+    [{ id: 'a', name: 'f', arguments: { x: 1 } }],
+  ],
+  [
+    'arguments as an object, and no id',
+    [call({ index: 0, function: { name: 'f', arguments: { x: 1 } } })],
+    [{ id: `call_${'07'.repeat(16)}`, name: 'f', arguments: { x: 1 } }],
+  ],
+])('openai: tool calls of other servers: %s', ([, frames, calls]) => {
+  const events = decodeText(frames.join('') + chunk({}, 'stop') + done)
+  expect(events.flatMap((event) => ('tool_call' in event ? [event.tool_call] : []))).toEqual(calls)
+  expect(endOf(events)).toBe('tool_calls')
+})
+
+test('openai: a call that is not whole is a failure, and no call of that reply is given', () => {
+  const good = call({ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } })
+  for (const bad of [
+    { index: 1, id: 'b', function: { name: 'f', arguments: '{"x' } },
+    { index: 1, id: 'b' },
+  ]) {
+    const events = decodeText(good + call(bad) + chunk({}, 'tool_calls') + done)
+    expect(endOf(events)).toBe('upstream_malformed')
+    expect(events.some((event) => 'tool_call' in event)).toBe(false)
+  }
+})
+
+test('openai: a call that the token limit cut off is dropped', () => {
+  const events = decodeText(
+    call({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x' } }) + chunk({}, 'length') + done,
+  )
+  expect(endOf(events)).toBe('length')
+  expect(events.some((event) => 'tool_call' in event)).toBe(false)
+})
+
+test('openai: a body that ends in mid call gives no call', () => {
+  const events = decodeText(call({ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } }))
+  expect(events).toEqual([{ alive: true }])
+})
+
+test('openai: calls without an end overflow', () => {
+  const decoder = decoderOf()
+  const piece = utf8(call({ index: 0, id: 'a', function: { name: 'f', arguments: 'x'.repeat(500_000) } }))
+  decoder.push(piece)
+  decoder.push(piece)
+  expect(() => decoder.push(piece)).toThrow(expect.objectContaining({ code: 'overflow' }))
+})
+
+test.for<[string, ChatErrorCode, boolean]>([
+  ['error', 'upstream_failed', true],
+  ['insufficient_system_resource', 'upstream_busy', true],
+  ['abort', 'upstream_incomplete', true],
+  ['content_filter', 'upstream_rejected', false],
+])('openai: finish_reason %s is no success but %s', ([reason, code, retryable]) => {
+  const events = decodeText(chunk({ content: 'Half' }) + chunk({}, reason) + done)
+  expect(events).toMatchObject([{ message: 'Half' }, { error: { code, retryable } }])
+})
+
+test('openai: a reason nobody knows ends the reply as stop; an empty one, null or "null" do not', () => {
+  expect(endOf(decodeText(chunk({}, 'limit_of_tomorrow')))).toBe('stop')
+  for (const reason of ['', null, 'null', 7, undefined]) expect(endOf(decodeText(chunk({}, reason)))).toBeUndefined()
+})
+
+test('openai: the finish waits for the usage, [DONE] or the end of the body, and an error meanwhile counts', () => {
+  const decoder = decoderOf()
+  expect(decoder.push(utf8(chunk({ content: 'Hi' }, 'stop')))).toEqual([{ message: 'Hi' }])
+  expect(decoder.finished).toBe(false)
+  expect(decoder.push(utf8(frame({ choices: [], usage: { prompt_tokens: 1 } })))).toEqual([
+    { finish: 'stop', usage: { prompt_tokens: 1 } },
+  ])
+  expect(decoder.finished).toBe(true)
+  expect(decoder.push(utf8(chunk({ content: 'late' })))).toEqual([])
+  expect(decoder.end()).toEqual([])
+  expect(decodeText(chunk({}, 'stop')).at(-1)).toEqual({ finish: 'stop' })
+  expect(endOf(decodeText(chunk({}, 'stop') + frame({ error: 'no' }) + done))).toBe('upstream_failed')
+})
+
+test('openai: usage on every chunk does not end the reply', () => {
+  const usage = { prompt_tokens: 1, completion_tokens: 1 }
+  const events = decodeText(
+    chunk({ content: 'a' }, null, { usage }) + chunk({ content: 'b' }, 'stop', { usage }) + done,
+  )
+  expect(events).toEqual([{ message: 'a' }, { message: 'b' }, { finish: 'stop', usage }])
+})
+
+test('openai: comments, pings, roles, progress and unknown objects prove that the socket is alive', () => {
+  const alive = [':\n\n', ': ping\n\n', chunk({ role: 'assistant' }), chunk({ role: null, content: null }), chunk(null)]
+  const more = [
+    frame({ type: 'ping' }),
+    frame({ choices: [] }),
+    frame({ choices: null }),
+    'data:\n\n',
+    'event: x\ndata: \n\n',
+  ]
+  for (const one of [...alive, ...more]) expect([one, decodeText(one)]).toEqual([one, [{ alive: true }]])
+})
+
+test('openai: what is no JSON object is malformed, what is no frame is nothing', () => {
+  for (const bad of ['{"x', 'null', '[]', '"text"']) {
+    expect(decodeText(frame(bad))).toEqual([{ malformed: bad }])
+  }
+  expect(decodeText('unknown: field\nretry: 5\nid: 7\n\n<html>\nerrors: 7\nerr\n\n')).toEqual([])
+})
+
+test('openai: thinking under two names is one, and comes before the text of its chunk', () => {
+  expect(decodeText(chunk({ content: 'Hi', reasoning: 'Hm', reasoning_content: 'Hm' }))).toEqual([
+    { thinking: 'Hm' },
+    { message: 'Hi' },
+  ])
+  expect(decodeText(chunk({ thinking: 'Hm' }))).toEqual([{ thinking: 'Hm' }])
+})
+
+test('openai: a refusal is text', () => {
+  expect(decodeText(chunk({ content: null, refusal: 'No.' }))).toEqual([{ message: 'No.' }])
+})
+
+test.for<[unknown, ChatErrorCode, boolean]>([
+  [{ code: 503, message: 'Loading model', type: 'unavailable_error' }, 'upstream_busy', true],
+  [{ code: 429, message: 'slow down' }, 'upstream_busy', true],
+  [{ code: 502, message: 'bad gateway' }, 'upstream_unreachable', true],
+  [
+    {
+      code: 400,
+      message: 'request (9) exceeds the available context size (8 tokens)',
+      type: 'exceed_context_size_error',
+    },
+    'upstream_rejected',
+    false,
+  ],
+  [{ code: 'context_length_exceeded', message: 'x' }, 'upstream_rejected', false],
+  [{ code: 401, message: 'no' }, 'upstream_rejected', false],
+  [{ message: 'unexpected EOF' }, 'upstream_crashed', true],
+  ['out of memory at 10.0.0.7', 'upstream_failed', true],
+  [{}, 'upstream_failed', true],
+])('openai: the error %o in the stream is %s, and its words stay here', ([error, code, retryable]) => {
+  const [event] = decodeText(frame({ error }))
+  expect(event).toMatchObject({ error: { code, retryable, cause: JSON.stringify(error) } })
+  expect(event && 'error' in event && event.error.message).not.toMatch(/10\.0\.0\.7|slow|EOF/)
+})
+
+test('openai: a frame over the limit overflows, also as the last one', () => {
+  const decoder = createOpenAiDecoder({ maxChars: 200 })
+  expect(decoder.push(utf8(chunk({ content: 'a' }) + `data: ${'x'.repeat(300)}`))).toEqual([{ message: 'a' }])
+  expect(() => decoder.end()).toThrow(expect.objectContaining({ code: 'overflow' }))
+})
