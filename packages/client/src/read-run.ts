@@ -1,4 +1,4 @@
-import { isChatError, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
+import { backoffMs, isChatError, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
 import { droppedError, readEvents, request, type Endpoint, type Received } from './connection.ts'
 import { isHidden } from './schedule.ts'
 
@@ -103,11 +103,6 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
 function units(event: ChatEvent): number {
   if ('message' in event) return event.message.length
   return 'thinking' in event ? event.thinking.length : 1
-}
-
-/** 250 ms, doubling up to 8 s, shortened by up to half: pages that lost one gateway must not come back in step. */
-function backoffMs(attempt: number, random: RandomBytes): number {
-  return Math.min(8_000, 125 * 2 ** attempt) * (1 - random(new Uint8Array(1))[0]! / 512)
 }
 
 /** Asking again would give the same answer, or, where the session is busy, one that nobody wants any more. */

@@ -1,4 +1,4 @@
-import { ChatError, createId, isChatError, systemClock, type InterruptOutcome } from '@midstream/core'
+import { ChatError, createId, isChatError, systemClock, systemRandom, type InterruptOutcome } from '@midstream/core'
 import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState, type KeptChat } from './chat-state.ts'
 import { request } from './connection.ts'
 import { readRun } from './read-run.ts'
@@ -19,8 +19,13 @@ interface Asked {
 
 /** Creates the store of one conversation. */
 export function createSession(options: ChatClientOptions, name: string): ChatSession {
-  const { clock = systemClock, schedule = nextPaint, whenBusy = 'interrupt', autoContinue = true } = options
-  const random = options.random ?? ((bytes) => crypto.getRandomValues(bytes))
+  const {
+    clock = systemClock,
+    random = systemRandom,
+    schedule = nextPaint,
+    whenBusy = 'interrupt',
+    autoContinue = true,
+  } = options
   const maxMs = options.reconnect?.maxMs ?? 120_000
   if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
   const listeners = new Set<() => void>()

@@ -1,3 +1,4 @@
+export { backoffMs } from './backoff.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { type LogEntry, type Partial, createRunLog, type RunLog } from './run/run-log.ts'
 export { createReader, type Reader, type ReaderOptions } from './run/reader.ts'
@@ -39,7 +40,7 @@ export { heartbeat, heartbeatDefaults, heartbeatDueAt, ping, type HeartbeatOptio
 export { version } from './version.ts'
 export { ChatError, isChatError, toErrorBody, type ChatErrorCode, type ErrorBody } from './wire/errors.ts'
 export type * from './wire/events.ts'
-export { createId, isId, type IdKind, type RandomBytes } from './wire/ids.ts'
+export { createId, isId, systemRandom, type IdKind, type RandomBytes } from './wire/ids.ts'
 export {
   parseChatRequest,
   parseInterrupt,

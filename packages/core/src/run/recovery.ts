@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts'
 import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 
@@ -75,9 +76,4 @@ export function stepRecovery(
   if (!passing.has(input.error.code) || fruitful >= policy.maxAttempts || left <= 0)
     return { state: next, retryInMs: null }
   return { state: next, retryInMs: Math.min(left, backoffMs(attempt, random)) }
-}
-
-/** 250 ms, doubling up to 8 s, shortened by up to half: the runs of a server that restarts must not come back in step. */
-function backoffMs(attempt: number, random: RandomBytes): number {
-  return Math.min(8_000, 125 * 2 ** attempt) * (1 - random(new Uint8Array(1))[0]! / 512)
 }

@@ -11,7 +11,7 @@ import {
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
 import type { InterruptedBy, LogEvent, StartEvent, TerminalEvent } from '../wire/events.ts'
-import type { RandomBytes } from '../wire/ids.ts'
+import { systemRandom, type RandomBytes } from '../wire/ids.ts'
 import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
 import { createRunLog, type Partial, type RunLog } from './run-log.ts'
 import { runStart, stepRun, type RunInput, type RunState } from './run-state.ts'
@@ -82,7 +82,7 @@ export interface Run {
  */
 export function startRun(options: RunOptions): Run {
   const { clock, fuse: policy, recovery: recoveryPolicy, orphanMs, onEnd } = options
-  const { random = (bytes) => crypto.getRandomValues(bytes) } = options
+  const { random = systemRandom } = options
   // No closure below may hold `options`: an ended run is kept for a while, and with it the whole history would be.
   let generate: RunOptions['generate'] | undefined = options.generate
   const log = createRunLog()

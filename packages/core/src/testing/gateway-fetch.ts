@@ -1,4 +1,5 @@
 import type { Gateway } from '../gateway/gateway.ts'
+import { aborted } from './fault.ts'
 
 /**
  * A `fetch` whose other end is a gateway in the same process: no sockets, and an abort does what it does over one: it
@@ -39,8 +40,4 @@ function abortable(body: ReadableStream<Uint8Array>, signal: AbortSignal): Reada
     },
     { highWaterMark: 0 },
   )
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
 }

@@ -1,4 +1,4 @@
-import type { Json } from './json.ts'
+import type { Json } from '../wire/json.ts'
 
 /** How a server of OpenAI's kind is asked to go on with a reply that has begun. @public */
 export interface NativeContinuation {

@@ -5,6 +5,18 @@ import type { Transport, TransportResponse } from './transport.ts'
 const maxErrorChars = 8_192
 
 /**
+ * The base of a server's paths, without a slash at its end.
+ * @param factory - Whose option `url` it is, for the error.
+ * @throws {TypeError} When it is no http(s) URL.
+ */
+export function baseUrl(factory: string, url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+    throw new TypeError(`${factory}({ url }): not an http(s) URL: ${url}`)
+  return parsed.origin + parsed.pathname.replace(/\/+$/, '')
+}
+
+/**
  * Rethrows what a transport said as an error that may travel; an abort stays what it is.
  * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.
  */

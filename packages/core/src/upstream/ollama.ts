@@ -3,8 +3,9 @@ import { ChatError } from '../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
 import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
+import { isRecord, list, record, text, type Json } from '../wire/json.ts'
 import { createLineDecoder, parseLine } from '../wire/ndjson.ts'
-import { getJson, httpError, unreachable } from './http.ts'
+import { baseUrl, getJson, httpError, unreachable } from './http.ts'
 import { normaliseHistory } from './history.ts'
 import type { Transport } from './transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from './upstream.ts'
@@ -34,7 +35,7 @@ export interface OllamaOptions {
 export function ollama(options: OllamaOptions): Upstream {
   const { model, headers = {}, transport = defaultTransport, maxLineChars, random } = options
   if (!model) throw new TypeError('ollama({ model }): name a model, as `ollama list` shows it.')
-  const url = baseUrl(options.url ?? 'http://127.0.0.1:11434')
+  const url = baseUrl('ollama', options.url ?? 'http://127.0.0.1:11434')
 
   async function* generate(
     request: UpstreamRequest,
@@ -68,9 +69,9 @@ export function ollama(options: OllamaOptions): Upstream {
     try {
       const ask = (path: string): Promise<unknown> => getJson(transport, `${url}${path}`, headers, signal)
       const [version, tags, ps] = await Promise.all([ask('/api/version'), ask('/api/tags'), ask('/api/ps')])
-      const known = (list: unknown): boolean => modelNames(list).some((name) => sameModel(name, model))
+      const known = (answer: unknown): boolean => modelNames(answer).some((name) => sameModel(name, model))
       const state = known(ps) ? 'ready' : known(tags) ? 'idle' : 'model_missing'
-      return { state, version: text(record(version)['version']) }
+      return { state, version: text(record(version)['version']) || undefined }
     } catch {
       // Whatever went wrong, to whoever asks how the server is, it is not to be had.
       return { state: 'unreachable' }
@@ -80,19 +81,11 @@ export function ollama(options: OllamaOptions): Upstream {
   return { name: 'ollama', model, generate, status }
 }
 
-function baseUrl(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
-    throw new TypeError(`ollama({ url }): not an http(s) URL: ${url}`)
-  return parsed.origin + parsed.pathname.replace(/\/+$/, '')
-}
-
 /** Names of the models in an answer of `/api/tags` or `/api/ps`. @public */
-export function modelNames(list: unknown): string[] {
-  const models = record(list)['models']
-  return Array.isArray(models)
-    ? models.map((entry) => text(record(entry)['name'])).filter((name) => name !== undefined)
-    : []
+export function modelNames(answer: unknown): string[] {
+  return list(record(answer)['models'])
+    .map((entry) => text(record(entry)['name']))
+    .filter((name) => name !== '')
 }
 
 const withTag = (name: string): string => (name.includes(':') ? name : `${name}:latest`)
@@ -161,10 +154,8 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     const repeated = line === last
     last = line
     const parsed = parseLine(line)
-    const value = 'value' in parsed ? parsed.value : undefined
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return void events.push({ malformed: line.slice(0, 200) })
-    const frame = record(value)
+    const frame = 'value' in parsed ? parsed.value : undefined
+    if (!isRecord(frame)) return void events.push({ malformed: line.slice(0, 200) })
     // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
     // be one: a model can say a token twice.
     if (repeated && 'created_at' in frame) return void events.push({ alive: true })
@@ -179,7 +170,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     const content = text(message['content'])
     if (thinking) events.push({ thinking })
     if (content) events.push({ message: content })
-    for (const call of Array.isArray(message['tool_calls']) ? message['tool_calls'] : []) {
+    for (const call of list(message['tool_calls'])) {
       const whole = toolCall(call, random)
       called ||= whole !== undefined
       events.push(whole ? { tool_call: whole } : { malformed: line.slice(0, 200) })
@@ -188,7 +179,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     // Some backends send done_reason without done.
     if (frame['done'] === true || reason) {
       finished = true
-      events.push(finish(reason ?? 'stop', called, frame))
+      events.push(finish(reason || 'stop', called, frame))
     } else if (events.length === before) events.push({ alive: true })
   }
   return {
@@ -211,7 +202,7 @@ function lineError(cause: unknown): ChatError {
   return new ChatError(code, 'The model server failed in the middle of its reply.', { cause, retryable: true })
 }
 
-function finish(reason: string, called: boolean, frame: Readonly<Record<string, unknown>>): UpstreamEvent {
+function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {
   if (reason === 'load' || reason === 'unload') {
     const message = 'The model server loaded or unloaded its model and gave no answer.'
     return { error: new ChatError('upstream_failed', message, { retryable: true }) }
@@ -223,7 +214,7 @@ function finish(reason: string, called: boolean, frame: Readonly<Record<string, 
 }
 
 /** Counters of zero are absent on the wire. */
-function ollamaUsage(frame: Readonly<Record<string, unknown>>): Usage | undefined {
+function ollamaUsage(frame: Json): Usage | undefined {
   const prompt = frame['prompt_eval_count']
   const completion = frame['eval_count']
   if (typeof prompt !== 'number' && typeof completion !== 'number') return undefined
@@ -241,12 +232,4 @@ function toolCall(call: unknown, random?: RandomBytes): ToolCall | undefined {
   const args = 'value' in parsed ? parsed.value : undefined
   if (!text(name) || !isRecord(args)) return undefined
   return { id: text(id) || createId('call', random), name: name as string, arguments: args }
-}
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(value) ? value : {}
 }

@@ -1,6 +1,6 @@
 import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
 import type { Dialect } from './dialects.ts'
-import { isRecord, text, type Json } from './json.ts'
+import { isRecord, text, type Json } from '../wire/json.ts'
 import { openAiMessages } from './openai-messages.ts'
 import type { UpstreamRequest } from './upstream.ts'
 

@@ -1,5 +1,5 @@
 import { ChatError, type ChatErrorCode } from '../wire/errors.ts'
-import { isRecord, text, type Json } from './json.ts'
+import { isRecord, text, type Json } from '../wire/json.ts'
 
 /** What an error's words mean, as `#code type message`; the first line that fits counts. Words are those of real servers. */
 const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [

@@ -2,7 +2,7 @@ import type { ToolCall } from '../wire/events.ts'
 import type { ChatTurn } from '../wire/messages.ts'
 import type { HistoryNeeds } from './dialects.ts'
 import { normaliseHistory } from './history.ts'
-import type { Json } from './json.ts'
+import type { Json } from '../wire/json.ts'
 
 /** Stands where a server wants a reply and there was none: between a tool's result and the user's next words. @public */
 export const missingReply = '[no reply: interrupted]'

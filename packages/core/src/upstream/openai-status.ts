@@ -1,6 +1,6 @@
 import type { Dialect } from './dialects.ts'
 import { getJson } from './http.ts'
-import { list, record, text } from './json.ts'
+import { list, record, text } from '../wire/json.ts'
 import type { Transport } from './transport.ts'
 import type { UpstreamStatus } from './upstream.ts'
 

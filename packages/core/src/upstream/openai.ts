@@ -3,8 +3,8 @@ import { ChatError, isChatError } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { parseLine } from '../wire/ndjson.ts'
 import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
-import { httpError, readText, unreachable } from './http.ts'
-import { record } from './json.ts'
+import { baseUrl, httpError, readText, unreachable } from './http.ts'
+import { record } from '../wire/json.ts'
 import { continueInstruction, openAiQuestion, type ContinuationWay } from './openai-body.ts'
 import { createOpenAiDecoder } from './openai-decoder.ts'
 import { bandError, isBandError } from './openai-errors.ts'
@@ -52,7 +52,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
     throw new TypeError(`openaiCompatible({ dialect }): unknown: ${kind}`)
   const dialect = typeof kind === 'string' ? dialects[kind] : kind
   if (!model) throw new TypeError('openaiCompatible({ model }): name a model.')
-  const url = baseUrl(options.url ?? dialect.url)
+  const url = baseUrl('openaiCompatible', options.url ?? dialect.url)
   const headers = outgoing(options)
   /** Models, with and without thinking, that were found not to continue by the server's means. */
   const refused = new Set<string>()
@@ -168,13 +168,6 @@ async function notAStream(response: TransportResponse): Promise<ChatError> {
   if (isBandError(body, undefined)) return bandError(body)
   const message = 'The model server answered with something that is no stream of events.'
   return new ChatError('upstream_malformed', message, { cause: said, retryable: false })
-}
-
-function baseUrl(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
-    throw new TypeError(`openaiCompatible({ url }): not an http(s) URL: ${url}`)
-  return parsed.origin + parsed.pathname.replace(/\/+$/, '')
 }
 
 /** The same base with another path in place of `/v1`. */

@@ -2,7 +2,7 @@ import { ChatError } from '../wire/errors.ts'
 import type { ToolCall } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
 import { parseLine } from '../wire/ndjson.ts'
-import { isRecord, record, text } from './json.ts'
+import { isRecord, record, text } from '../wire/json.ts'
 
 /** A call while its fragments come. */
 interface Begun {

@@ -6,11 +6,14 @@ const shape = /^[a-z]+_[\w-]{22,64}$/
 /** Fills an array with random bytes, as `crypto.getRandomValues` does. @public */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>
 
+/** The randomness of the platform. @public */
+export const systemRandom: RandomBytes = (bytes) => crypto.getRandomValues(bytes)
+
 /**
  * Makes an id of 128 random bits. Uses `getRandomValues`, as pages on plain http lack `randomUUID`.
  * @public
  */
-export function createId(kind: IdKind, random: RandomBytes = (bytes) => crypto.getRandomValues(bytes)): string {
+export function createId(kind: IdKind, random: RandomBytes = systemRandom): string {
   let hex = ''
   for (const byte of random(new Uint8Array(16))) hex += byte.toString(16).padStart(2, '0')
   return `${kind}_${hex}`

@@ -1,6 +1,7 @@
 import { ChatError } from './errors.ts'
 import type { ToolCall } from './events.ts'
 import { isId } from './ids.ts'
+import { isRecord, type Json } from './json.ts'
 
 /** Who says a message. @public */
 export type Role = 'system' | 'user' | 'assistant' | 'tool'
@@ -46,9 +47,7 @@ export interface MessageLimits {
   readonly maxMessages: number
 }
 
-type Json = Readonly<Record<string, unknown>>
 const roles: readonly unknown[] = ['system', 'user', 'assistant', 'tool'] satisfies Role[]
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function refuse(message: string): never {
   throw new ChatError('bad_request', message)
@@ -94,10 +93,10 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   )
   const run = optional(body, 'run_id', (value) => isId('run', value), 'run_ and 22 to 64 letters, digits, - or _')
   const model = optional(body, 'model', isString, 'a string')
-  const options = optional(body, 'options', isObject, 'an object')
+  const options = optional(body, 'options', isRecord, 'an object')
   const tools = optional(body, 'tools', Array.isArray, 'an array')
   const think = optional(body, 'think', (value) => isBoolean(value) || isString(value), 'a boolean or a string')
-  const interrupts = optional(body, 'interrupts', isObject, 'an object')
+  const interrupts = optional(body, 'interrupts', isRecord, 'an object')
   const whenBusy = optional(
     body,
     'when_busy',
@@ -137,7 +136,7 @@ function parseObject(json: string): Json {
   } catch (cause) {
     throw new ChatError('bad_request', 'The body is not valid JSON.', { cause })
   }
-  return isObject(body) ? body : refuse('The body must be a JSON object.')
+  return isRecord(body) ? body : refuse('The body must be a JSON object.')
 }
 
 function parseInterrupts(value: Json): { run_id: string; position?: number } {
@@ -147,7 +146,7 @@ function parseInterrupts(value: Json): { run_id: string; position?: number } {
 }
 
 function parseTurn(value: unknown, at: string): ChatTurn {
-  if (!isObject(value)) return refuse(`${at} must be an object.`)
+  if (!isRecord(value)) return refuse(`${at} must be an object.`)
   const role = value['role']
   if (!roles.includes(role)) refuse(`${at}.role must be one of ${roles.join(', ')}.`)
   const thinking = optional(value, 'thinking', isString, 'a string')
@@ -172,14 +171,14 @@ function parseContent(content: unknown, at: string, role: Role): string {
   if (!Array.isArray(content)) return refuse(`${at}.content must be a string.`)
   return content
     .map((part: unknown) => {
-      if (isObject(part) && part['type'] === 'text' && isString(part['text'])) return part['text']
+      if (isRecord(part) && part['type'] === 'text' && isString(part['text'])) return part['text']
       throw new ChatError('unsupported_content', `${at}.content holds a part that is not text.`)
     })
     .join('')
 }
 
 function parseCall(call: unknown, at: string): ToolCall {
-  if (!isObject(call) || !isString(call['id']) || !isString(call['name']) || !isObject(call['arguments'])) {
+  if (!isRecord(call) || !isString(call['id']) || !isString(call['name']) || !isRecord(call['arguments'])) {
     return refuse(`${at} must have id, name and arguments (an object).`)
   }
   return { id: call['id'], name: call['name'], arguments: call['arguments'] }
@@ -187,9 +186,9 @@ function parseCall(call: unknown, at: string): ToolCall {
 
 function parseTool(tool: unknown, index: number): ToolDefinition {
   const at = `tools[${index}]`
-  if (!isObject(tool) || !isString(tool['name'])) return refuse(`${at} must have a name.`)
+  if (!isRecord(tool) || !isString(tool['name'])) return refuse(`${at} must have a name.`)
   const description = optional(tool, 'description', isString, 'a string')
-  const parameters = optional(tool, 'parameters', isObject, 'an object')
+  const parameters = optional(tool, 'parameters', isRecord, 'an object')
   return {
     name: tool['name'],
     ...(description === undefined ? {} : { description }),
