@@ -32,6 +32,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   overloaded: 'busy',
   shutting_down: 'shutting_down',
   internal: 'failed',
+  breaker_open: 'server_gone',
   upstream_unreachable: 'server_gone',
   upstream_busy: 'busy',
   upstream_model_missing: 'model_missing',

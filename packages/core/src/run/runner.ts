@@ -153,7 +153,8 @@ export function startRun(options: RunOptions): Run {
         if ('finish' in event) step({ type: 'finish', reason: event.finish, usage: event.usage })
         else {
           stepFuseWith(fuseInput(event, now))
-          if (fuse.phase === 'intact' && !('alive' in event) && !('malformed' in event)) append(event)
+          if (fuse.phase === 'blown' || 'alive' in event || 'malformed' in event) continue
+          if (!('progress' in event) && !('usage' in event)) append(event)
         }
       }
     } finally {

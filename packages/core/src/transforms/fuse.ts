@@ -65,6 +65,8 @@ export type FuseInput =
   | { readonly type: 'data'; readonly bytes: number }
   /** A valid frame without progress: an empty delta, a role, a count. */
   | { readonly type: 'alive' }
+  /** The server has come further with what comes before the next delta. */
+  | { readonly type: 'progress'; readonly now: number }
   | { readonly type: 'malformed' }
   /** The server is asked, for the first time or again: the wait for a first delta begins. */
   | { readonly type: 'ask'; readonly now: number }
@@ -100,6 +102,10 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
     }
     case 'alive':
       return state.malformed === 0 ? state : { ...state, malformed: 0 }
+    case 'progress':
+      return state.deltaAt === null
+        ? { ...state, askedAt: input.now, malformed: 0 }
+        : { ...state, deltaAt: input.now, malformed: 0 }
     case 'ask':
       return { ...state, askedAt: input.now, deltaAt: null, malformed: 0 }
     case 'rest':
@@ -130,7 +136,10 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
   if ('message' in event) return textInput(event.message, now)
   if ('thinking' in event) return textInput(event.thinking, now)
   if ('malformed' in event) return { type: 'malformed' }
-  if ('alive' in event || 'error' in event) return { type: 'alive' }
+  if ('alive' in event || 'usage' in event || 'error' in event) return { type: 'alive' }
+  // A call in the making is the reply growing, though nothing of it is in the log before it is whole.
+  if ('progress' in event)
+    return event.progress.stage === 'tool_call' ? { type: 'delta', now, bytes: 0 } : { type: 'progress', now }
   // Rare, and of any size.
   const bytes = utf8Bytes(JSON.stringify(event))
   return 'data' in event ? { type: 'data', bytes } : { type: 'delta', now, bytes }

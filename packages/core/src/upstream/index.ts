@@ -13,4 +13,10 @@ export { openaiCompatible, type OpenAiCompatibleOptions } from './openai.ts'
 export { continueInstruction } from './openai-body.ts'
 export { missingReply } from './openai-messages.ts'
 export { type Transport, type TransportRequest, type TransportResponse } from './transport.ts'
-export { type Upstream, type UpstreamEvent, type UpstreamRequest, type UpstreamStatus } from './upstream.ts'
+export {
+  type Continuation,
+  type Upstream,
+  type UpstreamEvent,
+  type UpstreamRequest,
+  type UpstreamStatus,
+} from './upstream.ts'

@@ -1,5 +1,5 @@
 import type { ChatError } from '../wire/errors.ts'
-import type { FinishReason, LogEvent, Usage } from '../wire/events.ts'
+import type { FinishReason, LogEvent, Progress, Usage } from '../wire/events.ts'
 import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
 
 /**
@@ -10,6 +10,10 @@ export type UpstreamEvent =
   | LogEvent
   /** A valid frame without progress: the socket is alive. */
   | { readonly alive: true }
+  /** The server is at work and has come further. The same figures again are only `alive`. */
+  | { readonly progress: Progress }
+  /** Tokens of this request so far, as the server counts them, before its finish. */
+  | { readonly usage: Usage }
   /** A frame that could not be read: what it held, cut short. */
   | { readonly malformed: string }
   /** The terminal evidence: without it a run has failed, however its body ended. */
@@ -36,6 +40,15 @@ export interface UpstreamStatus {
   /** `idle`: the model is there, but has to be loaded first. */
   readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
   readonly version?: string | undefined
+  /** How a reply of its default model that has begun is gone on with, by what is known so far. */
+  readonly continuation?: Continuation | undefined
+}
+
+/** `native`: by the server's own means; `instruction`: asked for in words, which a model may follow less exactly. @public */
+export interface Continuation {
+  readonly plain: 'native' | 'instruction'
+  /** In requests that ask for thinking. */
+  readonly thinking: 'native' | 'instruction'
 }
 
 /**

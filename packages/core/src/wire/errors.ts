@@ -20,6 +20,7 @@ export type ChatErrorCode =
   | 'overloaded'
   | 'shutting_down'
   | 'internal'
+  | 'breaker_open'
   | 'upstream_unreachable'
   | 'upstream_busy'
   | 'upstream_model_missing'
@@ -46,6 +47,8 @@ export interface ErrorBody {
   readonly message: string
   /** True when the same request may succeed later. */
   readonly retryable: boolean
+  /** How soon it makes sense, ms, where that is known. */
+  readonly retry_after_ms?: number
 }
 
 /**
@@ -56,14 +59,21 @@ export class ChatError extends Error {
   override readonly name: string = 'ChatError'
   readonly code: ChatErrorCode
   readonly retryable: boolean
+  /** How soon to ask again, ms, as whoever refused said it. */
+  readonly retryAfterMs: number | undefined
   constructor(
     code: ChatErrorCode,
     message: string,
-    options: { readonly cause?: unknown; readonly retryable?: boolean } = {},
+    options: {
+      readonly cause?: unknown
+      readonly retryable?: boolean
+      readonly retryAfterMs?: number | undefined
+    } = {},
   ) {
     super(message, { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 
@@ -81,5 +91,6 @@ export function isChatError(value: unknown): value is ChatError {
  */
 export function toErrorBody(error: unknown): ErrorBody {
   if (!isChatError(error)) return { code: 'internal', message: 'The gateway failed.', retryable: false }
-  return { code: error.code, message: error.message, retryable: error.retryable }
+  const { code, message, retryable, retryAfterMs } = error
+  return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }) }
 }

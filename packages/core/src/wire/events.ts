@@ -54,11 +54,23 @@ export interface ResetEvent {
 /** What a run's log holds. @public */
 export type LogEvent = MessageDelta | ThinkingDelta | ToolCallEvent | DataEvent | ResetEvent
 
+/** What a model server is at while it says nothing yet, where it tells. @public */
+export interface Progress {
+  /** Loading the model (bytes), reading the prompt (tokens), writing a tool call (characters). */
+  readonly stage: 'loading' | 'prompt' | 'tool_call'
+  readonly done?: number
+  readonly total?: number
+}
+
 /** Where the run stands; not a part of its log. @public */
 export interface StatusEvent {
   readonly status: 'waiting' | 'generating' | 'recovering'
   readonly attempt?: number
   readonly retry_in_ms?: number
+  readonly progress?: Progress
+  /** Who goes on with the reply, when it is not who began it. */
+  readonly upstream?: string
+  readonly model?: string
 }
 
 /** Sent when nothing else was, for an interval. @public */
@@ -70,6 +82,8 @@ export interface PingEvent {
 export interface Usage {
   readonly prompt_tokens?: number
   readonly completion_tokens?: number
+  /** The upstream did not count them all: some are an estimate of the gateway. */
+  readonly estimated?: true
 }
 
 /** Why an upstream ended its reply by itself. @public */
