@@ -4,11 +4,17 @@ import { delimiter, join } from 'node:path'
 /**
  * Looks for a system program that a test needs.
  * @param name - As found on PATH: `chromium`.
- * @param install - The command that installs it, for the person who reads why a test was skipped.
+ * @param install - How to get it, e.g. the command that installs it, for the person who reads why a test was skipped.
+ * @param variable - An environment variable that may name the program, whatever PATH has.
  * @returns Its path, or null: then the test skips (`test.skipIf(program === null)`), and `npm test` prints what to install.
- * @throws {Error} When it is missing and MIDSTREAM_REQUIRE_ALL=1 (as in CI).
+ * @throws {Error} When it is missing and MIDSTREAM_REQUIRE_ALL=1 (as in CI), or when the variable names no program.
  */
-export function requireProgram(name: string, install: string): string | null {
+export function requireProgram(name: string, install: string, variable?: string): string | null {
+  const named = variable === undefined ? undefined : process.env[variable]
+  if (named) {
+    if (!isExecutable(named)) throw new Error(`${variable} names no program: ${named}`)
+    return named
+  }
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, name)
     if (isExecutable(path)) return path

@@ -155,6 +155,24 @@ test.for<[what: string, event: UpstreamEvent, type: FuseInput['type']]>([
   expect(fuseInput(event, 0).type).toBe(type)
 })
 
+test('fuse machine: progress before the first delta begins that wait anew', () => {
+  const state = after([{ type: 'progress', now: 200_000 }])
+  expect(fuseDueAt(state, policy)).toBe(500_000)
+  expect(codeOf(stepFuse(state, tick(499_999), policy))).toBe('intact')
+  expect(codeOf(stepFuse(state, tick(500_000), policy))).toBe('upstream_silent')
+})
+
+test('fuse machine: progress between deltas is no stall', () => {
+  const state = after([delta(1_000), { type: 'progress', now: 4_000 }])
+  expect(fuseDueAt(state, policy)).toBe(9_000)
+})
+
+test('fuse machine: a tool call in the making is the reply growing, reading the prompt is not', () => {
+  expect(fuseInput({ progress: { stage: 'tool_call', done: 10 } }, 5)).toEqual({ type: 'delta', now: 5, bytes: 0 })
+  expect(fuseInput({ progress: { stage: 'prompt', done: 10 } }, 5)).toEqual({ type: 'progress', now: 5 })
+  expect(fuseInput({ usage: { completion_tokens: 3 } }, 5)).toEqual({ type: 'alive' })
+})
+
 test('fuse: events pass as they are, and no timer stays when the source ends', async () => {
   const clock = manualClock()
   const { writer, out, ended } = drained(fuse({ clock }))

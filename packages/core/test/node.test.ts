@@ -12,6 +12,7 @@ import { manualClock, scriptedUpstream, type ScriptedReply, type ScriptedUpstrea
 import { createId } from '../src/wire/ids.ts'
 import { frameReader, textOf, type FrameReader, type WireEvent } from './support/frames.ts'
 import { listen, type Listening } from './support/listen.ts'
+import { estimated } from './support/usage.ts'
 
 interface Bench extends Listening {
   readonly base: string
@@ -163,7 +164,7 @@ test('toNodeListener: an interrupt over the socket aborts the upstream before it
   expect(reply.signal.aborted).toBe(true)
   expect(await response.json()).toMatchObject({ outcome: 'interrupted', position: 5, partial: { content: 'Hello' } })
   expect((await frames.rest()).map(({ event }) => event)).toEqual([
-    { done: true, reason: 'interrupted', by: 'person', position: 5 },
+    { done: true, reason: 'interrupted', by: 'person', position: 5, ...estimated(3) },
   ])
   expect(ends).toHaveLength(1)
 })
@@ -186,7 +187,12 @@ for (const phase of ['before the first delta', 'in mid text'] as const) {
     expect(ends.map(({ state }) => state)).toEqual([
       {
         phase: 'ended',
-        terminal: { done: true, reason: 'interrupted', by: 'orphan', position: phase === 'in mid text' ? 5 : 0 },
+        terminal: {
+          done: true,
+          reason: 'interrupted',
+          by: 'orphan',
+          ...(phase === 'in mid text' ? { position: 5, ...estimated(2) } : { position: 0 }),
+        },
       },
     ])
     expect(ends[0]?.readers).toBe(0)
@@ -620,6 +626,22 @@ for (const [where, mount] of Object.entries(mounts)) {
     expect((await fetch(`${url}/elsewhere`)).status).toBe(299)
   })
 }
+
+test('toNodeListener: a body that was read and not handed on is an error that says so; where there is none, nothing is amiss', async () => {
+  const { base } = await bench({}, (listener) => (request, response) => {
+    request.resume().once('end', () => listener(request, response))
+  })
+  const response = await post(base, hello)
+  expect([response.status, await response.json()]).toEqual([
+    500,
+    {
+      error: { code: 'internal', message: 'Something in front of the gateway has read the body.', retryable: false },
+    },
+  ])
+  const chunked = await fetch(base, { method: 'POST', body: new Blob(['{}']).stream(), duplex: 'half' } as RequestInit)
+  expect(await code(chunked)).toEqual([500, 'internal'])
+  expect(await code(await fetch(base, { method: 'POST' }))).toEqual([400, 'bad_request'])
+})
 
 test('toNodeListener: works in Fastify as a hook, before it reads bodies', async () => {
   const { base, upstream } = await fastifyBench((server, listener) => {

@@ -11,6 +11,8 @@ import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import { createSseDecoder } from '../src/wire/sse.ts'
 import { utf8 } from './support/bytes.ts'
 import { turn } from './support/event-loop.ts'
+import type { Progress } from '../src/wire/events.ts'
+import { estimated } from './support/usage.ts'
 
 /** A frame: the position it carries, and its JSON. */
 type Frame = readonly [position: number | undefined, event: Record<string, unknown>]
@@ -19,7 +21,10 @@ const startFrame: Frame = [undefined, { session_id: 'sess_1', run_id: 'run_1', m
 const status = (phase: string): Frame => [undefined, { status: phase }]
 const message = (text: string, position: number): Frame => [position, { message: text }]
 const ping: Frame = [undefined, { ping: 'keepalive' }]
-const cutBy = (by: string, position: number): Frame => [undefined, { done: true, reason: 'interrupted', by, position }]
+const cutBy = (by: string, position: number, tokens: number): Frame => [
+  undefined,
+  { done: true, reason: 'interrupted', by, position, ...estimated(tokens) },
+]
 
 function frames(text: string): Frame[] {
   return createSseDecoder()
@@ -223,7 +228,11 @@ test('reader: a run that ends before its first delta has no second status', asyn
   await turn()
   run.interrupt('person')
   await turn()
-  expect(follower.got).toEqual([startFrame, status('waiting'), cutBy('person', 0)])
+  expect(follower.got).toEqual([
+    startFrame,
+    status('waiting'),
+    [undefined, { done: true, reason: 'interrupted', by: 'person', position: 0 }],
+  ])
 })
 
 test('reader: an interrupt flushes once in its own tick, then nothing', async () => {
@@ -233,7 +242,7 @@ test('reader: an interrupt flushes once in its own tick, then nothing', async ()
   await send(' world')
   run.interrupt('person', 8)
   await turn()
-  expect(follower.reads.at(-1)).toEqual([message(' wo', 8), cutBy('person', 8)])
+  expect(follower.reads.at(-1)).toEqual([message(' wo', 8), cutBy('person', 8, 3)])
   const { length } = follower.reads
   await send('late')
   clock.advance(60_000)
@@ -248,7 +257,7 @@ test('reader: one that is past the cut gets the terminal frame at once, with the
   await send('Hello world')
   run.interrupt('superseded', 5)
   await turn()
-  expect(follower.reads.at(-1)).toEqual([cutBy('superseded', 5)])
+  expect(follower.reads.at(-1)).toEqual([cutBy('superseded', 5, 3)])
 })
 
 test('reader: a failed run gives its partial and the error', async () => {
@@ -325,7 +334,7 @@ test('reader: one that never asks costs no timer, and later reads one merged fra
     message('x'.repeat(1_000), 1_000),
   ])
   run.interrupt('person')
-  expect(frames((await reader.next()) ?? '')).toEqual([cutBy('person', 1_000)])
+  expect(frames((await reader.next()) ?? '')).toEqual([cutBy('person', 1_000, 1_000)])
   expect(await reader.next()).toBeNull()
 })
 
@@ -479,6 +488,52 @@ test('reader: one that leaves or has read to the end is counted no more, and lea
   expect(b.closed).toBe(true)
   expect(run.readers).toBe(0)
   expect(clock.timers).toBe(0)
+})
+
+const waitingFor = (progress: Progress): Frame => [undefined, { status: 'waiting', progress }]
+
+test('reader: what the server is at comes as a status with figures, at most once a window', async () => {
+  const { follow, send, clock } = await start()
+  const follower = follow()
+  await turn()
+  await send({ progress: { stage: 'prompt', done: 512, total: 4_096 } })
+  expect(follower.got.at(-1)).toEqual(waitingFor({ stage: 'prompt', done: 512, total: 4_096 }))
+  const { length } = follower.got
+  for (const done of [1_024, 1_536, 2_048]) await send({ progress: { stage: 'prompt', done, total: 4_096 } })
+  expect(follower.got).toHaveLength(length)
+  clock.advance(100)
+  await turn()
+  expect(follower.got.slice(length)).toEqual([waitingFor({ stage: 'prompt', done: 2_048, total: 4_096 })])
+})
+
+test('reader: a new one is told what the server is at, and the first delta ends that', async () => {
+  const { attach, send } = await start()
+  await send({ progress: { stage: 'loading', total: 5_000 } })
+  expect(frames((await attach().next()) ?? '')).toEqual([startFrame, waitingFor({ stage: 'loading', total: 5_000 })])
+  await send('a')
+  expect(frames((await attach().next()) ?? '')).toEqual([startFrame, status('generating'), message('a', 1)])
+})
+
+test('reader: the first text comes at once, also right behind figures', async () => {
+  const { follow, send } = await start()
+  const follower = follow()
+  await turn()
+  await send({ progress: { stage: 'prompt', done: 1 } })
+  await send('a')
+  expect(follower.got.slice(-2)).toEqual([status('generating'), message('a', 1)])
+})
+
+test('reader: figures that came with text come after it', async () => {
+  const { follow, send, clock } = await start()
+  const follower = follow()
+  await send('a')
+  await send('b', { progress: { stage: 'tool_call', done: 7 } })
+  clock.advance(100)
+  await turn()
+  expect(follower.got.slice(-2)).toEqual([
+    message('b', 2),
+    [undefined, { status: 'generating', progress: { stage: 'tool_call', done: 7 } }],
+  ])
 })
 
 test('leak: a thousand readers that are cancelled while they wait leave no timer', async () => {

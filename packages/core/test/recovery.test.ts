@@ -20,6 +20,7 @@ import { createId, type RandomBytes } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
 import { frameReader, textOf, type FrameReader, type WireEvent, type WireFrame } from './support/frames.ts'
 import { bodyOf, handmade, recording, replayServer, type Recording } from './support/replay-server.ts'
+import { estimated } from './support/usage.ts'
 
 const failure = (code: ChatErrorCode): ChatError => new ChatError(code, 'No.', { retryable: true })
 const refused = failure('upstream_unreachable')
@@ -75,6 +76,20 @@ test('recovery: the back-off doubles from 250 ms to 8 s, and jitter takes at mos
       expect(waitMs).toBeGreaterThan(longest / 2)
     }),
   )
+})
+
+test('recovery: a server that says when to come back is not asked before that', () => {
+  const busy = (retryAfterMs: number): ChatError =>
+    new ChatError('upstream_busy', 'Busy.', { retryable: true, retryAfterMs })
+  const wait = (error: ChatError): number | null =>
+    stepRecovery(recoveryStart, { now: 0, error, hasYielded: false }, recoveryDefaults, noJitter).retryInMs
+  expect([wait(busy(0)), wait(busy(100)), wait(busy(7_000)), wait(busy(60_000))]).toEqual([250, 250, 7_000, 60_000])
+})
+
+test('recovery: a server that says to come back later than anybody waits has failed', () => {
+  const error = new ChatError('upstream_busy', 'Busy.', { retryable: true, retryAfterMs: 60_001 })
+  const input = { now: 0, error, hasYielded: false }
+  expect(stepRecovery(recoveryStart, input, recoveryDefaults, noJitter).retryInMs).toBeNull()
 })
 
 test('recovery: jitter keeps two runs apart', () => {
@@ -251,7 +266,8 @@ for (const [what, fail] of Object.entries(failures)) {
     expect(await frames.rest()).toEqual([
       status('generating'),
       { id: 11, event: { message: 'world' } },
-      { id: undefined, event: { done: true, reason: 'stop', usage: { completion_tokens: 1 } } },
+      // Two of the first attempt, which nobody counted.
+      { id: undefined, event: { done: true, reason: 'stop', ...estimated(3) } },
     ])
     const replayed = await frameReader((await bed.call(`/runs/${runId}`)).body).rest()
     expect(textOf(replayed)).toBe('Hello world')
@@ -440,7 +456,7 @@ for (const [index, [what, end]] of Object.entries(endings).entries()) {
     await turn()
     const by = endedBy[index]!
     const position = by === 'person' ? 3 : 5
-    expect(await run?.ended).toEqual({ done: true, reason: 'interrupted', by, position })
+    expect(await run?.ended).toEqual({ done: true, reason: 'interrupted', by, position, ...estimated(2) })
     expect(run?.log.partial()).toEqual({ content: 'Hello'.slice(0, position) })
     expect(bed.clock.timers).toBe(0)
     bed.clock.advance(600_000)

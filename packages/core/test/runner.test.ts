@@ -6,6 +6,7 @@ import { fuseDefaults } from '../src/transforms/fuse.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import { turn } from './support/event-loop.ts'
+import { estimated } from './support/usage.ts'
 
 interface Started {
   readonly clock: ManualClock
@@ -315,7 +316,7 @@ test('orphan: with orphanMs 0 the run ends when its last reader leaves, and not 
   expect(run.state.phase).toBe('generating')
   second()
   expect(reply.signal.aborted).toBe(true)
-  expect(await run.ended).toEqual({ done: true, reason: 'interrupted', by: 'orphan', position: 5 })
+  expect(await run.ended).toEqual({ done: true, reason: 'interrupted', by: 'orphan', position: 5, ...estimated(2) })
   expect(run.log.partial().content).toBe('Hello')
   expect(started.clock.timers).toBe(0)
 })
@@ -331,7 +332,7 @@ test('orphan: with orphanMs the run goes on for so long, then ends', async () =>
   clock.advance(29_999)
   expect(run.state.phase).toBe('generating')
   clock.advance(1)
-  expect(await run.ended).toEqual({ done: true, reason: 'interrupted', by: 'orphan', position: 11 })
+  expect(await run.ended).toEqual({ done: true, reason: 'interrupted', by: 'orphan', position: 11, ...estimated(3) })
   expect(clock.timers).toBe(0)
 })
 

@@ -5,10 +5,11 @@ import { version } from '../version.ts'
 import { ChatError } from '../wire/errors.ts'
 import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
 import { resolveGateway, type GatewayOptions } from './options.ts'
-import { checkOrigin, preflightReply } from './origin.ts'
+import { checkHost, checkOrigin, preflightReply } from './origin.ts'
 import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
 import { readBody, type GatewayRequest } from './request.ts'
 import { createRuns, type Owner } from './runs.ts'
+import type { Target } from './targets.ts'
 
 /** @public */
 export interface Gateway {
@@ -18,8 +19,26 @@ export interface Gateway {
   readonly basePath: string
   /** The same without `Response`: `toNodeListener` drives the reader straight into the socket. Never rejects. */
   reply(request: GatewayRequest): Promise<GatewayReply>
-  /** Ends every run as `shutdown`, with its upstream; later requests are 503. */
-  close(): Promise<void>
+  /** How things stand, for metrics. */
+  stats(): GatewayStats
+  /**
+   * Starts no more runs (503), gives the running ones `drainMs` to end, then ends them as `shutdown`, with their upstreams.
+   * Resolves when all have ended; called again, it can only shorten the wait.
+   */
+  close(options?: { readonly drainMs?: number | undefined }): Promise<void>
+}
+
+/** How a gateway stands. @public */
+export interface GatewayStats {
+  /** Runs that have not ended. */
+  readonly runs: number
+  /** Connections that read them. */
+  readonly readers: number
+  readonly upstreams: readonly {
+    readonly name: string
+    readonly model: string
+    readonly breaker: 'closed' | 'open' | 'half_open' | null
+  }[]
 }
 
 /** How long the upstream may take to say how it is, ms. */
@@ -27,21 +46,22 @@ const statusMs = 2_000
 
 /**
  * Creates the gateway: a function from `Request` to `Response` that speaks the wire of docs/design.md §3 and stands in front
- * of one model server.
+ * of one model server, or of several (`route`).
  * @throws {TypeError | RangeError} When an option makes no sense.
  * @public
  */
 export function createGateway(options: GatewayOptions): Gateway {
   const policy = resolveGateway(options)
-  const { basePath, clock, upstream } = policy
+  const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
   let closed = false
-  let asked: Promise<UpstreamStatus> | undefined
+  const asked = new Map<Target, Promise<UpstreamStatus>>()
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
     let cors: Readonly<Record<string, string>> = {}
     let answer: GatewayReply
     try {
+      checkHost(request, policy.allowedHosts)
       cors = checkOrigin(request, policy.allowedOrigins)
       answer = await route(request)
     } catch (error) {
@@ -79,14 +99,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   ) => GatewayReply | Promise<GatewayReply>
   const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     '': {
-      GET: async () =>
-        jsonReply(200, { model: upstream.model, upstream: { name: upstream.name, ...(await status()) }, version }),
+      GET: async () => jsonReply(200, { ...(await standing()), version }),
       HEAD: () => ({ status: 200, headers: {}, body: null }),
       POST: async (request, owner) => {
         const body = await readBody(request, policy.limits.bodyBytes)
         const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
         if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
-        const run = runs.start(chat, owner, body)
+        const run = runs.start(chat, owner, body, policy.clientOf?.(request))
         return chat.stream ? read(run, 0) : whole(run, request.signal)
       },
     },
@@ -124,7 +143,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
   const allowed = (chat: ChatRequest): ChatRequest => {
-    if (chat.model !== undefined && !policy.models.has(chat.model)) {
+    if (chat.model !== undefined && !targets.byModel.has(chat.model)) {
       throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
     }
     const option = Object.keys(chat.options ?? {}).find((name) => !policy.requestOptions.has(name))
@@ -168,24 +187,67 @@ export function createGateway(options: GatewayOptions): Gateway {
     return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, { ...wait, ...headers })
   }
 
-  /** Asked once, however many want to know. */
-  const status = (): Promise<UpstreamStatus> => {
-    asked ??= askStatus().finally(() => (asked = undefined))
-    return asked
+  /** The default model's server as `upstream`; of a route, each of them by its name. */
+  const standing = async (): Promise<Record<string, unknown>> => {
+    const names = [...targets.byModel]
+    const each = await Promise.all(targets.all.map(async (target) => [target, await stand(target)] as const))
+    const of = new Map(each)
+    const { model, main, isRoute, fallback } = targets
+    const models = Object.fromEntries(names.map(([name, target]) => [name, of.get(target)]))
+    return {
+      model,
+      upstream: of.get(main),
+      ...(isRoute && { models, fallback: fallback.map((target) => of.get(target)) }),
+    }
   }
-  const askStatus = async (): Promise<UpstreamStatus> => {
+  const stand = async (target: Target): Promise<Record<string, unknown>> => {
+    const { upstream, breaker } = target
+    return {
+      name: upstream.name,
+      model: upstream.model,
+      ...(breaker && { breaker: breaker.phase }),
+      ...(await status(target)),
+    }
+  }
+  /** Asked once, however many want to know. */
+  const status = (target: Target): Promise<UpstreamStatus> => {
+    const asking = asked.get(target) ?? askStatus(target).finally(() => asked.delete(target))
+    asked.set(target, asking)
+    return asking
+  }
+  const askStatus = async ({ upstream }: Target): Promise<UpstreamStatus> => {
     if (!upstream.status) return { state: 'ready' }
     const abort = new AbortController()
     const disarm = clock.after(statusMs, () => abort.abort())
     return upstream.status(abort.signal).finally(disarm)
+  }
+  const drained = async (drainMs: number): Promise<void> => {
+    const ended = Promise.all(runs.active().map((run) => run.ended))
+    let disarm = (): void => {}
+    const late = new Promise<void>((resolve) => (disarm = clock.after(drainMs, resolve)))
+    await Promise.race([ended, late])
+    disarm()
   }
 
   const handle = async (request: Request): Promise<Response> => toResponse(await reply(request))
   return Object.assign(handle, {
     basePath,
     reply,
-    close: async () => {
+    stats() {
+      const active = runs.active()
+      return {
+        runs: active.length,
+        readers: active.reduce((sum, run) => sum + run.readers, 0),
+        upstreams: targets.all.map(({ upstream: { name, model }, breaker }) => ({
+          name,
+          model,
+          breaker: breaker?.phase ?? null,
+        })),
+      }
+    },
+    close: async ({ drainMs = 0 } = {}) => {
       closed = true
+      if (drainMs > 0) await drained(drainMs)
       runs.close()
     },
   })

@@ -6,14 +6,19 @@ import { resolveSessions, type sessionDefaults, type SessionOptions } from '../s
 import { resolveCoalesce, type coalesceDefaults, type CoalesceOptions } from '../transforms/coalesce.ts'
 import { resolveFuse, type FuseOptions, type FusePolicy } from '../transforms/fuse.ts'
 import { resolveHeartbeat, type heartbeatDefaults, type HeartbeatOptions } from '../transforms/heartbeat.ts'
+import { resolveBreaker, type BreakerOptions } from '../upstream/breaker.ts'
+import { isRoute, type Route } from '../upstream/route.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import type { GatewayRequest } from './request.ts'
+import { createTargets, type Targets } from './targets.ts'
 
 /** @public */
 export interface LimitOptions {
   /** Most runs at once; more are 503. @defaultValue 1000 */
   readonly runs?: number | undefined
+  /** Most runs at once of one client, where `clientOf` tells clients apart; more are 429. @defaultValue Infinity */
+  readonly clientRuns?: number | undefined
   /** Most readers of one run; more are 429. @defaultValue 64 */
   readonly readers?: number | undefined
   /** Largest body of a request, bytes; a larger one is 413. @defaultValue 1048576 */
@@ -25,6 +30,7 @@ export interface LimitOptions {
 /** @public */
 export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } = /* @__PURE__ */ Object.freeze({
   runs: 1_000,
+  clientRuns: Infinity,
   readers: 64,
   bodyBytes: 1_048_576,
   messages: 1_000,
@@ -32,11 +38,11 @@ export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } 
 
 /** @public */
 export interface GatewayOptions {
-  /** The model server, e.g. `ollama({ model: 'qwen3:32b' })`. */
-  readonly upstream: Upstream
+  /** The model server, e.g. `ollama({ model: 'qwen3:32b' })`, or several by `route({ models, fallback })`. */
+  readonly upstream: Upstream | Route
   /** Where the gateway is mounted. @defaultValue '/api/chat' */
   readonly basePath?: string | undefined
-  /** Models a request may name. @defaultValue the upstream's own model alone */
+  /** Models of one upstream that a request may name; a route has names of its own. @defaultValue the upstream's own model alone */
   readonly models?: readonly string[] | undefined
   /** Names in `options` a request may set. @defaultValue ['temperature', 'top_p', 'top_k', 'seed', 'stop'] */
   readonly requestOptions?: readonly string[] | undefined
@@ -48,6 +54,10 @@ export interface GatewayOptions {
   readonly allowedOrigins?: readonly string[] | undefined
   /** Says who is asking, or null for nobody (401). What an owner starts is 404 to others. @defaultValue everybody is one owner */
   readonly authorize?: ((request: GatewayRequest) => string | null | Promise<string | null>) | undefined
+  /** Hosts by which the gateway may be asked, as `localhost:8080`: a page whose host's address was changed under way (DNS rebinding) is none of them. @defaultValue any */
+  readonly allowedHosts?: readonly string[] | undefined
+  /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. */
+  readonly clientOf?: ((request: GatewayRequest) => string | undefined) | undefined
   /** How long a run whose client promised to come back goes on without a reader, ms. @defaultValue 30000 */
   readonly orphanMs?: number | undefined
   readonly coalesce?: CoalesceOptions | undefined
@@ -55,6 +65,8 @@ export interface GatewayOptions {
   readonly fuse?: FuseOptions | undefined
   /** When a model server that failed is asked again, and the reply goes on; false fails at once. */
   readonly recovery?: RecoveryOptions | false | undefined
+  /** When a model server that failed run after run is left alone; false never does that. */
+  readonly breaker?: BreakerOptions | false | undefined
   readonly sessions?: SessionOptions | undefined
   readonly keep?: KeepOptions | undefined
   readonly limits?: LimitOptions | undefined
@@ -79,14 +91,15 @@ export const gatewayDefaults: Readonly<{
 
 /** Options after defaults: what inner code receives. */
 export interface GatewayPolicy {
-  readonly upstream: Upstream
+  readonly targets: Targets
   readonly basePath: string
-  readonly models: ReadonlySet<string>
   readonly requestOptions: ReadonlySet<string>
   readonly system: string | undefined
   readonly interruptedNote: string | null
   readonly allowedOrigins: ReadonlySet<string>
+  readonly allowedHosts: ReadonlySet<string> | undefined
   readonly authorize: GatewayOptions['authorize']
+  readonly clientOf: GatewayOptions['clientOf']
   readonly orphanMs: number
   readonly coalesce: typeof coalesceDefaults
   readonly heartbeat: typeof heartbeatDefaults
@@ -103,10 +116,13 @@ export interface GatewayPolicy {
 /** @throws {TypeError | RangeError} When a value makes no sense, or two contradict each other. */
 export function resolveGateway(options: GatewayOptions): GatewayPolicy {
   const { upstream, basePath = gatewayDefaults.basePath, orphanMs = gatewayDefaults.orphanMs } = options
-  if (typeof upstream?.generate !== 'function')
+  if (!upstream || (!isRoute(upstream) && typeof upstream.generate !== 'function'))
     throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
+  if (isRoute(upstream) && options.models)
+    throw new TypeError('createGateway({ models }): a route has names of its own; leave one of the two out.')
   if (!/^(\/[\w.~-]+)+$/.test(basePath)) throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
   if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
+  const clock = options.clock ?? systemClock
   const limits = { ...limitDefaults }
   for (const name of Object.keys(limitDefaults) as (keyof LimitOptions)[]) {
     const value = options.limits?.[name] ?? limitDefaults[name]
@@ -132,15 +148,19 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     )
   }
   return {
-    upstream,
+    targets: createTargets(upstream, options.models, {
+      clock,
+      breaker: options.breaker === false ? null : resolveBreaker(options.breaker),
+    }),
     basePath,
-    models: new Set(options.models ?? [upstream.model]),
     requestOptions: new Set(options.requestOptions ?? gatewayDefaults.requestOptions),
     system: options.system,
     interruptedNote:
       options.interruptedNote === false ? null : (options.interruptedNote ?? gatewayDefaults.interruptedNote),
     allowedOrigins: new Set(options.allowedOrigins),
+    allowedHosts: options.allowedHosts && new Set(options.allowedHosts),
     authorize: options.authorize,
+    clientOf: options.clientOf,
     orphanMs,
     coalesce,
     heartbeat,
@@ -150,7 +170,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     keep: resolveKeep(options.keep),
     limits,
     onRunEnd: options.onRunEnd,
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random,
   }
 }

@@ -12,7 +12,7 @@ type Headers = Readonly<Record<string, string>>
  */
 export function checkOrigin(request: GatewayRequest, allowed: ReadonlySet<string>): Headers {
   const origin = request.headers.get('origin')
-  if (origin === null || isOwn(origin, request.url)) return {}
+  if (origin === null || isOwn(origin, request)) return {}
   const expose = { 'access-control-expose-headers': 'session-id, run-id, retry-after' }
   if (allowed.has(origin)) {
     return {
@@ -26,9 +26,24 @@ export function checkOrigin(request: GatewayRequest, allowed: ReadonlySet<string
   throw new ChatError('origin_not_allowed', 'Pages of this origin may not use this gateway.')
 }
 
-/** By host alone: a proxy that ends TLS makes the schemes differ. */
-function isOwn(origin: string, url: string): boolean {
-  return URL.canParse(origin) && URL.canParse(url) && new URL(origin).host === new URL(url).host
+/**
+ * A page of a host whose address was changed to this one's (DNS rebinding) is its own origin to its browser: only the
+ * host it asks for gives it away.
+ * @throws {ChatError} `host_not_allowed`.
+ */
+export function checkHost(request: GatewayRequest, allowed: ReadonlySet<string> | undefined): void {
+  if (!allowed || (URL.canParse(request.url) && allowed.has(new URL(request.url).host))) return
+  throw new ChatError('host_not_allowed', 'This gateway is not to be asked by that host.')
+}
+
+/**
+ * By host alone: a proxy that ends TLS makes the schemes differ. The `Host` header counts, too, which no page can choose:
+ * a web host may write its own name into `url`, as Next.js does (https://github.com/vercel/next.js/issues/37536).
+ */
+function isOwn(origin: string, { url, headers }: GatewayRequest): boolean {
+  if (!URL.canParse(origin)) return false
+  const { host } = new URL(origin)
+  return host === headers.get('host') || (URL.canParse(url) && host === new URL(url).host)
 }
 
 /** The answer to a preflight. */

@@ -17,6 +17,7 @@ const statuses: { readonly [Code in ChatErrorCode]?: number } = {
   option_not_allowed: 400,
   unauthorized: 401,
   origin_not_allowed: 403,
+  host_not_allowed: 403,
   not_found: 404,
   method_not_allowed: 405,
   session_busy: 409,
@@ -24,9 +25,11 @@ const statuses: { readonly [Code in ChatErrorCode]?: number } = {
   expired: 410,
   too_large: 413,
   too_many_readers: 429,
+  too_many_runs: 429,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,
+  breaker_open: 503,
   upstream_busy: 503,
   upstream_unreachable: 503,
   upstream_silent: 504,
@@ -50,7 +53,8 @@ export function jsonReply(
 export function errorReply(error: unknown): GatewayReply {
   const body = toErrorBody(error)
   const status = statuses[body.code] ?? 502
-  const wait: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': '1' } : {}
+  const waitS = Math.max(1, Math.ceil((body.retry_after_ms ?? 0) / 1_000))
+  const wait: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': String(waitS) } : {}
   const allow: Record<string, string> =
     status === 405 && isChatError(error) && typeof error.cause === 'string' ? { allow: error.cause } : {}
   return jsonReply(status, { error: body }, { ...wait, ...allow })

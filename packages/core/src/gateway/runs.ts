@@ -8,6 +8,7 @@ import { ChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
 import type { GatewayPolicy } from './options.ts'
+import type { Source } from './targets.ts'
 
 /** The owner of everything in a gateway that asks nobody who they are. */
 export type Owner = string | undefined
@@ -16,9 +17,10 @@ export type Owner = string | undefined
 export interface Runs {
   /**
    * Starts a run, ending what it supersedes; the same id with the same body gives the run that is there.
-   * @throws {ChatError} `session_busy`, `run_conflict`, `expired`, `not_found`, `overloaded`.
+   * @param client - Whose runs are counted together; undefined counts nobody's.
+   * @throws {ChatError} `session_busy`, `run_conflict`, `expired`, `not_found`, `overloaded`, `too_many_runs`, `breaker_open`.
    */
-  start(chat: ChatRequest, owner: Owner, body: string): Run
+  start(chat: ChatRequest, owner: Owner, body: string, client: string | undefined): Run
   /** @throws {ChatError} `not_found` for an unknown run and for somebody else's, `expired`. */
   find(runId: string, owner: Owner): Run
   /**
@@ -30,14 +32,18 @@ export interface Runs {
   session(sessionId: string, owner: Owner): Session
   /** Ends the session's run and forgets both. @throws {ChatError} `not_found`. */
   deleteSession(sessionId: string, owner: Owner): void
+  /** Runs that have not ended. */
+  active(): Run[]
   /** Ends every run. */
   close(): void
 }
 
 export function createRuns(policy: GatewayPolicy): Runs {
-  const { clock, random, upstream } = policy
+  const { clock, random, targets } = policy
   const runs = createRunCache(policy.keep)
   const sessions = createSessionCache(policy.sessions)
+  /** How many runs each client has at once. */
+  const clients = new Map<string, number>()
 
   const notFound = (what: string): ChatError => new ChatError('not_found', `There is no such ${what}.`)
 
@@ -74,6 +80,19 @@ export function createRuns(policy: GatewayPolicy): Runs {
     return { run_id: run.runId, position: continuationPoint(content, deltaEnds) }
   }
 
+  /** Made here, and not where the run is: what a kept run holds on to must not hold the history. */
+  const endOf =
+    (source: Source, client: string | undefined) =>
+    (run: Run): void => {
+      source.end(run.state)
+      if (client !== undefined) count(client, -1)
+      onEnd(run)
+    }
+  const count = (client: string, added: number): void => {
+    const left = (clients.get(client) ?? 0) + added
+    if (left > 0) clients.set(client, left)
+    else clients.delete(client)
+  }
   const onEnd = (run: Run): void => {
     const now = clock.now()
     const begun = runs.end(run.runId, now)?.begun ?? ''
@@ -87,7 +106,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
   }
 
   return {
-    start(chat, owner, body) {
+    start(chat, owner, body, client) {
       const now = clock.now()
       const bodyHash = hash64(body)
       const known = chat.run_id === undefined ? undefined : kept(chat.run_id, owner)
@@ -110,9 +129,15 @@ export function createRuns(policy: GatewayPolicy): Runs {
       if ('busy' in claimed)
         throw new ChatError('session_busy', 'Another run of this session is still going.', { retryable: true })
       const superseded = claimed.ends ? stoppable(claimed.ends.runId, owner) : undefined
-      if (runs.activeCount - (superseded ? 1 : 0) >= policy.limits.runs) {
+      const freed = superseded ? 1 : 0
+      if (runs.activeCount - freed >= policy.limits.runs) {
         throw new ChatError('overloaded', 'Too many runs at once.', { retryable: true })
       }
+      if (client !== undefined && (clients.get(client) ?? 0) - freed >= policy.limits.clientRuns) {
+        throw new ChatError('too_many_runs', 'This client has too many runs at once.', { retryable: true })
+      }
+      const model = chat.model ?? targets.model
+      const source = targets.begin(model)
 
       // From here on nothing fails. The session is the new run's before the old one ends, so its end cannot free it.
       sessions.put(claimed.session, now)
@@ -120,12 +145,10 @@ export function createRuns(policy: GatewayPolicy): Runs {
       // A start that this request has overtaken must not begin any more.
       if (chat.interrupts) stoppable(chat.interrupts.run_id, owner)
       const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
-      const model = chat.model ?? upstream.model
       const partial = chat.resume && chat.messages.at(-1)!.content
       const continues = partial === undefined ? undefined : continuation(partial, lastRun)
       const begun = partial?.slice(0, continues?.position) ?? ''
       const request = {
-        model,
         // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
         messages:
           partial === undefined
@@ -140,15 +163,17 @@ export function createRuns(policy: GatewayPolicy): Runs {
         runId,
         sessionId: id,
         model,
-        generate: (signal, prefill) => upstream.generate({ ...request, prefill: begun + prefill }, signal),
+        generate: (signal, prefill) => source.generate({ ...request, prefill: begun + prefill }, signal),
+        failover: source,
         continues,
         clock,
         random,
         fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
         recovery: policy.recovery,
         orphanMs: chat.reconnect ? policy.orphanMs : 0,
-        onEnd,
+        onEnd: endOf(source, client),
       })
+      if (client !== undefined) count(client, 1)
       runs.add({ run, owner, body: bodyHash, begun })
       return run
     },
@@ -178,6 +203,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
       sessions.delete(sessionId)
       runs.forget(sessionId)
     },
+
+    active: () => Array.from(runs.active(), ({ run }) => run),
 
     close() {
       for (const { run } of runs.active()) run.interrupt('shutdown')

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from '../transforms/coalesce.ts'
 import { heartbeatDueAt, ping, type heartbeatDefaults } from '../transforms/heartbeat.ts'
-import type { ChatEvent } from '../wire/events.ts'
+import type { ChatEvent, Progress } from '../wire/events.ts'
 import { encodeSse } from '../wire/sse.ts'
 import type { RunState } from './run-state.ts'
 import type { Run } from './runner.ts'
@@ -26,11 +26,11 @@ export interface Reader {
   cancel(): void
 }
 
-function statusFrame(state: RunState, now: number): string {
+function statusFrame(state: RunState, progress: Progress | undefined, now: number): string {
   if (state.phase === 'ended') return frame(state.terminal)
-  const { phase: status, retry } = state
-  if (!retry) return frame({ status })
-  return frame({ status, attempt: retry.attempt, retry_in_ms: Math.max(0, Math.ceil(retry.at - now)) })
+  const { phase: status, retry, successor } = state
+  const next = retry && { attempt: retry.attempt, retry_in_ms: Math.max(0, Math.ceil(retry.at - now)) }
+  return frame({ status, ...next, ...successor, ...(progress && { progress }) })
 }
 
 const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.stringify(event), position)
@@ -43,6 +43,7 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
   let sentAt = clock.now()
   /** The state that the reader was told of last. */
   let told: RunState | undefined
+  let toldProgress: Progress | undefined
   let closed = false
   let resolve: ((frames: string | null) => void) | undefined
   let armedFor = Infinity
@@ -50,9 +51,11 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
 
   const waiting = (): 'text' | 'other' | undefined => {
     if (told !== run.state) return 'other'
-    if (run.log.length <= position) return undefined
-    return run.log.urgentTo > position ? 'other' : 'text'
+    if (run.log.urgentTo > position) return 'other'
+    // Figures come as often as text does, and are as urgent.
+    return run.log.length > position || isFurther() ? 'text' : undefined
   }
+  const isFurther = (): boolean => run.progress !== undefined && run.progress !== toldProgress
   const dueAt = (): number => {
     const what = waiting()
     const pingAt = heartbeatDueAt(sentAt, heartbeat)
@@ -70,20 +73,21 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
         ...(run.continues && { continues: run.continues }),
       })
     }
-    const status = told === state ? '' : statusFrame(state, now)
     // Anything but text flushes the text before it; `generating` alone comes before the text that it announces.
     const what = waiting()
-    const text =
-      run.log.length > position && (what === 'other' || now >= coalesceDueAt(pace, 'text')) ? readText(now) : ''
-    frames += state.phase === 'generating' ? status + text : text + status
+    const isDue = what === 'other' || now >= coalesceDueAt(pace, 'text')
+    const status = told !== state || (isDue && isFurther()) ? statusFrame(state, run.progress, now) : ''
+    const text = isDue && run.log.length > position ? readText() : ''
+    if (text !== '' || (status !== '' && run.progress)) pace = coalesceSent(now, coalesce)
+    frames += state.phase === 'generating' && told !== state ? status + text : text + status
     told = state
+    if (status !== '') toldProgress = run.progress
     if (state.phase === 'ended') close()
     return frames === '' ? frame(ping) : frames
   }
-  const readText = (now: number): string => {
+  const readText = (): string => {
     const entries = run.log.read(position)
     position = run.log.length
-    pace = coalesceSent(now, coalesce)
     return entries.map((entry) => frame(entry.event, entry.position)).join('')
   }
   const close = (): void => {

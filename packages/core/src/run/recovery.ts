@@ -73,7 +73,9 @@ export function stepRecovery(
   const fruitful = state.fruitful + (input.hasYielded ? 1 : 0)
   const next = { attempt, fruitful, lostAt }
   const left = lostAt + policy.maxWaitMs - input.now
-  if (!passing.has(input.error.code) || fruitful >= policy.maxAttempts || left <= 0)
+  // Who says when to come back is not asked earlier; later than anybody waits is never.
+  const askedMs = input.error.retryAfterMs ?? 0
+  if (!passing.has(input.error.code) || fruitful >= policy.maxAttempts || left <= 0 || askedMs > left)
     return { state: next, retryInMs: null }
-  return { state: next, retryInMs: Math.min(left, backoffMs(attempt, random)) }
+  return { state: next, retryInMs: Math.max(askedMs, Math.min(left, backoffMs(attempt, random))) }
 }

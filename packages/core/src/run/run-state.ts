@@ -3,7 +3,12 @@ import type { FinishReason, InterruptedBy, TerminalEvent, Usage } from '../wire/
 
 /** Where a run stands. `ended` absorbs everything: a late chunk cannot touch it. @public */
 export type RunState =
-  | { readonly phase: 'waiting' | 'generating' | 'recovering'; readonly retry?: Retry }
+  | {
+      readonly phase: 'waiting' | 'generating' | 'recovering'
+      readonly retry?: Retry
+      /** Who goes on, when it is not who began. */
+      readonly successor?: Successor
+    }
   | { readonly phase: 'ended'; readonly terminal: TerminalEvent }
 
 /** The next attempt, after one has failed. @public */
@@ -14,13 +19,29 @@ export interface Retry {
   readonly at: number
 }
 
+/** The model server that goes on with a reply after another one has failed. @public */
+export interface Successor {
+  readonly upstream: string
+  readonly model: string
+}
+
 /** @public */
 export type RunInput =
   | { readonly type: 'delta' }
   /** An attempt has failed, and another one follows. */
-  | { readonly type: 'retry'; readonly retry: Retry; readonly hasText: boolean }
+  | {
+      readonly type: 'retry'
+      readonly retry: Retry
+      readonly hasText: boolean
+      readonly successor?: Successor | undefined
+    }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage?: Usage | undefined }
-  | { readonly type: 'interrupt'; readonly by: InterruptedBy; readonly position: number }
+  | {
+      readonly type: 'interrupt'
+      readonly by: InterruptedBy
+      readonly position: number
+      readonly usage?: Usage | undefined
+    }
   | { readonly type: 'fail'; readonly error: ErrorBody; readonly position: number }
 
 /** @public */
@@ -32,15 +53,24 @@ export function stepRun(state: RunState, input: RunInput): RunState {
   if (state.phase === 'ended') return state
   switch (input.type) {
     case 'delta':
-      return state.phase === 'generating' ? state : generating
-    case 'retry':
-      return { phase: input.hasText ? 'recovering' : 'waiting', retry: input.retry }
+      if (state.phase === 'generating') return state
+      return state.successor ? { phase: 'generating', successor: state.successor } : generating
+    case 'retry': {
+      const successor = input.successor ?? state.successor
+      const phase = input.hasText ? 'recovering' : 'waiting'
+      return { phase, retry: input.retry, ...(successor && { successor }) }
+    }
     case 'finish': {
       const { reason, usage } = input
-      return { phase: 'ended', terminal: { done: true, reason, ...(usage === undefined ? {} : { usage }) } }
+      return { phase: 'ended', terminal: { done: true, reason, ...(usage && { usage }) } }
     }
-    case 'interrupt':
-      return { phase: 'ended', terminal: { done: true, reason: 'interrupted', by: input.by, position: input.position } }
+    case 'interrupt': {
+      const { by, position, usage } = input
+      return {
+        phase: 'ended',
+        terminal: { done: true, reason: 'interrupted', by, position, ...(usage && { usage }) },
+      }
+    }
     case 'fail':
       return { phase: 'ended', terminal: { done: true, reason: 'error', error: input.error, position: input.position } }
   }

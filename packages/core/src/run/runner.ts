@@ -10,11 +10,26 @@ import {
 } from '../transforms/fuse.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
-import type { InterruptedBy, LogEvent, StartEvent, TerminalEvent } from '../wire/events.ts'
+import type { InterruptedBy, LogEvent, Progress, StartEvent, TerminalEvent, Usage } from '../wire/events.ts'
 import { systemRandom, type RandomBytes } from '../wire/ids.ts'
 import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
 import { createRunLog, type Partial, type RunLog } from './run-log.ts'
-import { runStart, stepRun, type RunInput, type RunState } from './run-state.ts'
+import { runStart, stepRun, type RunInput, type RunState, type Successor } from './run-state.ts'
+import { createUsageMeter } from './usage.ts'
+
+/** What a run has to know of the model servers that stand by, and they of it. @public */
+export interface Failover {
+  /** Who answers from the start, when it is not who should. */
+  readonly successor: Successor | undefined
+  /** The first delta of an attempt has come. */
+  delta(): void
+  /** True when other runs have found that the model server is not to be had: nobody need wait for it. */
+  readonly isOpen: boolean
+  /** Gives the model server up for another one, which the next `generate` asks. Null when there is none: it stays. */
+  next(error: ChatError): Successor | null
+  /** Calls back when `isOpen` becomes true. Returns how to leave. */
+  onOpen(listener: () => void): () => void
+}
 
 /** @public */
 export interface RunOptions {
@@ -30,6 +45,8 @@ export interface RunOptions {
   readonly fuse: FusePolicy
   /** When to ask again after a failure; without it, the first failure ends the run. */
   readonly recovery?: RecoveryPolicy | undefined
+  /** Who goes on when the model server is given up; without it, nobody. */
+  readonly failover?: Failover | undefined
   /** Jitter of the waits between attempts. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
   /** The message that this run grows, and how much of its text stays; for the first event of every reader. */
@@ -60,8 +77,16 @@ export interface Run {
   readonly log: RunLog
   readonly state: RunState
   readonly startedAt: number
+  /** When the first delta came; undefined before. */
+  readonly firstDeltaAt: number | undefined
   /** When the run ended; undefined while it goes on. */
   readonly endedAt: number | undefined
+  /** How often a model server was asked again. */
+  readonly retries: number
+  /** What the model server is at, while it says nothing else and tells. */
+  readonly progress: Progress | undefined
+  /** Tokens so far, those of failed attempts with them. */
+  readonly usage: Usage | undefined
   /** Why it failed, with the `cause` that must not travel. */
   readonly error: unknown
   readonly readers: number
@@ -81,7 +106,7 @@ export interface Run {
  * @public
  */
 export function startRun(options: RunOptions): Run {
-  const { clock, fuse: policy, recovery: recoveryPolicy, orphanMs, onEnd } = options
+  const { clock, fuse: policy, recovery: recoveryPolicy, failover, orphanMs, onEnd } = options
   const { random = systemRandom } = options
   // No closure below may hold `options`: an ended run is kept for a while, and with it the whole history would be.
   let generate: RunOptions['generate'] | undefined = options.generate
@@ -89,10 +114,14 @@ export function startRun(options: RunOptions): Run {
   const startedAt = clock.now()
   const abort = new AbortController()
   const wakes = new Set<() => void>()
-  let state = runStart
+  let state: RunState = failover?.successor ? { phase: 'waiting', successor: failover.successor } : runStart
   let fuse = startFuse(startedAt)
+  let firstDeltaAt: number | undefined
   let endedAt: number | undefined
   let failure: unknown
+  let progress: Progress | undefined
+  let retries = 0
+  const meter = createUsageMeter()
   let disarmOrphan = (): void => {}
   let endPause = (): void => {}
   let recovery = recoveryStart
@@ -150,11 +179,18 @@ export function startRun(options: RunOptions): Run {
       for (const event of events) {
         if (hasEnded()) return
         if ('error' in event) throw event.error
-        if ('finish' in event) step({ type: 'finish', reason: event.finish, usage: event.usage })
+        if ('finish' in event) {
+          step({ type: 'finish', reason: event.finish, usage: meter.finished(event.usage) })
+          continue
+        }
+        const input = fuseInput(event, now)
+        stepFuseWith(input)
+        if (fuse.phase === 'blown' || 'alive' in event || 'malformed' in event) continue
+        if ('usage' in event) meter.said(event.usage)
+        else if ('progress' in event) show(event.progress)
         else {
-          stepFuseWith(fuseInput(event, now))
-          if (fuse.phase === 'blown' || 'alive' in event || 'malformed' in event) continue
-          if (!('progress' in event) && !('usage' in event)) append(event)
+          append(event)
+          if (input.type === 'delta') meter.delta(input.bytes)
         }
       }
     } finally {
@@ -167,11 +203,23 @@ export function startRun(options: RunOptions): Run {
     if ('data' in event && isRepeated(JSON.stringify(event))) return
     log.append(owed !== '' && 'message' in event ? { message: withoutOwed(event.message) } : event)
     if (log.length === before) return
-    step({ type: 'delta' })
     // An app's event says nothing of the model server, which may not even have been asked yet.
-    if ('data' in event) return
+    if ('data' in event) step({ type: 'delta' })
+    else yielded()
+  }
+  const yielded = (): void => {
+    step({ type: 'delta' })
+    progress = undefined
+    if (hasYielded) return
     hasYielded = true
+    firstDeltaAt ??= clock.now()
     recovery = recoverySeen(recovery)
+    failover?.delta()
+  }
+  const show = (shown: Progress): void => {
+    // A call in the making is the reply growing; the others come before it.
+    if (shown.stage === 'tool_call') yielded()
+    progress = shown
   }
   const isRepeated = (json: string): boolean => {
     giving += 1
@@ -213,6 +261,12 @@ export function startRun(options: RunOptions): Run {
     recovery = next.state
     return next.retryInMs
   }
+  /** Another model server, with patience of its own. */
+  const moveOn = (error: ChatError): Successor | null => {
+    const successor = failover?.next(error) ?? null
+    if (successor) recovery = recoveryStart
+    return successor
+  }
   const pump = async (): Promise<void> => {
     // Not in the step that makes the run: whoever makes it has to know it before it can end.
     await Promise.resolve()
@@ -220,27 +274,41 @@ export function startRun(options: RunOptions): Run {
     while (!hasEnded()) {
       const error = await attempt(prefill)
       if (!error || hasEnded()) return
-      const waitMs = afterFailure(error)
-      if (waitMs === null) return fail(error)
       // Half a surrogate pair is written again, whole.
       log.cut(log.length)
       const { content, thinking, tool_calls: calls } = log.partial()
       if (calls) return fail(error)
+      const waitMs = afterFailure(error)
+      let successor = waitMs === null || failover?.isOpen ? moveOn(error) : null
+      if (waitMs === null && !successor) return fail(error)
+      meter.next()
+      progress = undefined
       prefill = content.trimEnd()
       owed = content.slice(prefill.length)
       if (prefill === '' && thinking) log.append({ reset: 'thinking' })
       stepFuseWith({ type: 'rest' })
-      const retry = { attempt: recovery.attempt, at: clock.now() + waitMs }
-      step({ type: 'retry', retry, hasText: recovery.fruitful > 0 })
-      wake()
-      await pause(waitMs)
+      if (!successor) {
+        retryIn(waitMs!)
+        await pause(waitMs!)
+        successor = !hasEnded() && failover?.isOpen ? moveOn(error) : null
+      }
+      if (successor) retryIn(0, successor)
     }
   }
+  const retryIn = (waitMs: number, successor?: Successor): void => {
+    retries += 1
+    const retry = { attempt: Math.max(1, recovery.attempt), at: clock.now() + waitMs }
+    step({ type: 'retry', retry, hasText: firstDeltaAt !== undefined, successor })
+    wake()
+  }
+  /** Ends early with the run, and when there is nothing left to wait for. */
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const disarm = clock.after(ms, resolve)
+      const disarm = clock.after(ms, () => endPause())
+      const leave = failover?.onOpen(() => endPause())
       endPause = () => {
         disarm()
+        leave?.()
         resolve()
       }
     })
@@ -256,8 +324,20 @@ export function startRun(options: RunOptions): Run {
     get state() {
       return state
     },
+    get firstDeltaAt() {
+      return firstDeltaAt
+    },
     get endedAt() {
       return endedAt
+    },
+    get retries() {
+      return retries
+    },
+    get progress() {
+      return progress
+    },
+    get usage() {
+      return meter.total
     },
     get error() {
       return failure
@@ -267,7 +347,7 @@ export function startRun(options: RunOptions): Run {
     },
     interrupt(by, position) {
       const outcome = hasEnded() ? 'already_done' : 'interrupted'
-      step({ type: 'interrupt', by, position: log.place(position) })
+      step({ type: 'interrupt', by, position: log.place(position), usage: meter.total })
       const reason = state.phase === 'ended' ? state.terminal.reason : 'interrupted'
       return { outcome, reason, position: log.length, partial: log.partial(), continues: run.continues }
     },

@@ -1,0 +1,151 @@
+import type { Clock } from '../clock.ts'
+import type { ChatErrorCode } from '../wire/errors.ts'
+
+/** @public */
+export interface BreakerOptions {
+  /** Runs in a row that failed in spite of recovery, before it opens. @defaultValue 5 */
+  readonly failures?: number | undefined
+  /** How long it stays open before one run may try, ms. @defaultValue 10000 */
+  readonly probeMs?: number | undefined
+}
+
+/** Resolved options of a breaker. @public */
+export type BreakerPolicy = { readonly [Name in keyof BreakerOptions]-?: number }
+
+/** @public */
+export const breakerDefaults: BreakerPolicy = /* @__PURE__ */ Object.freeze({ failures: 5, probeMs: 10_000 })
+
+/** @throws {RangeError} When a value makes no sense. @public */
+export function resolveBreaker(options: BreakerOptions = {}): BreakerPolicy {
+  const { failures = breakerDefaults.failures, probeMs = breakerDefaults.probeMs } = options
+  if (!(failures >= 1)) throw new RangeError(`breaker.failures must be >= 1, got ${failures}`)
+  if (!(probeMs > 0)) throw new RangeError(`breaker.probeMs must be > 0, got ${probeMs}`)
+  return { failures, probeMs }
+}
+
+/** What is known of a model server by the runs that it answered or failed. @public */
+export interface BreakerState {
+  /** Runs in a row that failed. */
+  readonly failures: number
+  /** Since when it has been open, from when a run may try: ms; null while it is closed. */
+  readonly probeAt: number | null
+  /** A run is trying; the others wait for what becomes of it. */
+  readonly probing: boolean
+}
+
+/** @public */
+export type BreakerInput =
+  /** A run begins. Only while {@link breakerWaitMs} says 0. */
+  | { readonly type: 'begin' }
+  /** The first delta of an attempt has come. */
+  | { readonly type: 'delta' }
+  | { readonly type: 'success' }
+  | { readonly type: 'failure'; readonly now: number; readonly isProbe: boolean }
+  /** The run ended in a way that says nothing of the server: a person interrupted it, say. */
+  | { readonly type: 'leave'; readonly isProbe: boolean }
+
+/** @public */
+export const breakerStart: BreakerState = /* @__PURE__ */ Object.freeze({ failures: 0, probeAt: null, probing: false })
+
+/** How long no run may begin, ms; 0 when one may. @public */
+export function breakerWaitMs({ probeAt, probing }: BreakerState, now: number, { probeMs }: BreakerPolicy): number {
+  if (probeAt === null) return 0
+  return probing ? probeMs : Math.max(0, probeAt - now)
+}
+
+/** One step. Returns the same object when nothing changed. @public */
+export function stepBreaker(state: BreakerState, input: BreakerInput, policy: BreakerPolicy): BreakerState {
+  const { failures, probeAt, probing } = state
+  switch (input.type) {
+    case 'begin':
+      return probeAt === null || probing ? state : { ...state, probing: true }
+    case 'delta':
+      // It answers again: others need not wait for the end of a long reply. But it is on trial.
+      return probeAt === null ? state : { failures: policy.failures - 1, probeAt: null, probing: false }
+    case 'success':
+      return failures === 0 && probeAt === null ? state : breakerStart
+    case 'failure': {
+      const opens = probeAt === null ? failures + 1 >= policy.failures : input.isProbe
+      return {
+        failures: failures + 1,
+        probeAt: opens ? input.now + policy.probeMs : probeAt,
+        probing: input.isProbe ? false : probing,
+      }
+    }
+    case 'leave':
+      return input.isProbe && probing ? { ...state, probing: false } : state
+  }
+}
+
+/** Failures that are the server's, and not the request's or a person's. */
+const serverFaults: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set<ChatErrorCode>([
+  'upstream_unreachable',
+  'upstream_busy',
+  'upstream_crashed',
+  'upstream_failed',
+  'upstream_incomplete',
+  'upstream_malformed',
+  'upstream_stalled',
+  'upstream_silent',
+])
+
+/** Whether an error says something of the server that another one might do better. */
+export function isServerFault(code: ChatErrorCode): boolean {
+  return serverFaults.has(code)
+}
+
+/** One run's way through a breaker. Once it has ended, nothing it says counts. */
+export interface BreakerPass {
+  /** The first delta of an attempt has come. */
+  delta(): void
+  end(outcome: 'success' | 'failure' | 'leave'): void
+}
+
+/** Guards one model server for all runs. */
+export interface Breaker {
+  /** As it is called everywhere: `half_open` while one run tries. */
+  readonly phase: 'closed' | 'open' | 'half_open'
+  /** How long no run may begin, ms; 0 when one may. */
+  readonly waitMs: number
+  /** A run begins. */
+  begin(): BreakerPass
+  /** Calls back each time it opens. Returns how to leave. */
+  onOpen(listener: () => void): () => void
+}
+
+export function createBreaker(clock: Clock, policy: BreakerPolicy): Breaker {
+  let state = breakerStart
+  const listeners = new Set<() => void>()
+  const step = (input: BreakerInput): void => {
+    const wasOpen = state.probeAt !== null
+    state = stepBreaker(state, input, policy)
+    if (!wasOpen && state.probeAt !== null) for (const listener of listeners) listener()
+  }
+  return {
+    get phase() {
+      return state.probeAt === null ? 'closed' : state.probing ? 'half_open' : 'open'
+    },
+    get waitMs() {
+      return breakerWaitMs(state, clock.now(), policy)
+    },
+    begin() {
+      const isProbe = state.probeAt !== null && !state.probing
+      step({ type: 'begin' })
+      let hasEnded = false
+      return {
+        delta: () => step({ type: 'delta' }),
+        end(outcome) {
+          if (hasEnded) return
+          hasEnded = true
+          if (outcome === 'success') step({ type: 'success' })
+          else if (outcome === 'leave') step({ type: 'leave', isProbe })
+          else step({ type: 'failure', now: clock.now(), isProbe })
+        },
+      }
+    },
+    onOpen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
