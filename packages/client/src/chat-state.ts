@@ -75,6 +75,7 @@ export const emptySnapshot: ChatSnapshot = {
   queue: [],
   error: null,
   model: null,
+  runStatus: null,
 }
 export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null, version: 0, highest: 0 }
 
@@ -162,7 +163,13 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
     if (position > 0) return { snapshot: started, run }
     return { snapshot: withReply(started, run.before), run: { ...run, keeps: event.continues?.position } }
   }
-  if ('status' in event) return { snapshot: at(event.status === 'generating' ? 'streaming' : 'waiting', snapshot), run }
+  if ('status' in event) {
+    const { status, model = snapshot.model } = event
+    return {
+      snapshot: at(status === 'generating' ? 'streaming' : 'waiting', snapshot, { model, runStatus: event }),
+      run,
+    }
+  }
   if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   return { snapshot, run }
 }
@@ -215,6 +222,7 @@ function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: Erro
 const at = (status: ChatStatus, snapshot: ChatSnapshot, change: Partial<ChatSnapshot> = {}): ChatSnapshot => ({
   ...snapshot,
   attempt: 0,
+  runStatus: null,
   ...change,
   status,
 })

@@ -38,8 +38,9 @@ export async function request(
     code = 'network',
     message = `HTTP ${status} from the gateway`,
     retryable = status >= 500 || status === 429,
+    retry_after_ms: retryAfterMs,
   } = error ?? {}
-  throw new ChatError(code, message, { retryable })
+  throw new ChatError(code, message, { retryable, retryAfterMs })
 }
 
 /** One event of a body, with the position after it where it has one. */

@@ -8,6 +8,7 @@ export {
   type ChatSession,
   type ChatSnapshot,
   type ChatStatus,
+  type ContinuationWay,
   type GatewayStatus,
   type InterruptResult,
   type QueuedMessage,
@@ -25,6 +26,8 @@ export {
   type ChatEvent,
   type ChatTurn,
   type ErrorBody,
+  type Progress,
+  type StatusEvent,
   type ToolCall,
   type Usage,
 } from '@midstream/core'

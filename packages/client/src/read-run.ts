@@ -91,7 +91,9 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     if (clock.now() - lostAt >= link.maxMs) throw isChatError(cause) ? cause : droppedError(cause)
     attempt += 1
     yield { attempt }
-    const dueAt = clock.now() + backoffMs(attempt, link.random)
+    // A gateway that says when to come back is not asked before that.
+    const askedMs = (isChatError(cause) && cause.retryAfterMs) || 0
+    const dueAt = clock.now() + Math.max(askedMs, backoffMs(attempt, link.random))
     await pause(clock, dueAt - clock.now(), signal)
     signal.throwIfAborted()
     // While a machine slept, nothing was tried: that time does not count.

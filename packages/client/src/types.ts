@@ -1,5 +1,14 @@
 import type { KeptChat } from './chat-state.ts'
-import type { Clock, DataEvent, ErrorBody, FinishReason, RandomBytes, ToolCall, ToolDefinition } from '@midstream/core'
+import type {
+  Clock,
+  DataEvent,
+  ErrorBody,
+  FinishReason,
+  RandomBytes,
+  StatusEvent,
+  ToolCall,
+  ToolDefinition,
+} from '@midstream/core'
 
 /**
  * How a message stands. `interrupted`: a person cut it off. `failed`: the gateway or the model server said so.
@@ -51,6 +60,11 @@ export interface ChatSnapshot {
   readonly error: ErrorBody | null
   /** The model of the last run, as the gateway names it. */
   readonly model: string | null
+  /**
+   * What the gateway says of a run that gives no text just now: it waits for its model (`progress` has figures where the
+   * model server gives some), recovers, or goes on with another model. Null otherwise.
+   */
+  readonly runStatus: StatusEvent | null
 }
 
 /**
@@ -103,6 +117,9 @@ export interface ChatSession {
   regenerate(): Promise<ChatMessage>
 }
 
+/** @public */
+export type ContinuationWay = 'native' | 'instruction'
+
 /** How the gateway and its model server are. @public */
 export interface GatewayStatus {
   readonly model: string
@@ -110,6 +127,10 @@ export interface GatewayStatus {
     readonly name: string
     readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
     readonly version?: string
+    /** How a reply that was cut off is gone on with: by the server's own means, or asked for in words. */
+    readonly continuation?: { readonly plain: ContinuationWay; readonly thinking: ContinuationWay }
+    /** `open`: it failed several times and is left alone for a while. */
+    readonly breaker?: 'closed' | 'open' | 'half_open'
   }
   /** The gateway's version. */
   readonly version: string

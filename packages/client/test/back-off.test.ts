@@ -205,3 +205,13 @@ test.for([
   expect(await w.ended(sent)).toMatchObject({ content: 'Yes.', state: 'done' })
   await w.over()
 })
+
+test('back-off: a gateway that says when to come back is not asked before that', async () => {
+  const error = { code: 'breaker_open', message: 'No.', retryable: true, retry_after_ms: 12_345 }
+  const refuse = (): Response => Response.json({ error }, { status: 503 })
+  const w = world({ fetch: () => Promise.resolve(refuse()) })
+  await w.ended(w.session.send('Tell me'))
+  const waits = w.requests.slice(1).map(({ at }, i) => at - w.requests[i]!.at)
+  expect(new Set(waits)).toEqual(new Set([12_345]))
+  await w.over()
+})

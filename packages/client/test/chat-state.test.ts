@@ -36,6 +36,26 @@ test('chat state: what belongs to another run changes nothing', () => {
   expect(stepChat(state, { type: 'lose', runId: 'run_0', error })).toBe(state)
 })
 
+test('chat state: what the gateway says of the run is told until text comes', () => {
+  const progress = { stage: 'prompt', done: 512, total: 4_096 } as const
+  const waiting = feed(submit(), [[start()], [{ status: 'waiting', progress }]])
+  expect(waiting.snapshot).toMatchObject({ status: 'waiting', runStatus: { status: 'waiting', progress } })
+  expect(feed(waiting, [[{ message: 'A' }, 1]]).snapshot).toMatchObject({ status: 'streaming', runStatus: null })
+  expect(feed(waiting, [[interrupted(0)]]).snapshot.runStatus).toBeNull()
+})
+
+test('chat state: a run that recovers is told from one that waits', () => {
+  const recovering = { status: 'recovering', attempt: 2, retry_in_ms: 500 } as const
+  const state = feed(submit(), [[start()], [{ message: 'A' }, 1], [recovering]])
+  expect(state.snapshot).toMatchObject({ status: 'waiting', runStatus: recovering })
+})
+
+test('chat state: the model that goes on with a reply is the model from then on', () => {
+  const moved = { status: 'recovering', attempt: 1, retry_in_ms: 0, upstream: 'vllm', model: 'b' } as const
+  const state = feed(submit(), [[start()], [{ message: 'A' }, 1], [moved], [{ message: 'B' }, 2]])
+  expect(state.snapshot).toMatchObject({ model: 'b', status: 'streaming' })
+})
+
 test('chat state: a run that has ended takes nothing more', () => {
   const state = feed(submit(), [[start()], [{ message: 'All' }, 3], [{ done: true, reason: 'stop' }]])
   expect(last(state)).toMatchObject({ content: 'All', state: 'done', reason: 'stop' })

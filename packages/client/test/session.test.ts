@@ -385,6 +385,7 @@ test('session: a server renders the empty conversation, always the same object',
     queue: [],
     error: null,
     model: null,
+    runStatus: null,
   })
   expect(session.getServerSnapshot()).toBe(session.getServerSnapshot())
 })
