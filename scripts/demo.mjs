@@ -1,8 +1,11 @@
 // `npm run demo`: installs, builds, and serves the chat example and its gateway until Ctrl-C.
+// `npm run demo:NAME`: the same for the other examples; what follows `--` is theirs to read.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root, tool } from './toolchain.mjs'
+
+const others = Object.freeze({ servers: join('examples', 'servers', 'dist', 'main.js') })
 
 const usage = `usage: npm run demo -- [--port N] [--upstream URL] [--model NAME]
 
@@ -38,7 +41,15 @@ async function prepare(name, args) {
   if (code !== 0) process.exit(code)
 }
 
+async function serve(example, main, args) {
+  await prepare('Installing', ['install', ...(existsSync(join(root, 'pnpm-lock.yaml')) ? ['--frozen-lockfile'] : [])])
+  await prepare('Building', ['--filter', `{./examples/${example}}...`, 'run', 'build'])
+  return (await tool('node', [main, ...args], { graceful: true })).code
+}
+
 async function main() {
+  const [name, ...rest] = process.argv.slice(2)
+  if (Object.hasOwn(others, name ?? '')) return serve(name, others[name], rest)
   let parsed
   try {
     parsed = parse()
@@ -50,10 +61,7 @@ async function main() {
     console.log(usage)
     return 0
   }
-  await prepare('Installing', ['install', ...(existsSync(join(root, 'pnpm-lock.yaml')) ? ['--frozen-lockfile'] : [])])
-  await prepare('Building', ['--filter', '{./examples/chat}...', 'run', 'build'])
-  const server = join('examples', 'chat', 'dist', 'server.js')
-  return (await tool('node', [server, ...parsed.flags], { graceful: true })).code
+  return serve('chat', join('examples', 'chat', 'dist', 'server.js'), parsed.flags)
 }
 
 try {

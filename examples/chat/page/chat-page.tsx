@@ -13,7 +13,7 @@ import { words } from './words/index.ts'
 /** The whole page: messages, controls, status. */
 export function ChatPage({ client }: { readonly client: ChatClient }): React.ReactNode {
   const chat = useChatStream({ client })
-  const { messages, status, attempt, model, send, interrupt, clear, regenerate, edit, continue: goOn } = chat
+  const { messages, status, runStatus, attempt, model, send, interrupt, clear, regenerate, edit, continue: goOn } = chat
   const draft = useDraft(messages)
   const { editing, setText, take, leave } = draft
   const textArea = useRef<HTMLTextAreaElement>(null)
@@ -82,6 +82,7 @@ export function ChatPage({ client }: { readonly client: ChatClient }): React.Rea
           <MessageList
             messages={messages}
             status={status}
+            runStatus={runStatus}
             editing={editing}
             onEdit={onEdit}
             onContinue={onContinue}

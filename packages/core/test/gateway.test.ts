@@ -8,10 +8,11 @@ import {
   type ScriptedReply,
   type ScriptedUpstream,
 } from '../src/testing/index.ts'
-import { ollamaBody } from '../src/upstream/ollama.ts'
+import { ollamaQuestion } from '../src/upstream/ollama-body.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 import { createId } from '../src/wire/ids.ts'
 import { frameReader, textOf, type FrameReader, type WireEvent } from './support/frames.ts'
+import { estimated } from './support/usage.ts'
 
 const origin = 'http://gateway.test'
 
@@ -191,7 +192,7 @@ test('gateway: a failed run keeps its partial and says where it ends', async () 
 test('gateway: what an upstream says of its own failure never leaves it', async () => {
   const secret = 'key sk-123 at http://10.0.0.7:11434'
   const ends: Run[] = []
-  const bed = bench({ onRunEnd: (run) => void ends.push(run) })
+  const bed = bench({ onRunEnd: (run) => void ends.push(run), breaker: false })
   const failures: ((reply: ScriptedReply) => void)[] = [
     (reply) => reply.fail(new Error(secret)),
     (reply) => reply.fail(new ChatError('upstream_unreachable', 'It cannot be reached.', { cause: new Error(secret) })),
@@ -223,7 +224,7 @@ test('gateway: a cancelled body ends a run that nobody promised to come back to,
   expect(reply.signal.aborted).toBe(true)
   expect((await ended.promise).state).toEqual({
     phase: 'ended',
-    terminal: { done: true, reason: 'interrupted', by: 'orphan', position: 4 },
+    terminal: { done: true, reason: 'interrupted', by: 'orphan', position: 4, ...estimated(1) },
   })
   await reply.left
   expect([upstream.open, clock.timers]).toEqual([0, 0])
@@ -413,7 +414,7 @@ test('gateway: an interrupt cuts at its position, and its answer comes when the 
   expect(reply.signal.aborted).toBe(true)
   expect(response.status).toBe(200)
   expect(await json(response)).toEqual({ ...stopped, position: 5, partial: { content: 'Hello' } })
-  const terminal = { done: true, reason: 'interrupted', by: 'person', position: 5 }
+  const terminal = { done: true, reason: 'interrupted', by: 'person', position: 5, ...estimated(3) }
   expect(await frames.rest()).toEqual([{ id: undefined, event: terminal }])
   expect(await replayed(bed, runId)).toEqual({ text: 'Hello', terminal })
 })
@@ -482,7 +483,7 @@ test('gateway: an interrupt flushes once what a reader had not got, and then not
   reply.send('three')
   expect((await frames.rest()).map(({ event }) => event)).toEqual([
     { message: 'two ' },
-    { done: true, reason: 'interrupted', by: 'person', position: 8 },
+    { done: true, reason: 'interrupted', by: 'person', position: 8, ...estimated(2) },
   ])
   await reply.left
   expect((await replayed(bed, runId)).text).toBe('one two ')
@@ -536,7 +537,7 @@ test('gateway: every reader of a run gets its interrupt, also one that is past i
   reply.send('Hello there')
   await Promise.all([frames.until(isText), other.until(isText)])
   await bed.interrupt(runId, '{"position":3}')
-  const terminal = { done: true, reason: 'interrupted', by: 'person', position: 3 }
+  const terminal = { done: true, reason: 'interrupted', by: 'person', position: 3, ...estimated(3) }
   expect([await frames.rest(), await other.rest()]).toEqual([[{ event: terminal }], [{ event: terminal }]])
 })
 
@@ -554,7 +555,7 @@ test('gateway: interrupts in a POST ends that run there and starts the new one, 
   })
   expect(second.sessionId).toBe(first.sessionId)
   expect([first.reply.signal.aborted, second.reply.signal.aborted]).toEqual([true, false])
-  const terminal = { done: true, reason: 'interrupted', by: 'superseded', position: 5 }
+  const terminal = { done: true, reason: 'interrupted', by: 'superseded', position: 5, ...estimated(3) }
   expect(await first.frames.rest()).toEqual([{ event: terminal }])
   expect(await replayed(bed, first.runId)).toEqual({ text: 'Hello', terminal })
   expect(await json(await bed.call(`/sessions/${first.sessionId}`))).toMatchObject({
@@ -1177,6 +1178,14 @@ test('gateway: pages of its own origin and programs get no CORS headers', async 
   }
 })
 
+test('gateway: a page of the host that was asked is its own, whatever name the web host writes into the URL', async () => {
+  const { call } = bench()
+  const asked = (origin: string): Promise<Response> => call('', { headers: { host: 'app.example:3000', origin } })
+  expect((await asked('http://app.example:3000')).status).toBe(200)
+  expect((await asked('http://app.example')).status).toBe(403)
+  expect((await asked('null')).status).toBe(403)
+})
+
 test('gateway: a listed origin gets CORS headers, on streams, errors and preflights', async () => {
   const { call, post } = bench({ allowedOrigins: ['https://app.example'] })
   const headers = { origin: 'https://app.example' }
@@ -1230,7 +1239,7 @@ test('gateway: a refused origin gets no CORS headers', async () => {
 const note = '[interrupted by the user]'
 /** What Ollama gets as the history. */
 const wentUp = ({ request }: ScriptedReply): unknown[] =>
-  (ollamaBody(request)['messages'] as { content: string }[]).map(({ content }) => content)
+  (ollamaQuestion(request, 'native', '').body['messages'] as { content: string }[]).map(({ content }) => content)
 
 test('gateway: the model is told of a reply that is flagged as interrupted', async () => {
   const { start } = bench()
@@ -1418,6 +1427,81 @@ test("gateway: interrupts cannot end somebody else's run", async () => {
 
 // The gateway's own life
 
+test('gateway: a client with as many runs as it may have gets 429, another one does not, and an end makes room', async () => {
+  const clientOf: GatewayOptions['clientOf'] = ({ headers }) => headers.get('x-client') ?? undefined
+  const bed = bench({ clientOf, limits: { clientRuns: 2 } })
+  const from = (client: string): RequestInit => ({ headers: { 'x-client': client } })
+  const runs = [await bed.start(ask('1'), from('ann')), await bed.start(ask('2'), from('ann'))]
+  const refused = await bed.post(ask('3'), from('ann'))
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(await failure(refused)).toEqual([429, 'too_many_runs'])
+  await bed.start(ask('4'), from('bob'))
+  for (let i = 0; i < 5; i++) await bed.start(ask('5'))
+  runs[0]?.reply.finish()
+  await runs[0]?.frames.rest()
+  await bed.start(ask('6'), from('ann'))
+  expect(await failure(await bed.post(ask('7'), from('ann')))).toEqual([429, 'too_many_runs'])
+})
+
+test('gateway: a run that takes the place of another one of the same client needs no room', async () => {
+  const bed = bench({ clientOf: () => 'ann', limits: { clientRuns: 1 } })
+  const first = await bed.start()
+  const second = await bed.start({ ...ask('Hello', 'He', 'No'), session_id: first.sessionId })
+  expect(first.reply.signal.aborted).toBe(true)
+  second.reply.finish()
+})
+
+test('gateway: a host that is not allowed is refused, so that no page can make itself one by its DNS', async () => {
+  const bed = bench({ allowedHosts: ['gateway.test'] })
+  expect((await bed.post(ask('Hello'))).status).toBe(200)
+  const evil = new Request('http://evil.example/api/chat', { headers: { origin: 'http://evil.example' } })
+  expect(await failure(await bed.gateway(evil))).toEqual([403, 'host_not_allowed'])
+})
+
+test('gateway: stats count runs, readers and breakers', async () => {
+  const bed = bench()
+  const { frames, reply, runId } = await bed.start()
+  await bed.call(`/runs/${runId}`)
+  const upstreams = [{ name: 'scripted', model: 'scripted', breaker: 'closed' }]
+  expect(bed.gateway.stats()).toEqual({ runs: 1, readers: 2, upstreams })
+  reply.finish()
+  await frames.rest()
+  expect(bed.gateway.stats()).toMatchObject({ runs: 0 })
+})
+
+test('gateway: close with drainMs starts nothing, lets runs end, and is done as soon as they have', async () => {
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  const closed = bed.gateway.close({ drainMs: 10_000 })
+  expect(await failure(await bed.post(ask('Hello')))).toEqual([503, 'shutting_down'])
+  reply.send('to its end')
+  reply.finish()
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ reason: 'stop' })
+  await closed
+  expect(bed.clock.timers).toBe(0)
+})
+
+test('gateway: what runs longer than drainMs ends as shutdown, with its partial', async () => {
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  reply.send('half')
+  await frames.until(isText)
+  const closed = bed.gateway.close({ drainMs: 4_000 })
+  bed.clock.advance(4_000)
+  await closed
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ by: 'shutdown', position: 4 })
+})
+
+test('gateway: close again, without drainMs, ends at once', async () => {
+  const bed = bench()
+  const { frames } = await bed.start()
+  const first = bed.gateway.close({ drainMs: 60_000 })
+  await bed.gateway.close()
+  await first
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ by: 'shutdown' })
+  expect(bed.clock.timers).toBe(0)
+})
+
 test('gateway: close ends every run as shutdown, and later POSTs are 503', async () => {
   const bed = bench()
   const runs = [await bed.start(), await bed.start({ ...ask('Hello'), reconnect: true })]
@@ -1501,7 +1585,7 @@ test('gateway: GET and HEAD of the base say how things stand', async () => {
   expect(response.headers.get('cache-control')).toBe('no-store')
   expect(await json(response)).toEqual({
     model: 'scripted',
-    upstream: { name: 'scripted', state: 'ready', version: 'scripted' },
+    upstream: { name: 'scripted', model: 'scripted', breaker: 'closed', state: 'ready', version: 'scripted' },
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
   })
   expect((await call('/')).status).toBe(200)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Agent, get as httpGet, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { json } from 'node:stream/consumers'
 import express from 'express'
 import fastify, { type FastifyInstance } from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
@@ -208,6 +209,21 @@ test('toNodeListener: a client that is gone while it waits for a whole answer en
   await expect(answer).rejects.toMatchObject({ name: 'AbortError' })
   await reply.left
   expect(ends.map(({ state }) => state)).toMatchObject([{ terminal: { by: 'orphan' } }])
+})
+
+test('toNodeListener: a client that is gone before the request gets here ends its run and the upstream', async () => {
+  const { base, upstream, ends, connections } = await bench({}, (listener) => async (request, response) => {
+    const body: unknown = await json(request)
+    connections[0]?.socket.destroy()
+    await once(response, 'close')
+    listener(Object.assign(request, { body }), response)
+  })
+  const failure = post(base, hello).catch((error: unknown) => error)
+  const reply = await upstream.next()
+  await reply.left
+  expect(reply.signal.aborted).toBe(true)
+  expect(await failure).toBeInstanceOf(TypeError)
+  expect(ends.map(({ state, readers }) => [state, readers])).toMatchObject([[{ terminal: { by: 'orphan' } }, 0]])
 })
 
 test('toNodeListener: a client that promised to come back may be gone for orphanMs, and gets the rest', async () => {

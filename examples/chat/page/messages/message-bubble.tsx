@@ -1,27 +1,23 @@
-import type { ChatMessage, ChatStatus } from '@midstream/client'
+import type { ChatMessage, ChatStatus, StatusEvent } from '@midstream/client'
 import { memo } from 'react'
 import { problemOf } from '../problem.ts'
 import { words } from '../words/index.ts'
 import { MarkdownText } from './markdown-text.tsx'
+import { waitingText } from './waiting-text.ts'
 
 interface MessageBubbleProps {
   readonly message: ChatMessage
   /** What goes on with it; `idle` for all but the last. */
   readonly status: ChatStatus
+  readonly runStatus: StatusEvent | null
   /** Whether its text is changed right now, or it goes when that is sent. */
   readonly edit: 'none' | 'edited' | 'replaced'
   readonly onEdit: (message: ChatMessage) => void
 }
 
-/** Before the first word of an answer, there is only waiting. */
-const progressWords: { readonly [Status in ChatStatus]?: string } = {
-  streaming: words.streaming,
-  reconnecting: words.reconnecting,
-}
-
 /** One message. Messages keep their identity, so only the one that grows is rendered again. */
 export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps) => React.ReactNode> = memo(
-  function MessageBubble({ message, status, edit, onEdit }: MessageBubbleProps) {
+  function MessageBubble({ message, status, runStatus, edit, onEdit }: MessageBubbleProps) {
     const { role, state, reason, content, thinking, error } = message
     const isUser = role === 'user'
     return (
@@ -53,7 +49,7 @@ export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps
         )}
         {state === 'streaming' && (
           <p className="tag" data-testid="streaming">
-            {progressWords[status] ?? words.waiting}
+            {waitingText(words, status, runStatus)}
           </p>
         )}
         {state === 'interrupted' && (

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatStatus } from '@midstream/client'
+import type { ChatMessage, ChatStatus, StatusEvent } from '@midstream/client'
 import { words } from '../words/index.ts'
 import { MessageBubble } from './message-bubble.tsx'
 import './messages.css'
@@ -8,6 +8,8 @@ import { useAutoscroll } from './use-autoscroll.ts'
 interface MessageListProps {
   readonly messages: readonly ChatMessage[]
   readonly status: ChatStatus
+  /** What the gateway says of the run that goes on. */
+  readonly runStatus: StatusEvent | null
   /** The id of the message that is edited. */
   readonly editing: string | undefined
   readonly onEdit: (message: ChatMessage) => void
@@ -19,6 +21,7 @@ interface MessageListProps {
 export function MessageList({
   messages,
   status,
+  runStatus,
   editing,
   onEdit,
   onContinue,
@@ -47,6 +50,7 @@ export function MessageList({
               key={message.id}
               message={message}
               status={message === last ? status : 'idle'}
+              runStatus={message === last ? runStatus : null}
               edit={i < editedAt ? 'none' : i === editedAt ? 'edited' : 'replaced'}
               onEdit={onEdit}
             />

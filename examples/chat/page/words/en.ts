@@ -23,6 +23,13 @@ export const en: Words = {
   interrupt: 'Interrupt',
   clear: 'Clear',
   waiting: 'waiting for the model…',
+  waitingForServer: 'the model server is not there, trying again…',
+  recovering: 'the model server is gone, the answer goes on as soon as it is back…',
+  progress: {
+    loading: (percent) => `the model is loading…${figure(percent)}`,
+    prompt: (percent) => `the model is reading…${figure(percent)}`,
+    tool_call: () => 'preparing a tool call…',
+  },
   streaming: 'streaming…',
   reconnecting: 'reconnecting…',
   thinking: 'Thinking',
@@ -61,4 +68,8 @@ export const en: Words = {
     silent: 'The model stopped answering.',
     failed: 'The model server failed before the answer was finished.',
   },
+}
+
+function figure(percent: number | undefined): string {
+  return percent === undefined ? '' : ` ${percent} %`
 }

@@ -1,3 +1,4 @@
+import type { Progress } from '@midstream/client'
 import type { Problem } from '../problem.ts'
 import type { ConnectionState } from '../status/use-connection.ts'
 
@@ -21,6 +22,12 @@ export interface Words {
   readonly interrupt: string
   readonly clear: string
   readonly waiting: string
+  /** The model server is not there, and nothing has come yet. */
+  readonly waitingForServer: string
+  /** The model server went away in the middle of the answer. */
+  readonly recovering: string
+  /** What the model server is at, in whole percents where it tells. */
+  readonly progress: Readonly<Record<Progress['stage'], (percent: number | undefined) => string>>
   readonly streaming: string
   readonly reconnecting: string
   readonly thinking: string

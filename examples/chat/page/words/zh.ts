@@ -18,6 +18,13 @@ export const zh: Words = {
   interrupt: '打断',
   clear: '清空',
   waiting: '等待模型……',
+  waitingForServer: '模型服务器不在线，正在重试……',
+  recovering: '模型服务器已断开，恢复后将继续回答……',
+  progress: {
+    loading: (percent) => `模型正在加载……${figure(percent)}`,
+    prompt: (percent) => `模型正在阅读……${figure(percent)}`,
+    tool_call: () => '正在准备工具调用……',
+  },
   streaming: '正在生成……',
   reconnecting: '正在重新连接……',
   thinking: '思考过程',
@@ -56,4 +63,8 @@ export const zh: Words = {
     silent: '模型停止了响应。',
     failed: '回答还没写完，模型服务器就出错了。',
   },
+}
+
+function figure(percent: number | undefined): string {
+  return percent === undefined ? '' : `${percent}%`
 }

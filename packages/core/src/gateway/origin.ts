@@ -32,7 +32,8 @@ export function checkOrigin(request: GatewayRequest, allowed: ReadonlySet<string
  * @throws {ChatError} `host_not_allowed`.
  */
 export function checkHost(request: GatewayRequest, allowed: ReadonlySet<string> | undefined): void {
-  if (!allowed || (URL.canParse(request.url) && allowed.has(new URL(request.url).host))) return
+  const host = request.headers.get('host') ?? (URL.canParse(request.url) ? new URL(request.url).host : '')
+  if (!allowed || allowed.has(host)) return
   throw new ChatError('host_not_allowed', 'This gateway is not to be asked by that host.')
 }
 

@@ -4,6 +4,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import type { GatewayReply } from '../gateway/reply.ts'
 import type { GatewayRequest } from '../gateway/request.ts'
 import type { Reader } from '../run/reader.ts'
+import { ChatError } from '../wire/errors.ts'
 
 /**
  * A request listener for `node:http`, and a middleware for whatever calls `(request, response, next)`.
@@ -12,9 +13,8 @@ import type { Reader } from '../run/reader.ts'
 export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 /**
- * Mounts a gateway in a Node server: `createServer(toNodeListener(gateway))`, `app.use(toNodeListener(gateway))` in
- * Express, `app.addHook('onRequest', (request, reply, done) => listener(request.raw, reply.raw, done))` in Fastify. In a
- * middleware, paths that are not the gateway's go on to `next`.
+ * Mounts a gateway in a Node server: `createServer(toNodeListener(gateway))`, or `app.use(toNodeListener(gateway))` in
+ * Express; `examples/servers` has Fastify and Koa as well. In a middleware, paths that are not the gateway's go on to `next`.
  *
  * Frames go straight into the socket, and a reader is asked for more only when the socket has room. When the socket
  * closes, the reader is given up.
@@ -98,6 +98,8 @@ function toGatewayRequest(request: WithExpress, response: ServerResponse, url: s
   response.on('close', () => {
     if (!response.writableFinished) abort.abort()
   })
+  // The client may have gone while whatever stands in front was waiting.
+  if (response.destroyed) abort.abort()
   return {
     method: request.method ?? 'GET',
     url,
@@ -113,11 +115,16 @@ function toGatewayRequest(request: WithExpress, response: ServerResponse, url: s
   }
 }
 
-/** A body parser (express.json, Fastify) may have read the body already; then it left what it made of it. */
-function parsedBody({ body, readableEnded }: WithExpress): AsyncIterable<Uint8Array> | undefined {
-  if (!readableEnded || body === undefined) return undefined
-  const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+/**
+ * A body parser (express.json, say) may have read the body already; then it left what it made of it. One that left it
+ * elsewhere, as Koa's do, has to come after the gateway, and whoever mounts it is told so.
+ */
+function parsedBody({ body, readableEnded, headers }: WithExpress): AsyncIterable<Uint8Array> | undefined {
+  if (!readableEnded) return undefined
   return (async function* () {
-    yield bytes
+    if (body instanceof Uint8Array) yield body
+    else if (body !== undefined) yield Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+    else if (Number(headers['content-length']) > 0 || 'transfer-encoding' in headers)
+      throw new ChatError('internal', 'Something in front of the gateway has read the body.')
   })()
 }
