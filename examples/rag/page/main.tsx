@@ -1,0 +1,18 @@
+import { createChatClient } from '@midstream/client'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { language } from './words.ts'
+import { RagPage } from './rag-page.tsx'
+import './rag-page.css'
+
+// Outside of the components: the conversation outlives them.
+const client = createChatClient({ url: '/api/chat' })
+
+document.documentElement.lang = language
+const root = document.querySelector('#root')
+if (root === null) throw new Error('The page has no #root.')
+createRoot(root).render(
+  <StrictMode>
+    <RagPage client={client} />
+  </StrictMode>,
+)

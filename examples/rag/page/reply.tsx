@@ -1,0 +1,72 @@
+import type { ChatMessage } from '@midstream/client'
+import { sourcesOf, type ShownSource } from './sources-of.ts'
+import { words } from './words.ts'
+
+/** A reply, with its sources as soon as they are known. */
+export function Reply({ message }: { readonly message: ChatMessage }): React.ReactNode {
+  const { id, content, state, error } = message
+  const sources = sourcesOf(message)
+  const isSearching = sources === undefined && state === 'streaming'
+  return (
+    <article className="reply" data-testid="reply" data-state={state} aria-busy={state === 'streaming'}>
+      {isSearching && <p className="note">{words.searching}</p>}
+      <div className="text" data-testid="text" dir="auto">
+        <Cited text={content} replyId={id} sources={sources ?? []} />
+      </div>
+      {state !== 'streaming' && state !== 'done' && (
+        <p className="note">
+          {words.states[state]} {error?.message}
+        </p>
+      )}
+      {sources && <Sources replyId={id} sources={sources} />}
+    </article>
+  )
+}
+
+interface SourcesProps {
+  readonly replyId: string
+  readonly sources: readonly ShownSource[]
+}
+const anchor = (replyId: string, number: number): string => `${replyId}-${number}`
+
+/** The text as it is, with `[1]` a link to its source where there is one. */
+function Cited({ text, replyId, sources }: SourcesProps & { readonly text: string }): React.ReactNode {
+  return text.split(/(\[\d{1,2}\])/).map((part, i) => {
+    const number = i % 2 === 1 ? Number(part.slice(1, -1)) : undefined
+    const source = sources.find((one) => one.number === number)
+    if (!source) return part
+    return (
+      // Parts only ever come behind those that are there.
+      // oxlint-disable-next-line react/no-array-index-key
+      <a key={i} href={`#${anchor(replyId, source.number)}`} title={source.title}>
+        {part}
+      </a>
+    )
+  })
+}
+
+function Sources({ replyId, sources }: SourcesProps): React.ReactNode {
+  if (sources.length === 0)
+    return (
+      <p className="note" data-testid="no-sources">
+        {words.nothing}
+      </p>
+    )
+  return (
+    <section className="sources" data-testid="sources" aria-label={words.sources}>
+      <h2>{words.sources}</h2>
+      <ol>
+        {sources.map(({ number, id, title, file, from, to, passage }) => (
+          <li key={id} id={anchor(replyId, number)}>
+            <details>
+              <summary>
+                <span dir="auto">{title}</span> <small>{`${file}, ${words.lines(from, to)}`}</small>
+              </summary>
+              <blockquote dir="auto">{passage}</blockquote>
+            </details>
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}

@@ -1,0 +1,164 @@
+import { createGateway } from '@midstream/core/gateway'
+import { scriptedUpstream } from '@midstream/core/testing'
+import { startNano, type Nano } from '@midstream/example-nano'
+import { requireProgram } from '@midstream/test-support'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createPassageIndex } from '../search/passage-index.ts'
+import type { Question } from '../search/passage.ts'
+import { splitDocument } from '../search/split-document.ts'
+import { serve } from '../server/serve.ts'
+import { withSources } from '../upstream/with-sources.ts'
+import { startRagServer, type RagServer } from './support/rag-server.ts'
+import { startRecorder, type Recorder } from './support/recorder.ts'
+
+const chromiumPath = requireProgram('chromium', 'apt-get install chromium fonts-wqy-microhei')
+const artifacts = fileURLToPath(new URL('../../../artifacts/', import.meta.url))
+
+const builtPage = fileURLToPath(new URL('../dist/page', import.meta.url))
+
+const rabbits =
+  '# House rules\n\n## Rabbits\n\nThe office rabbit is called **Pebble**.\n<b onclick="alert(1)">Every story about a rabbit begins with it.</b>\n'
+const story = 'Tell me a story about a rabbit'
+
+const replies = (page: Page): Locator => page.getByTestId('reply')
+const textOf = (reply: Locator): Promise<string> => reply.getByTestId('text').innerText()
+const eventually = <T>(fact: () => Promise<T>): Promise<T> => vi.waitFor(fact, { timeout: 20_000, interval: 20 })
+const reaches = (reply: Locator, state: string): Promise<void> =>
+  eventually(async () => expect(await reply.getAttribute('data-state')).toBe(state))
+
+async function ask(page: Page, question: string): Promise<void> {
+  await page.getByTestId('composer').fill(question)
+  await page.getByTestId('composer').press('Enter')
+}
+
+describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, () => {
+  let browser: Browser
+  let nano: Nano
+  let recorder: Recorder
+  let server: RagServer
+  let documents: string
+  const faults: string[] = []
+
+  const open = async ({ locale = 'en-GB', url = server.url } = {}): Promise<Page> => {
+    const context = await browser.newContext({ locale, colorScheme: 'light', viewport: { width: 900, height: 900 } })
+    const page = await context.newPage()
+    page.on('pageerror', (error) => faults.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error') faults.push(message.text())
+    })
+    await page.goto(url)
+    return page
+  }
+  const keepScreenshot = async (page: Page, name: string): Promise<void> => {
+    await mkdir(artifacts, { recursive: true })
+    await page.screenshot({ path: `${artifacts}rag-${name}.png` })
+  }
+
+  beforeAll(async () => {
+    documents = await mkdtemp(join(tmpdir(), 'rag-'))
+    await writeFile(join(documents, 'house-rules.md'), rabbits)
+    await writeFile(join(documents, '年假.txt'), '全职员工每年享有二十天带薪年假。')
+    nano = await startNano({ tokensPerSecond: 30 })
+    recorder = await startRecorder(nano.url)
+    const flags = ['--port', '0', '--upstream', recorder.url, '--model', 'nano', '--documents', documents]
+    const launch = { executablePath: chromiumPath ?? '', args: ['--no-sandbox', '--disable-gpu'] }
+    ;[server, browser] = await Promise.all([startRagServer(flags), chromium.launch(launch)])
+  })
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()))
+    if (faults.length > 0) throw new Error(`the page complained: ${faults.splice(0).join(', ')}`)
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await server?.end('SIGTERM')
+    await recorder?.close()
+    await nano?.close()
+    await rm(documents, { recursive: true, force: true })
+  })
+
+  test('page: sources stand below an answer while it streams; Stop, Continue and a follow-up keep them right', async () => {
+    const page = await open()
+    const posts: string[] = []
+    page.on('request', (request) => posts.push(request.postData() ?? ''))
+    await ask(page, story)
+    const first = replies(page).first()
+    await first.getByTestId('sources').waitFor()
+    expect(await first.getAttribute('data-state')).toBe('streaming')
+    expect(await first.locator('summary').allInnerTexts()).toEqual([
+      'House rules › Rabbits house-rules.md, lines 5 to 6',
+    ])
+    await eventually(async () => expect((await textOf(first)).length).toBeGreaterThan(40))
+    await keepScreenshot(page, 'streaming')
+    await page.getByTestId('stop').click()
+    await reaches(first, 'interrupted')
+    expect(await page.getByTestId('composer').evaluate((field) => field === document.activeElement)).toBe(true)
+    const frozen = await textOf(first)
+    await nano.idle()
+
+    const sent = recorder.chats.at(-1)!.messages.at(-1)!.content
+    expect(sent).toBe(
+      `[1] House rules › Rabbits (house-rules.md, lines 5 to 6)\n> The office rabbit is called **Pebble**.\n> <b onclick="alert(1)">Every story about a rabbit begins with it.</b>\n\nQuestion:\n${story}`,
+    )
+
+    await page.getByTestId('continue').click()
+    await eventually(async () => expect((await textOf(first)).length).toBeGreaterThan(frozen.length + 20))
+    await reaches(first, 'done')
+    expect(await first.locator('summary').count()).toBe(1)
+    const grown = recorder.chats.at(-1)!.messages
+    expect(grown.at(-2)?.content).toBe(sent)
+    expect(grown.at(-1)?.role).toBe('assistant')
+    expect(frozen.startsWith(grown.at(-1)!.content)).toBe(true)
+
+    await ask(page, '我每年有多少天年假？')
+    const second = replies(page).nth(1)
+    await second.getByTestId('sources').waitFor()
+    await reaches(second, 'done')
+    expect(await second.locator('summary').allInnerTexts()).toEqual(['年假 年假.txt, line 1'])
+    expect(recorder.chats.at(-1)!.messages.at(-1)?.content).toContain('> 全职员工每年享有二十天带薪年假。')
+    // Nothing of a passage is in what the page says, or in what the model is told later.
+    expect(posts.join('')).not.toMatch(/Pebble|带薪/)
+    expect(JSON.stringify(recorder.chats.at(-1))).not.toContain('Pebble')
+
+    await first.locator('summary').click()
+    expect(await first.locator('blockquote').innerText()).toContain('<b onclick="alert(1)">')
+    await keepScreenshot(page, 'sources')
+  })
+
+  test('page: a mark such as [1] in an answer leads to its source, and any other is text', async () => {
+    const upstream = scriptedUpstream({
+      script: (reply) => {
+        reply.send('Twenty [1], or more [2].')
+        reply.finish()
+      },
+    })
+    const index = createPassageIndex()
+    index.put('a.md', splitDocument('a.md', '# Eggs\n\nTwenty eggs.'))
+    const source = { search: async (question: Question) => index.search(question, 5) }
+    const gateway = createGateway({ upstream: withSources(upstream, source) })
+    const own = await serve({ gateway, page: builtPage, port: 0, host: '127.0.0.1' })
+    onTestFinished(() => own.close())
+    const page = await open({ url: own.url })
+    await ask(page, 'How many eggs?')
+    await reaches(replies(page).first(), 'done')
+    expect(await textOf(replies(page).first())).toBe('Twenty [1], or more [2].')
+    const links = replies(page).first().locator('a')
+    expect(await links.allInnerTexts()).toEqual(['[1]'])
+    await links.click()
+    expect(await page.locator('li:target summary').innerText()).toBe('Eggs a.md, line 3')
+  })
+
+  test('page: says that the documents have nothing, in the language of the browser', async () => {
+    const page = await open({ locale: 'zh-CN' })
+    expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+    await ask(page, '法国的首都在哪里？')
+    await replies(page).getByTestId('no-sources').waitFor()
+    expect(await replies(page).getByTestId('no-sources').innerText()).toBe('文档中没有相关内容。')
+    await reaches(replies(page).first(), 'done')
+    await keepScreenshot(page, 'nothing')
+  })
+})
