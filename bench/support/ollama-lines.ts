@@ -7,10 +7,15 @@ export function token(n: number): string {
   return ` ${words[n % words.length]!}`
 }
 
-/** A line of an answer as Ollama 0.30 words it. Every stamp is another one: a repeated line would count as a fault. */
+/** A line of an answer as Ollama 0.30 words it. */
 export function deltaLine(n: number): string {
+  return contentLine(n, token(n))
+}
+
+/** A line with any text. Every stamp is another one: a repeated line would count as a fault. */
+export function contentLine(n: number, content: string): string {
   const stamp = `2026-11-20T10:${String(Math.floor(n / 60e6) % 60).padStart(2, '0')}:${String((n / 1e6) % 60)}Z`
-  const message = { role: 'assistant', content: token(n) }
+  const message = { role: 'assistant', content }
   return `${JSON.stringify({ model: 'qwen3:32b', created_at: stamp, message, done: false })}\n`
 }
 

@@ -61,6 +61,21 @@ test('wire: stop ends an answer before its text', async () => {
   expect(lines.at(-1)).toMatchObject({ done_reason: 'stop' })
 })
 
+test('wire: a prompt is rendered on demand, and shows whether the reply is left open', async () => {
+  const hi = { role: 'user', content: 'Hi' }
+  const rendered = async (...messages: object[]): Promise<unknown> => {
+    const body = { model: 'nano', messages, stream: false, _debug_render_only: true }
+    const response = await fetch(`${nano.url}/api/chat`, { method: 'POST', body: JSON.stringify(body) })
+    return response.json()
+  }
+  expect(await rendered(hi, { role: 'assistant', content: 'Once' })).toEqual({
+    model: 'nano',
+    created_at: expect.any(String),
+    _debug_info: { rendered_template: '<start><user>Hi<assistant>Once' },
+  })
+  expect(await rendered(hi)).toMatchObject({ _debug_info: { rendered_template: '<start><user>Hi<assistant>' } })
+})
+
 test('wire: a trailing assistant message is continued, and only new text comes', async () => {
   const story = expectedText('a story')
   for (const cut of [103, 233]) {

@@ -5,7 +5,7 @@ import { createRunLog } from '../src/run/run-log.ts'
 import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
 import type { ScriptedReply, ScriptedUpstream } from '../src/testing/index.ts'
 import { continuationPoint } from '../src/upstream/continuation.ts'
-import { ollamaBody } from '../src/upstream/ollama.ts'
+import { ollamaQuestion } from '../src/upstream/ollama-body.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import type { LogEvent } from '../src/wire/events.ts'
@@ -397,7 +397,7 @@ test('continue: a run that grows nothing says no continues', async () => {
 // The note, and what the session knows
 
 const note = '[interrupted by the user]'
-const wentUp = ({ request }: ScriptedReply): unknown => ollamaBody(request)['messages']
+const wentUp = ({ request }: ScriptedReply): unknown => ollamaQuestion(request, 'native', '').body['messages']
 
 test('continue: no note is put behind the partial that grows, flagged or not', async () => {
   for (const interrupted of [{ interrupted: true }, {}]) {
@@ -487,7 +487,7 @@ const request: UpstreamRequest = {
 }
 
 test('ollama: a prefill is a trailing assistant message, without thinking', () => {
-  expect(ollamaBody({ ...request, prefill: 'Hel' })).toEqual({
+  expect(ollamaQuestion({ ...request, prefill: 'Hel' }, 'native', '').body).toEqual({
     model: 'qwen3',
     stream: true,
     messages: [...request.messages, { role: 'assistant', content: 'Hel' }],
@@ -498,18 +498,18 @@ test('ollama: a prefill is a trailing assistant message, without thinking', () =
 test.for([true, false, 'high'])(
   'ollama: think %s goes up with a reply from the start, and never with a prefill',
   (think) => {
-    expect(ollamaBody({ ...request, think })['think']).toBe(think)
-    expect(ollamaBody({ ...request, think, prefill: 'Hel' })['think']).toBe(false)
+    expect(ollamaQuestion({ ...request, think }, 'native', '').body['think']).toBe(think)
+    expect(ollamaQuestion({ ...request, think, prefill: 'Hel' }, 'native', '').body['think']).toBe(false)
   },
 )
 
 test('ollama: without a prefill nothing is said of thinking', () => {
-  expect(ollamaBody(request)).not.toHaveProperty('think')
+  expect(ollamaQuestion(request, 'native', '').body).not.toHaveProperty('think')
 })
 
 test('ollama: a history that ends in a reply is never two assistant messages in a row', () => {
   const messages = [...request.messages, { role: 'assistant' as const, content: 'One.', interrupted: true as const }]
-  expect(ollamaBody({ ...request, messages, prefill: 'Two' })['messages']).toEqual([
+  expect(ollamaQuestion({ ...request, messages, prefill: 'Two' }, 'native', '').body['messages']).toEqual([
     ...request.messages,
     { role: 'assistant', content: `One.\n\n${note}\n\nTwo` },
   ])

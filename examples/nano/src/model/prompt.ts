@@ -23,6 +23,13 @@ function encodePrompt(encode: (text: string) => number[], messages: readonly Mes
   return ids
 }
 
+/** The prompt for people to read, with its tokens for a start and for roles by name. */
+export function renderPrompt(messages: readonly Message[]): string {
+  const spoken = messages.filter(({ role }) => role === 'user' || role === 'assistant')
+  const open = messages.at(-1)?.role === 'assistant' ? '' : '<assistant>'
+  return `<start>${spoken.map(({ role, content }) => `<${role}>${content}`).join('')}${open}`
+}
+
 /** Encodes messages into at most `room` tokens: the oldest messages go first, then the oldest tokens. */
 export function fitPrompt(encode: (text: string) => number[], messages: readonly Message[], room: number): number[] {
   let kept = messages

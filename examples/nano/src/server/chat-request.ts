@@ -15,6 +15,8 @@ export interface ChatRequest {
   readonly keepAliveMs: number
   /** What was asked: an answer, or only to load or unload the model. */
   readonly kind: 'answer' | 'load' | 'unload'
+  /** Whether only the prompt is wanted, and no answer to it. */
+  readonly rendersOnly: boolean
   readonly options: ChatOptions
 }
 
@@ -44,6 +46,7 @@ export function readChatRequest(body: string): ChatRequest {
   const stream = read('stream', 'bool', 'bool') ?? true
   const options = read('options', 'object', 'map[string]interface {}') ?? {}
   const tools = read('tools', 'array', 'api.Tools') ?? []
+  const rendersOnly = read('_debug_render_only', 'bool', 'bool') ?? false
   const keepAliveMs = readKeepAlive(fields['keep_alive'])
 
   if (model === '') throw new StatusError(400, 'model is required')
@@ -53,7 +56,8 @@ export function readChatRequest(body: string): ChatRequest {
     if (asksToThink(fields['think'])) throw new StatusError(400, `${JSON.stringify(model)} does not support thinking`)
     if (tools.length > 0) throw new StatusError(400, `${fullName} does not support tools`)
   }
-  return { model, messages, stream, keepAliveMs, kind, options: readChatOptions(kind === 'unload' ? {} : options) }
+  const chosen = readChatOptions(kind === 'unload' ? {} : options)
+  return { model, messages, stream, keepAliveMs, kind, rendersOnly, options: chosen }
 }
 
 function readMessage(value: unknown): Message {

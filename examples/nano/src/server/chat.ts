@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { renderPrompt } from '../model/prompt.ts'
 import type { Runner } from '../runner/runner.ts'
 import { deltaReply, finalReply, type Metrics } from './chat-reply.ts'
 import { readChatRequest, type ChatRequest } from './chat-request.ts'
@@ -36,6 +37,12 @@ export async function answerChat(context: ChatContext, incoming: IncomingMessage
   if (request.kind === 'load') {
     residency.release(request.keepAliveMs)
     sendJson(out, 200, finalReply(request.model, stamp(), '', 'load', null))
+    return
+  }
+  if (request.rendersOnly) {
+    residency.release(request.keepAliveMs)
+    const debug = { rendered_template: renderPrompt(request.messages) }
+    sendJson(out, 200, { model: request.model, created_at: stamp(), _debug_info: debug })
     return
   }
   const loadNs = elapsedNs(startedAt)

@@ -85,6 +85,8 @@ export interface Run {
   readonly retries: number
   /** What the model server is at, while it says nothing else and tells. */
   readonly progress: Progress | undefined
+  /** Who answers, or answered, when it is not who was asked. */
+  readonly successor: Successor | undefined
   /** Tokens so far, those of failed attempts with them. */
   readonly usage: Usage | undefined
   /** Why it failed, with the `cause` that must not travel. */
@@ -120,6 +122,7 @@ export function startRun(options: RunOptions): Run {
   let endedAt: number | undefined
   let failure: unknown
   let progress: Progress | undefined
+  let answeredBy: Successor | undefined
   let retries = 0
   const meter = createUsageMeter()
   let disarmOrphan = (): void => {}
@@ -144,6 +147,7 @@ export function startRun(options: RunOptions): Run {
     if (state.phase !== 'ended' || before.phase === 'ended') return
     if (input.type === 'interrupt') log.cut(input.position)
     endedAt = clock.now()
+    answeredBy = before.successor
     fuseDriver.stop()
     disarmOrphan()
     endPause()
@@ -335,6 +339,9 @@ export function startRun(options: RunOptions): Run {
     },
     get progress() {
       return progress
+    },
+    get successor() {
+      return state.phase === 'ended' ? answeredBy : state.successor
     },
     get usage() {
       return meter.total

@@ -1,4 +1,5 @@
 import type { Json } from '../wire/json.ts'
+import type { Residency } from './residency.ts'
 
 /** How a server of OpenAI's kind is asked to go on with a reply that has begun. @public */
 export interface NativeContinuation {
@@ -22,6 +23,8 @@ export interface ThinkSwitch {
 export interface HistoryNeeds {
   /** Templates that know one system message only, at the start. */
   readonly systemFirst?: true | undefined
+  /** Templates that raise an error when the assistant speaks first. */
+  readonly userFirst?: true | undefined
   /** A user must not follow a tool's result directly. */
   readonly replyAfterTool?: true | undefined
   /** Ids of tool calls are this many letters and digits. */
@@ -34,6 +37,8 @@ export interface HistoryNeeds {
 export interface Dialect {
   /** Where it listens by default: the base of `/chat/completions`. */
   readonly url: string
+  /** The variable of the environment that holds its key, which goes to the origin of `url` only. */
+  readonly apiKeyVariable?: string | undefined
   /** null: it cannot be asked, or only in words. */
   readonly continuation: NativeContinuation | null
   /**
@@ -49,6 +54,8 @@ export interface Dialect {
   readonly listsModels: boolean
   /** Says 503 while the model loads; a path beside `/v1`. */
   readonly health?: string | undefined
+  /** By what it tells, while it is silent, that it is loading the model. */
+  readonly residency?: Residency | undefined
 }
 
 /** @public */
@@ -81,6 +88,7 @@ const template: ThinkSwitch = {
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   openai: {
     url: 'https://api.openai.com/v1',
+    apiKeyVariable: 'OPENAI_API_KEY',
     continuation: null,
     echo: 'never',
     send: countsUsage,
@@ -94,9 +102,10 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     continuation: { body: { continue_final_message: true, add_generation_prompt: false } },
     echo: 'maybe',
     // A stopped server closes a silent stream only at its next ping, and its default may be 30 s.
-    send: { ...countsUsage, return_progress: true, sse_ping_interval: 1 },
+    // Timings with every chunk: whoever is interrupted is told how many tokens it were.
+    send: { ...countsUsage, return_progress: true, timings_per_token: true, sse_ping_interval: 1 },
     think: template,
-    history: { systemFirst: true },
+    history: { systemFirst: true, userFirst: true },
     listsModels: false,
     health: '/health',
   },
@@ -105,9 +114,10 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     // Without the second one it stays true, and the template fails.
     continuation: { body: { continue_final_message: true, add_generation_prompt: false } },
     echo: 'never',
-    send: countsUsage,
+    // With every chunk: an interrupted reply has no last one.
+    send: { stream_options: { include_usage: true, continuous_usage_stats: true } },
     think: template,
-    history: { systemFirst: true },
+    history: { systemFirst: true, userFirst: true },
     listsModels: true,
   },
   sglang: {
@@ -117,7 +127,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     echo: 'never',
     send: countsUsage,
     think: template,
-    history: { systemFirst: true },
+    history: { systemFirst: true, userFirst: true },
     listsModels: true,
   },
   lmstudio: {
@@ -126,11 +136,13 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     echo: 'never',
     send: countsUsage,
     think: effort,
-    history: { systemFirst: true },
+    history: { systemFirst: true, userFirst: true },
     listsModels: true,
+    residency: 'lmstudio',
   },
   deepseek: {
     url: 'https://api.deepseek.com/v1',
+    apiKeyVariable: 'DEEPSEEK_API_KEY',
     continuation: { message: { prefix: true }, path: '/beta' },
     echo: 'never',
     send: countsUsage,
@@ -140,6 +152,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
   },
   dashscope: {
     url: 'https://dashscope.aliyuncs.com/compatible-mode/v1',
+    apiKeyVariable: 'DASHSCOPE_API_KEY',
     continuation: { message: { partial: true } },
     echo: 'never',
     send: countsUsage,
@@ -149,16 +162,18 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
   },
   mistral: {
     url: 'https://api.mistral.ai/v1',
+    apiKeyVariable: 'MISTRAL_API_KEY',
     continuation: { message: { prefix: true } },
     echo: 'always',
     // Usage comes unasked, and unknown fields are refused.
     send: {},
     think: { ...effort, on: { reasoning_effort: 'high' } },
-    history: { systemFirst: true, replyAfterTool: true, callIdChars: 9 },
+    history: { systemFirst: true, userFirst: true, replyAfterTool: true, callIdChars: 9 },
     listsModels: true,
   },
   openrouter: {
     url: 'https://openrouter.ai/api/v1',
+    apiKeyVariable: 'OPENROUTER_API_KEY',
     // A trailing reply is passed on as it is: what becomes of it is the provider's.
     continuation: {},
     echo: 'maybe',
@@ -179,6 +194,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     think: effort,
     history: {},
     listsModels: true,
+    residency: 'ollama',
   },
 }
 

@@ -4,6 +4,9 @@ import type { ChatTurn } from '../wire/messages.ts'
 /** Said by a tool whose call has no result, since a person cut in before it had run. @public */
 export const missingResult = '[no result: interrupted]'
 
+/** Said by the user where nobody asked anything after the last reply: without it, servers would go on with that reply. @public */
+export const missingRequest = '[continue]'
+
 /** Between two messages of one role that become one. */
 const mergeGap = '\n\n'
 

@@ -1,4 +1,6 @@
-import { ChatError } from '../wire/errors.ts'
+import { ChatError, type ChatErrorCode } from '../wire/errors.ts'
+import { crashWords } from './crash-words.ts'
+import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportResponse } from './transport.ts'
 
 /** How much of an error's body is read for the log, UTF-16 code units. */
@@ -30,22 +32,31 @@ export function unreachable(cause: unknown, signal: AbortSignal): never {
   })
 }
 
-/** What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway. */
-export async function httpError(response: TransportResponse, model: string): Promise<ChatError> {
+/**
+ * What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway.
+ * @param now - Epoch milliseconds, for a `Retry-After` that names a date.
+ */
+export async function httpError(response: TransportResponse, model: string, now: number): Promise<ChatError> {
   const { status } = response
-  const cause = `HTTP ${status}: ${await readText(response)}`
-  if (status === 404) {
-    return new ChatError('upstream_model_missing', `The model server does not have the model "${model}".`, { cause })
-  }
-  if (status === 429 || status === 503) {
-    return new ChatError('upstream_busy', 'The model server is busy.', { cause, retryable: true })
-  }
+  const retryAfterMs = retryAfter(response, now)
+  const said = await readText(response)
+  const [code, message] = meaningOf(status, said, model)
+  return new ChatError(code, message, {
+    cause: `HTTP ${status}: ${said}`,
+    retryable: code !== 'upstream_rejected' && code !== 'upstream_model_missing',
+    retryAfterMs,
+  })
+}
+
+function meaningOf(status: number, said: string, model: string): [code: ChatErrorCode, message: string] {
+  if (status === 404) return ['upstream_model_missing', `The model server does not have the model "${model}".`]
+  // 529 is Anthropic's word for being overloaded.
+  if (status === 429 || status === 503 || status === 529) return ['upstream_busy', 'The model server is busy.']
   // What a proxy says when there is nobody behind it.
-  if (status === 502 || status === 504)
-    return new ChatError('upstream_unreachable', 'The model server cannot be reached.', { cause, retryable: true })
-  if (status >= 500)
-    return new ChatError('upstream_failed', `The model server failed (HTTP ${status}).`, { cause, retryable: true })
-  return new ChatError('upstream_rejected', `The model server refused the request (HTTP ${status}).`, { cause })
+  if (status === 502 || status === 504) return ['upstream_unreachable', 'The model server cannot be reached.']
+  if (status < 500) return ['upstream_rejected', `The model server refused the request (HTTP ${status}).`]
+  const code = crashWords.test(said) ? 'upstream_crashed' : 'upstream_failed'
+  return [code, `The model server failed (HTTP ${status}).`]
 }
 
 /** @throws Whatever the transport throws, and on any status but 200. */
@@ -55,9 +66,13 @@ export async function getJson(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const response = await transport({ method: 'GET', url, headers, signal })
+  return readJson(await transport({ method: 'GET', url, headers, signal }))
+}
+
+/** @throws On any status but 200, and on what is no JSON. */
+export async function readJson(response: TransportResponse): Promise<unknown> {
   const body = await readText(response, 4_194_304)
-  if (response.status !== 200) throw new Error(`HTTP ${response.status} from ${url}`)
+  if (response.status !== 200) throw new Error(`HTTP ${response.status}`)
   return JSON.parse(body) as unknown
 }
 

@@ -1,3 +1,14 @@
+export { anthropic, type AnthropicOptions } from './anthropic.ts'
+export {
+  breakerDefaults,
+  breakerStart,
+  breakerWaitMs,
+  stepBreaker,
+  type BreakerInput,
+  type BreakerOptions,
+  type BreakerPolicy,
+  type BreakerState,
+} from './breaker.ts'
 export {
   dialects,
   type Dialect,
@@ -7,11 +18,13 @@ export {
   type ThinkSwitch,
 } from './dialects.ts'
 export { fetchTransport } from './fetch-transport.ts'
-export { missingResult, normaliseHistory } from './history.ts'
-export { modelNames, ollama, type OllamaOptions } from './ollama.ts'
+export { missingRequest, missingResult, normaliseHistory } from './history.ts'
+export { ollama, type OllamaOptions } from './ollama.ts'
 export { openaiCompatible, type OpenAiCompatibleOptions } from './openai.ts'
 export { continueInstruction } from './openai-body.ts'
-export { missingReply } from './openai-messages.ts'
+export { missingQuestion, missingReply } from './openai-messages.ts'
+export { route, type Route, type RouteOptions } from './route.ts'
+export { modelNames, type Residency } from './residency.ts'
 export { type Transport, type TransportRequest, type TransportResponse } from './transport.ts'
 export {
   type Continuation,

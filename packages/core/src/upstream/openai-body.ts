@@ -1,11 +1,10 @@
 import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
 import type { Dialect } from './dialects.ts'
+import { missingRequest } from './history.ts'
 import { isRecord, text, type Json } from '../wire/json.ts'
 import { openAiMessages } from './openai-messages.ts'
 import type { UpstreamRequest } from './upstream.ts'
-
-/** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
-export type ContinuationWay = 'native' | 'instruction'
+import type { ContinuationWay } from './ways.ts'
 
 /** Said to a model that can only be asked in words. @public */
 export const continueInstruction =
@@ -37,7 +36,8 @@ export function openAiQuestion(
   const messages = openAiMessages(turns, request.interruptedNote, dialect.history)
   const sent = begun === '' ? '' : text(messages.at(-1)?.['content'])
   if (isNative) messages.push({ ...messages.pop(), ...dialect.continuation?.message })
-  else if (begun !== '') messages.push({ role: 'user', content: options.instruction })
+  else if (messages.at(-1)?.['role'] === 'assistant')
+    messages.push({ role: 'user', content: begun === '' ? missingRequest : options.instruction })
   const { tools } = request
   const body = merged(
     dialect.send,

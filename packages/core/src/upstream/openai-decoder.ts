@@ -1,11 +1,13 @@
 import { ChatError } from '../wire/errors.ts'
-import type { FinishReason, Usage } from '../wire/events.ts'
+import type { FinishReason, Progress, Usage } from '../wire/events.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { parseLine } from '../wire/ndjson.ts'
 import { createSseDecoder, type SseFrame } from '../wire/sse.ts'
 import { createErrorLines } from './error-lines.ts'
 import { isRecord, list, record, text, type Json } from '../wire/json.ts'
 import { bandError, finishError, isBandError } from './openai-errors.ts'
+import { pieces } from './pieces.ts'
+import { openAiProgress, sameProgress } from './progress.ts'
 import { createToolFragments } from './tool-fragments.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
@@ -37,6 +39,7 @@ export function createOpenAiDecoder(
   let called = false
   let reason: FinishReason | undefined
   let usage: Usage | undefined
+  let progress: Progress | undefined
   let finished = false
 
   const fail = (error: ChatError): UpstreamEvent => {
@@ -59,19 +62,24 @@ export function createOpenAiDecoder(
       return void events.push(event === 'error' ? fail(bandError({ error: data })) : { malformed: data.slice(0, 200) })
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk)))
     const wasOver = reason !== undefined
-    const counted = usageOf(chunk)
-    if (counted) usage = counted
+    const usageBefore = usage
+    usage = usageOf(chunk, usage)
     const before = events.length
     const choice = record(list(chunk['choices'])[0])
-    pushDelta(record(choice['delta']), events)
+    const further = pushDelta(record(choice['delta']), events) ?? openAiProgress(chunk)
     const why = text(choice['finish_reason'])
     // Some servers say no reason as '' or 'null'.
     if (why !== '' && why !== 'null') over(why, events)
     // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
     else if (wasOver && isRecord(chunk['usage'])) events.push(...finish())
+    else if (!wasOver) {
+      if (further && !sameProgress(further, progress)) events.push({ progress: (progress = further) })
+      if (usage && usage !== usageBefore) events.push({ usage })
+    }
     if (events.length === before) events.push({ alive: true })
   }
-  const pushDelta = (delta: Json, events: UpstreamEvent[]): void => {
+  /** Gives how far the tool calls have come, where the delta holds a piece of one. */
+  const pushDelta = (delta: Json, events: UpstreamEvent[]): Progress | undefined => {
     const thinking = thinkingOf(delta)
     if (thinking !== '') events.push({ thinking })
     const content = delta['content']
@@ -81,7 +89,9 @@ export function createOpenAiDecoder(
     // What OpenAI's models say when they refuse is for the person to read.
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
-    for (const fragment of list(delta['tool_calls'])) calls.push(fragment)
+    const fragments = list(delta['tool_calls'])
+    for (const fragment of fragments) calls.push(fragment)
+    return fragments.length === 0 ? undefined : { stage: 'tool_call', done: calls.chars }
   }
   const over = (why: string, events: UpstreamEvent[]): void => {
     const isCut = why === 'length' || why === 'max_tokens' || why === 'model_length'
@@ -100,7 +110,7 @@ export function createOpenAiDecoder(
     },
     push(bytes) {
       const events: UpstreamEvent[] = []
-      for (const piece of finished ? [] : mendErrors(bytes)) {
+      for (const piece of finished ? [] : mendErrors(bytes).flatMap(pieces)) {
         for (const frame of sse.push(piece)) if (!finished) decode(frame, events)
       }
       return events
@@ -132,17 +142,21 @@ function pushPart(part: Json, events: UpstreamEvent[]): void {
   if (thinking !== '') events.push({ thinking })
 }
 
-/** OpenAI's usage; else the timings of llama.cpp, which come unasked. */
-function usageOf(chunk: Json): Usage | undefined {
+/** OpenAI's usage; else the timings of llama.cpp. What was known before, where a chunk says nothing new. */
+function usageOf(chunk: Json, before: Usage | undefined): Usage | undefined {
   const { prompt_tokens: prompt, completion_tokens: completion } = record(chunk['usage'])
-  if (typeof prompt === 'number' || typeof completion === 'number')
-    return {
-      ...(typeof prompt === 'number' ? { prompt_tokens: prompt } : {}),
-      ...(typeof completion === 'number' ? { completion_tokens: completion } : {}),
-    }
   const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(chunk['timings'])
-  if (typeof read !== 'number' || typeof predicted !== 'number') return undefined
-  return { prompt_tokens: read + (typeof cached === 'number' ? cached : 0), completion_tokens: predicted }
+  if (typeof prompt === 'number' || typeof completion === 'number') return changed(before, prompt, completion)
+  if (typeof read !== 'number' || typeof predicted !== 'number') return before
+  return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
+}
+
+function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage {
+  if (before && before.prompt_tokens === prompt && before.completion_tokens === completion) return before
+  if (typeof prompt !== 'number') return typeof completion === 'number' ? { completion_tokens: completion } : {}
+  return typeof completion === 'number'
+    ? { prompt_tokens: prompt, completion_tokens: completion }
+    : { prompt_tokens: prompt }
 }
 
 function unfinished(data: string): ChatError {

@@ -1,5 +1,6 @@
 import { ChatError, type ChatErrorCode } from '../wire/errors.ts'
 import { isRecord, text, type Json } from '../wire/json.ts'
+import { crashWords } from './crash-words.ts'
 
 /** What an error's words mean, as `#code type message`; the first line that fits counts. Words are those of real servers. */
 const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
@@ -10,7 +11,7 @@ const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
     'upstream_busy',
   ],
   [/^#(502|504) /, 'upstream_unreachable'],
-  [/\bEOF\b|disconnected|connection (refused|reset|closed|lost)|terminated|engine.*dead|crash/i, 'upstream_crashed'],
+  [crashWords, 'upstream_crashed'],
   [/model_not_found/i, 'upstream_model_missing'],
   [/^#4\d\d |invalid_?request|invalid_?parameter|badrequest|authentication|permission/i, 'upstream_rejected'],
 ]

@@ -7,12 +7,16 @@ import type { Json } from '../wire/json.ts'
 /** Stands where a server wants a reply and there was none: between a tool's result and the user's next words. @public */
 export const missingReply = '[no reply: interrupted]'
 
+/** Stands where a server wants the user to begin, and the assistant did. @public */
+export const missingQuestion = '[start of conversation]'
+
 /** Makes any history valid for a server of OpenAI's kind, and writes it in its words. Each need is one step. */
 export function openAiMessages(messages: readonly ChatTurn[], note: string | null, needs: HistoryNeeds): Json[] {
   const ordered = needs.systemFirst ? systemFirst(messages) : messages
   const thinking = needs.thinkingOfTools === undefined ? 'drop' : 'keep'
   let turns = normaliseHistory(ordered, note, { thinking })
   if (needs.replyAfterTool) turns = replyAfterTool(turns)
+  if (needs.userFirst) turns = userFirst(turns)
   if (needs.callIdChars !== undefined) turns = shortCallIds(turns, needs.callIdChars)
   const written = turns.map(writtenTurn)
   if (needs.thinkingOfTools === undefined) return written
@@ -34,6 +38,13 @@ function replyAfterTool(turns: readonly ChatTurn[]): ChatTurn[] {
     const isBare = turn.role === 'tool' && next !== undefined && next.role !== 'tool' && next.role !== 'assistant'
     return isBare ? [turn, { role: 'assistant', content: missingReply }] : [turn]
   })
+}
+
+/** A greeting, or a reply whose question was left out: it stays, with something before it that it answers. */
+function userFirst(turns: readonly ChatTurn[]): ChatTurn[] {
+  const first = turns.findIndex(({ role }) => role !== 'system')
+  if (turns[first]?.role !== 'assistant') return [...turns]
+  return turns.toSpliced(first, 0, { role: 'user', content: missingQuestion })
 }
 
 /** Ids of other servers, after a change of the upstream, become short ones; the same id always the same, here and there. */

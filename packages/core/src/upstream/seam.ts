@@ -15,7 +15,7 @@ export interface SeamOptions {
 
 /** Takes out of a continuation what the person has already. */
 export interface Seam {
-  push(events: readonly UpstreamEvent[]): UpstreamEvent[]
+  push(events: UpstreamEvent[]): UpstreamEvent[]
   /** The body has ended: gives what was held back. */
   end(): UpstreamEvent[]
 }
@@ -59,6 +59,7 @@ export function createSeam({ sent, tail, copies }: SeamOptions): Seam {
 
   return {
     push(events) {
+      if (settled && owed === '') return events
       return events.flatMap((event) => {
         if ('message' in event) {
           const said = take(event.message)

@@ -19,6 +19,8 @@ const maxChars = 1_048_576
 export interface ToolFragments {
   /** @throws {ChatError} `overflow` when the calls grow past 1 MiB. */
   push(fragment: unknown): void
+  /** How much of their arguments has come, UTF-16 code units. */
+  readonly chars: number
   /** The calls so far, in the order in which they began; `broken`: the fragments of the first one that is not whole. */
   end(): { readonly whole: readonly ToolCall[]; readonly broken: string | undefined }
 }
@@ -26,6 +28,7 @@ export interface ToolFragments {
 export function createToolFragments(random?: RandomBytes): ToolFragments {
   const calls: Begun[] = []
   let chars = 0
+  let overhead = 0
 
   const callOf = (index: number | undefined, id: string): Begun => {
     const last = calls.findLast((call) => index === undefined || call.index === index)
@@ -36,6 +39,9 @@ export function createToolFragments(random?: RandomBytes): ToolFragments {
     return call
   }
   return {
+    get chars() {
+      return chars
+    },
     push(fragment) {
       const { index, id, function: called } = record(fragment)
       const { name, arguments: given } = record(called)
@@ -45,8 +51,10 @@ export function createToolFragments(random?: RandomBytes): ToolFragments {
       // OpenAI's are text in pieces; some servers send one object.
       const piece = isRecord(given) ? JSON.stringify(given) : text(given)
       call.args += piece
-      chars += piece.length + 64
-      if (chars > maxChars) throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
+      chars += piece.length
+      overhead += 64
+      if (chars + overhead > maxChars)
+        throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
     },
     end() {
       const made = calls.splice(0).map((call) => ({ call, made: wholeCall(call, random) }))

@@ -13,6 +13,8 @@ export interface WireEvent {
   readonly status?: string
   readonly attempt?: number
   readonly retry_in_ms?: number
+  readonly progress?: { readonly stage: string; readonly done?: number; readonly total?: number }
+  readonly upstream?: string
   readonly ping?: string
   readonly done?: true
   readonly reason?: string

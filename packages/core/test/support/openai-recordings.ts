@@ -13,14 +13,6 @@ export function openAiRecording(name: string): Recording {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Recording
 }
 
-/** Byte samples of providers.md, by name. */
-export function openAiSamples(): string[] {
-  return readdirSync(new URL('samples/', folder)).map((name) => name.replace(/\.sse$/, ''))
-}
-export function openAiSample(name: string): Buffer {
-  return readFileSync(new URL(`samples/${name}.sse`, folder))
-}
-
 interface Chunk {
   readonly choices?:
     | readonly { readonly delta?: { readonly content?: unknown }; readonly finish_reason?: unknown }[]

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { listen } from './listen.ts'
@@ -6,7 +6,7 @@ import { listen } from './listen.ts'
 /** One recorded request of a real server; the index beside the originals says what the fields mean. */
 export interface Recording {
   readonly name: string
-  readonly request: { readonly body: unknown }
+  readonly request: { readonly path: string; readonly body: unknown }
   readonly response: {
     readonly status: number
     readonly headers: Readonly<Record<string, string>>
@@ -24,16 +24,11 @@ interface RecordedRead {
 
 const folder = new URL('../fixtures/ollama/', import.meta.url)
 
-export function recordings(): Recording[] {
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('ollama-chat-'))
-    .map((name) => recording(name.replace(/\.json$/, '')))
-}
 export function recording(name: string): Recording {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Recording
 }
 
-function bytesOf(read: RecordedRead): Buffer {
+export function bytesOf(read: RecordedRead): Buffer {
   return read.bytesBase64 === undefined ? Buffer.from(read.text ?? '') : Buffer.from(read.bytesBase64, 'base64')
 }
 /** The whole body. */
@@ -50,7 +45,7 @@ export function handmade(
   const entries = reads.map((text) => ({ text }))
   return {
     name: 'handmade',
-    request: { body: null },
+    request: { path: '/', body: null },
     response: { status: 200, headers, reads: entries, ended: 'end', ...response },
   }
 }

@@ -1,0 +1,194 @@
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { manualClock, type ManualClock } from '../src/testing/index.ts'
+import { ollama, openaiCompatible, type Transport, type Upstream, type UpstreamEvent } from '../src/upstream/index.ts'
+import { utf8 } from './support/bytes.ts'
+
+type Asked = { readonly path: string; readonly signal: AbortSignal }
+interface Server {
+  readonly transport: Transport
+  readonly clock: ManualClock
+  readonly asked: Asked[]
+  /** What side questions are answered, by path; a path without an answer fails. */
+  readonly says: Record<string, unknown>
+  /** Lets the oldest waiting reply come. */
+  answer(): void
+}
+/** A server whose replies wait, and whose side questions are answered at once. */
+function server(reply: string, type: string): Server {
+  const asked: Asked[] = []
+  const waiting: (() => void)[] = []
+  const says: Record<string, unknown> = {}
+  const transport: Transport = async ({ method, url, signal }) => {
+    const path = new URL(url).pathname
+    if (method === 'POST') {
+      const head = Promise.withResolvers<void>()
+      waiting.push(head.resolve)
+      signal.addEventListener('abort', () => head.reject(signal.reason))
+      await head.promise
+    } else asked.push({ path, signal })
+    const said = method === 'POST' ? reply : JSON.stringify(says[path])
+    if (said === undefined) throw new Error('no answer')
+    return {
+      status: 200,
+      header: () => type,
+      body: (async function* () {
+        yield utf8(said)
+      })(),
+    }
+  }
+  return { transport, clock: manualClock(), asked, says, answer: () => waiting.shift()?.() }
+}
+const ollamaReply = '{"message":{"content":"Hi"}}\n{"message":{"content":""},"done":true,"done_reason":"stop"}\n'
+const openAiReply = 'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+const reply: UpstreamEvent[] = [{ message: 'Hi' }, { finish: 'stop' }]
+
+interface Reading {
+  readonly events: UpstreamEvent[]
+  readonly ended: Promise<void>
+  readonly abort: AbortController
+}
+function read(upstream: Upstream, model = 'nano'): Reading {
+  const abort = new AbortController()
+  const events: UpstreamEvent[] = []
+  const request = { model, messages: [], prefill: '', interruptedNote: null }
+  const ended = (async () => {
+    for await (const some of upstream.generate(request, abort.signal)) events.push(...some)
+  })()
+  ended.catch(() => undefined)
+  return { events, ended, abort }
+}
+/** Time passes, and whatever it sets off is over. */
+async function advance({ clock }: Server, ms: number): Promise<void> {
+  clock.advance(ms)
+  await setImmediate()
+}
+const list = (...names: string[]): unknown => ({ models: names.map((name) => ({ name, size: 42 })) })
+const upstreamOf = ({ transport, clock }: Server): Upstream => ollama({ model: 'nano', transport, clock })
+const loading: UpstreamEvent = { progress: { stage: 'loading', total: 42 } }
+const prompt: UpstreamEvent = { progress: { stage: 'prompt' } }
+
+test('loading: Ollama is asked after 1 s and then every 2 s, and only what is new is told', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  Object.assign(fake.says, { '/api/ps': list(), '/api/tags': list('nano:latest') })
+  const { events, ended } = read(upstreamOf(fake))
+  await setImmediate()
+  await advance(fake, 999)
+  expect(fake.asked).toEqual([])
+  await advance(fake, 1)
+  expect(events).toEqual([loading])
+  await advance(fake, 1_999)
+  expect(fake.asked).toHaveLength(2)
+  await advance(fake, 1)
+  expect(fake.asked.map(({ path }) => path)).toEqual(['/api/ps', '/api/tags', '/api/ps', '/api/tags'])
+  expect(events).toEqual([loading])
+  fake.says['/api/ps'] = list('nano:latest')
+  await advance(fake, 2_000)
+  expect(events).toEqual([loading, prompt])
+  fake.answer()
+  await ended
+  expect(events).toEqual([loading, prompt, ...reply])
+  expect(fake.clock.timers).toBe(0)
+})
+
+test('loading: all runs that wait share one question, and each hears of its own model', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  Object.assign(fake.says, { '/api/ps': list('nano'), '/api/tags': list('nano', 'big') })
+  const upstream = upstreamOf(fake)
+  const runs = ['nano', 'big', 'gone'].map((model) => read(upstream, model))
+  await setImmediate()
+  await advance(fake, 1_000)
+  expect(fake.asked).toHaveLength(2)
+  expect(runs.map(({ events }) => events)).toEqual([[prompt], [loading], []])
+  fake.answer()
+  await runs[0]!.ended
+  expect(fake.clock.timers).toBe(1)
+  fake.answer()
+  fake.answer()
+  await Promise.all(runs.map(({ ended }) => ended))
+  expect(fake.clock.timers).toBe(0)
+  const [late] = [read(upstream)]
+  await setImmediate()
+  expect(fake.clock.dueAt - fake.clock.now()).toBe(1_000)
+  fake.answer()
+  await late.ended
+})
+
+test('loading: a side question that fails harms nothing and is asked again', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  const { events, ended } = read(upstreamOf(fake))
+  await setImmediate()
+  await advance(fake, 1_000)
+  Object.assign(fake.says, { '/api/ps': 'x', '/api/tags': list('nano') })
+  await advance(fake, 2_000)
+  fake.answer()
+  await ended
+  expect(events).toEqual([loading, ...reply])
+})
+
+test('loading: an abort ends the question, too, and leaves no timer', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  const held = Promise.withResolvers<never>()
+  const transport: Transport = (request) => {
+    if (request.method === 'POST') return fake.transport(request)
+    fake.asked.push({ path: request.url, signal: request.signal })
+    return held.promise
+  }
+  const { ended, abort, events } = read(ollama({ model: 'nano', transport, clock: fake.clock }))
+  await setImmediate()
+  await advance(fake, 1_000)
+  abort.abort(new DOMException('enough', 'AbortError'))
+  await expect(ended).rejects.toThrow('enough')
+  expect(fake.asked.map(({ signal }) => signal.aborted)).toEqual([true, true])
+  expect({ events, timers: fake.clock.timers }).toEqual({ events: [], timers: 0 })
+})
+
+test('loading: whoever leaves before the answer closes the request', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  Object.assign(fake.says, { '/api/ps': list(), '/api/tags': list('nano') })
+  const signals: AbortSignal[] = []
+  const transport: Transport = (request) => {
+    if (request.method === 'POST') signals.push(request.signal)
+    return fake.transport(request)
+  }
+  const request = { model: 'nano', messages: [], prefill: '', interruptedNote: null }
+  const upstream = ollama({ model: 'nano', transport, clock: fake.clock })
+  const events = upstream.generate(request, new AbortController().signal)[Symbol.asyncIterator]()
+  const first = events.next()
+  await setImmediate()
+  await advance(fake, 1_000)
+  expect((await first).value).toEqual([loading])
+  await events.return?.()
+  expect(signals[0]?.aborted).toBe(true)
+  expect(fake.clock.timers).toBe(0)
+})
+
+test('loading: LM Studio tells it beside /v1, by the key or by the name of what is loaded', async () => {
+  const fake = server(openAiReply, 'text/event-stream')
+  const models = [
+    { key: 'qwen/qwen3-4b', size_bytes: 42, loaded_instances: [] },
+    { key: 'gemma', size_bytes: 7, loaded_instances: [{ id: 'mine' }] },
+  ]
+  fake.says['/api/v1/models'] = { models }
+  const { transport, clock } = fake
+  const upstream = openaiCompatible({ model: 'm', dialect: 'lmstudio', url: 'http://h:1/v1', transport, clock })
+  const runs = ['qwen/qwen3-4b', 'mine', 'none'].map((model) => read(upstream, model))
+  await setImmediate()
+  await advance(fake, 1_000)
+  expect(fake.asked.map(({ path }) => path)).toEqual(['/api/v1/models'])
+  for (const _ of runs) fake.answer()
+  await Promise.all(runs.map(({ ended }) => ended))
+  expect(runs.map(({ events }) => events)).toEqual([[loading, ...reply], [prompt, ...reply], reply])
+})
+
+test('loading: servers that tell it by themselves, or never, are not asked', async () => {
+  for (const dialect of ['openai', 'llamacpp', 'vllm'] as const) {
+    const fake = server(openAiReply, 'text/event-stream')
+    const { transport, clock } = fake
+    const { ended } = read(openaiCompatible({ model: 'm', dialect, transport, clock }))
+    await setImmediate()
+    expect(clock.timers).toBe(0)
+    fake.answer()
+    await ended
+  }
+})
