@@ -545,7 +545,12 @@ for (const [phase, holdAt, position] of phases) {
     const outcome = await interrupt(runId)
     expect(signals.map(({ aborted }) => aborted)).toEqual([true])
     expect(outcome).toMatchObject({ outcome: 'interrupted', position, partial: { content: 'abc'.slice(0, position) } })
-    expect((await frames.rest()).at(-1)?.event).toMatchObject({ done: true, reason: 'interrupted', by: 'person', position })
+    expect((await frames.rest()).at(-1)?.event).toMatchObject({
+      done: true,
+      reason: 'interrupted',
+      by: 'person',
+      position,
+    })
     expect(await request.closed).toBe(false)
     await server.allClosed()
     expect(clock.timers).toBe(0)

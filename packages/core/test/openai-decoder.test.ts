@@ -115,7 +115,7 @@ test('openai: a call that the token limit cut off is dropped', () => {
 
 test('openai: a body that ends in mid call gives no call', () => {
   const events = decodeText(call({ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } }))
-  expect(events).toEqual([{ progress: { stage: 'tool_call', done: 2 } }])
+  expect(events).toEqual([{ alive: true }, { progress: { stage: 'tool_call', done: 2 } }])
 })
 
 test('openai: calls without an end overflow', () => {
@@ -160,7 +160,7 @@ test('openai: usage on every chunk does not end the reply', () => {
   const events = decodeText(
     chunk({ content: 'a' }, null, { usage }) + chunk({ content: 'b' }, 'stop', { usage }) + done,
   )
-  expect(events).toEqual([{ message: 'a' }, { usage }, { message: 'b' }, { finish: 'stop', usage }])
+  expect(events).toEqual([{ message: 'a' }, { message: 'b' }, { finish: 'stop', usage }])
 })
 
 test('openai: comments, pings, roles, progress and unknown objects prove that the socket is alive', () => {

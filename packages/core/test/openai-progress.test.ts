@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createOpenAiDecoder } from '../src/upstream/openai-decoder.ts'
 import { createSeam } from '../src/upstream/seam.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
-import { eachByte, utf8 } from './support/bytes.ts'
+import { utf8 } from './support/bytes.ts'
 import { openAiRecording } from './support/openai-recordings.ts'
 import { bodyOf } from './support/replay-server.ts'
 
@@ -10,7 +10,9 @@ function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
   const decoder = createOpenAiDecoder()
   return [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
 }
-const decodeText = (body: string): UpstreamEvent[] => decode([utf8(body)])
+/** Frame by frame, each a read of its own; signs of life left out. */
+const decodeText = (body: string): UpstreamEvent[] =>
+  decode(body.split(/(?<=\n\n)/).map(utf8)).filter((event) => !('alive' in event))
 const frame = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`
 const chunk = (delta: unknown, finish: string | null = null, more: object = {}): string =>
   frame({ choices: [{ index: 0, delta, finish_reason: finish }], ...more })
@@ -19,16 +21,32 @@ const call = (index: number, args: string): string =>
 const prompt = (processed: number): string => chunk({}, null, { prompt_progress: { total: 9, cache: 0, processed } })
 
 test('openai: llama.cpp tells how much of the prompt it has read, as recorded', () => {
-  const progress = decode([bodyOf(openAiRecording('llama-v1-progress'))]).filter((event) => 'progress' in event)
+  const body = bodyOf(openAiRecording('llama-v1-progress')).toString()
+  const progress = decodeText(body).filter((event) => 'progress' in event)
   const total = 5783
   expect(progress).toEqual([0, 2048, 4096, 5783].map((done) => ({ progress: { stage: 'prompt', done, total } })))
 })
 
 test('openai: the same figures again are only a sign of life', () => {
-  expect(decodeText(prompt(3) + prompt(3) + prompt(9))).toEqual([
-    { progress: { stage: 'prompt', done: 3, total: 9 } },
+  const decoder = createOpenAiDecoder()
+  const at = (done: number): UpstreamEvent => ({ progress: { stage: 'prompt', done, total: 9 } })
+  expect([3, 3, 9].map((done) => decoder.push(utf8(prompt(done))))).toEqual([
+    [{ alive: true }, at(3)],
+    [{ alive: true }],
+    [{ alive: true }, at(9)],
+  ])
+})
+
+test('openai: of many figures in one read, the last are told, behind its text', () => {
+  const used = (completion_tokens: number): object => ({ usage: { prompt_tokens: 3, completion_tokens } })
+  const body = chunk({ content: 'a' }, null, used(1)) + chunk({ content: 'b' }, null, used(2)) + prompt(4) + prompt(5)
+  expect(decode([utf8(body)])).toEqual([
+    { message: 'a' },
+    { message: 'b' },
     { alive: true },
-    { progress: { stage: 'prompt', done: 9, total: 9 } },
+    { alive: true },
+    { progress: { stage: 'prompt', done: 5, total: 9 } },
+    used(2),
   ])
 })
 
@@ -38,7 +56,6 @@ test('openai: a tool call grows in characters, over all calls, and is given once
   expect(decodeText(body)).toEqual([
     at(0),
     at(4),
-    { alive: true },
     at(7),
     at(9),
     { tool_call: { id: 'call0', name: 'f', arguments: { x: 1 } } },
@@ -48,12 +65,10 @@ test('openai: a tool call grows in characters, over all calls, and is given once
 })
 
 test('openai: timings with every token are its usage so far, as recorded, and the finish has the last', () => {
-  const body = bodyOf(openAiRecording('llama-v1-timings-per-token'))
-  const events = decode([body])
+  const events = decodeText(bodyOf(openAiRecording('llama-v1-timings-per-token')).toString())
   const usage = events.flatMap((event) => ('usage' in event && !('finish' in event) ? [event.usage] : []))
   expect(usage).toEqual(Array.from({ length: 10 }, (_, n) => ({ prompt_tokens: 6, completion_tokens: n + 1 })))
   expect(events.at(-1)).toEqual({ finish: 'length', usage: usage.at(-1) })
-  expect(decode(eachByte(body))).toEqual(events)
 })
 
 test('openai: usage in a chunk is told when it has changed, and not behind the finish', () => {
@@ -71,7 +86,6 @@ test('openai: usage in a chunk is told when it has changed, and not behind the f
     { message: 'a' },
     { usage: { prompt_tokens: 3, completion_tokens: 1 } },
     { message: 'b' },
-    { alive: true },
     { finish: 'stop', usage: { prompt_tokens: 3, completion_tokens: 3 } },
   ])
 })
@@ -86,10 +100,8 @@ test('openai: LM Studio tells by a fraction how far it has come', () => {
         event('prompt_processing.progress', { progress: 'x' }),
     ),
   ).toEqual([
-    { alive: true },
     { progress: { stage: 'loading', done: 0.5, total: 1 } },
     { progress: { stage: 'prompt', done: 0.25, total: 1 } },
-    { alive: true },
   ])
 })
 

@@ -131,6 +131,19 @@ test('failover: while the breaker is open, new runs begin on the next one, and s
   expect((await test.b.next()).request.model).toBe('b-70b')
 })
 
+test('failover: a run that has ended tells who answered it, when it is not who was asked', async () => {
+  const answeredBy: unknown[] = []
+  const test = bed({ recovery: false, onRunEnd: ({ successor }) => answeredBy.push(successor) })
+  const first = test.post({ stream: false })
+  ;(await test.a.next()).finish()
+  await first
+  const second = test.post({ stream: false })
+  ;(await test.a.next()).fail(refused)
+  ;(await test.b.next()).finish()
+  await second
+  expect(answeredBy).toEqual([undefined, { upstream: 'scripted', model: 'b-70b' }])
+})
+
 test('failover: a run that tries an upstream again moves on after one failure', async () => {
   const test = bed({ breaker: { failures: 1 }, recovery: { maxWaitMs: 300 } })
   await test.ask()

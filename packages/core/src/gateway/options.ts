@@ -60,19 +60,27 @@ export interface GatewayOptions {
   readonly clientOf?: ((request: GatewayRequest) => string | undefined) | undefined
   /** How long a run whose client promised to come back goes on without a reader, ms. @defaultValue 30000 */
   readonly orphanMs?: number | undefined
+  /** When text goes out to readers. */
   readonly coalesce?: CoalesceOptions | undefined
+  /** When a reader that got nothing gets a ping. */
   readonly heartbeat?: HeartbeatOptions | undefined
+  /** When a run is ended because its model server misbehaves. */
   readonly fuse?: FuseOptions | undefined
   /** When a model server that failed is asked again, and the reply goes on; false fails at once. */
   readonly recovery?: RecoveryOptions | false | undefined
   /** When a model server that failed run after run is left alone; false never does that. */
   readonly breaker?: BreakerOptions | false | undefined
+  /** How long idle conversations are remembered. */
   readonly sessions?: SessionOptions | undefined
+  /** How long ended runs stay readable. */
   readonly keep?: KeepOptions | undefined
+  /** What one process takes on at once. */
   readonly limits?: LimitOptions | undefined
   /** Called once for each run that has ended, for logs and metrics. What it throws is ignored. */
   readonly onRunEnd?: ((run: Run) => void) | undefined
+  /** Time and timers; a test holds them still with `manualClock()`. @defaultValue systemClock */
   readonly clock?: Clock | undefined
+  /** Makes ids, and the jitter of waits. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
 }
 

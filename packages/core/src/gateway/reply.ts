@@ -74,7 +74,7 @@ export function streamReply(reader: Reader, ids: { readonly sessionId: string; r
   }
 }
 
-const utf8 = new TextEncoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
 
 /** A reply as the `Response` of web hosts. Cancelling its body gives the reader up. */
 export function toResponse({ status, headers, body }: GatewayReply): Response {

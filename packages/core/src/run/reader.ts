@@ -8,8 +8,11 @@ import type { Run } from './runner.ts'
 
 /** @public */
 export interface ReaderOptions {
+  /** Time and timers. */
   readonly clock: Clock
+  /** When text goes out. */
   readonly coalesce: typeof coalesceDefaults
+  /** When a ping goes out. */
   readonly heartbeat: typeof heartbeatDefaults
   /** Where to read on; the end of what the reader has already. */
   readonly position: number

@@ -33,15 +33,20 @@ export interface Failover {
 
 /** @public */
 export interface RunOptions {
+  /** Names the run, for good. */
   readonly runId: string
+  /** The conversation that it belongs to. */
   readonly sessionId: string
+  /** As its readers are told. */
   readonly model: string
   /**
    * Asks the upstream, right after the step that makes the run and once more for each retry.
    * @param prefill - The reply so far, to be continued from exactly its end; empty for a reply from the start.
    */
   readonly generate: (signal: AbortSignal, prefill: string) => AsyncIterable<readonly UpstreamEvent[]>
+  /** Time and timers. */
   readonly clock: Clock
+  /** When the run is ended because its upstream misbehaves. */
   readonly fuse: FusePolicy
   /** When to ask again after a failure; without it, the first failure ends the run. */
   readonly recovery?: RecoveryPolicy | undefined

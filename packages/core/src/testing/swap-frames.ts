@@ -1,4 +1,4 @@
-const utf8 = new TextEncoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
 
 /** Bytes of a body, on their way. */
 export interface FrameSwap {

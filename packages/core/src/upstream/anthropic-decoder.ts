@@ -3,13 +3,12 @@ import type { FinishReason, ToolCall, Usage } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
 import { isRecord, record, text, type Json } from '../wire/json.ts'
 import { parseLine } from '../wire/ndjson.ts'
-import { createSseDecoder, type SseFrame } from '../wire/sse.ts'
+import type { SseFrame } from '../wire/sse.ts'
+import { createSseFrames } from './sse-frames.ts'
 import { anthropicError, brokenCall, isAnthropicError, refusal, unfinished } from './anthropic-errors.ts'
 import type { ReplyDecoder } from './read-reply.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
-/** Longest frame, UTF-16 code units. */
-const defaultMaxChars = 1_048_576
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
 const maxCallChars = 1_048_576
 
@@ -28,7 +27,7 @@ interface Begun {
 export function createAnthropicDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
 ): ReplyDecoder {
-  const sse = createSseDecoder({ maxChars: options.maxChars ?? defaultMaxChars, comments: true })
+  const sse = createSseFrames(options.maxChars)
   const begun = new Map<unknown, Begun>()
   let broken: string | undefined
   /** Calls without arguments. The token limit may have cut them off, which only what follows tells. */

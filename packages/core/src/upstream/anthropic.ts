@@ -40,7 +40,7 @@ export interface AnthropicOptions {
   readonly instruction?: string | undefined
   /** Longest answer, thinking included, tokens, where neither `body` nor a request's options say. @defaultValue 16384 */
   readonly maxTokens?: number | undefined
-  /** @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  /** How bytes come from the API. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
   readonly transport?: Transport | undefined
   /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
   readonly maxLineChars?: number | undefined

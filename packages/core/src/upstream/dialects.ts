@@ -48,7 +48,9 @@ export interface Dialect {
   readonly echo: 'never' | 'maybe' | 'always'
   /** Fields of every request. */
   readonly send: Json
+  /** How thinking is switched on and off. */
   readonly think: ThinkSwitch
+  /** What its templates ask of a history. */
   readonly history: HistoryNeeds
   /** Whether `GET /models` lists every model that it answers for. */
   readonly listsModels: boolean

@@ -9,7 +9,6 @@ import { createLoadingWatch } from './loading.ts'
 import { ollamaQuestion } from './ollama-body.ts'
 import { createOllamaDecoder } from './ollama-decoder.ts'
 import { continueInstruction } from './openai-body.ts'
-import { pieces } from './pieces.ts'
 import { lookAtModels, modelNames, sameModel } from './residency.ts'
 import { createSeam } from './seam.ts'
 import type { Transport, TransportResponse } from './transport.ts'
@@ -26,7 +25,7 @@ export interface OllamaOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Asks for the rest of a reply where the model's template cannot leave one open. @defaultValue continueInstruction */
   readonly instruction?: string | undefined
-  /** @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  /** How bytes come from Ollama. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
   readonly transport?: Transport | undefined
   /** Longest line of an answer, UTF-16 code units. @defaultValue 1048576 */
   readonly maxLineChars?: number | undefined
@@ -77,7 +76,7 @@ export function ollama(options: OllamaOptions): Upstream {
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
     try {
       for await (const bytes of response.body) {
-        const events = seam.push(pieces(bytes).flatMap((piece) => decoder.push(lines.push(piece))))
+        const events = seam.push(decoder.push(lines.push(bytes)))
         if (events.length > 0) yield events
         if (decoder.finished) return
       }

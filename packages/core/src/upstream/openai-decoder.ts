@@ -2,17 +2,13 @@ import { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../wire/events.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { parseLine } from '../wire/ndjson.ts'
-import { createSseDecoder, type SseFrame } from '../wire/sse.ts'
-import { createErrorLines } from './error-lines.ts'
+import type { SseFrame } from '../wire/sse.ts'
+import { createSseFrames } from './sse-frames.ts'
 import { isRecord, list, record, text, type Json } from '../wire/json.ts'
 import { bandError, finishError, isBandError } from './openai-errors.ts'
-import { pieces } from './pieces.ts'
 import { openAiProgress, sameProgress } from './progress.ts'
 import { createToolFragments } from './tool-fragments.ts'
 import type { UpstreamEvent } from './upstream.ts'
-
-/** Longest frame, UTF-16 code units. */
-const defaultMaxChars = 1_048_576
 
 /** Turns the bytes of one answer of `/chat/completions` into events. */
 export interface OpenAiDecoder {
@@ -33,13 +29,15 @@ export interface OpenAiDecoder {
 export function createOpenAiDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
 ): OpenAiDecoder {
-  const sse = createSseDecoder({ maxChars: options.maxChars ?? defaultMaxChars, comments: true })
-  const mendErrors = createErrorLines()
+  const sse = createSseFrames(options.maxChars)
   const calls = createToolFragments(options.random)
   let called = false
   let reason: FinishReason | undefined
+  /** The last chunk that counted tokens. */
+  let counted: Json = {}
   let usage: Usage | undefined
   let progress: Progress | undefined
+  let told: Progress | undefined
   let finished = false
 
   const fail = (error: ChatError): UpstreamEvent => {
@@ -49,10 +47,11 @@ export function createOpenAiDecoder(
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []
     finished = true
+    usage = usageOf(counted, usage)
     return [{ finish: reason, ...(usage === undefined ? {} : { usage }) }]
   }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
-    if (event === 'comment' || data.trim() === '') return void events.push({ alive: true })
+    if (event === 'comment' || (data[0] !== '{' && data.trim() === '')) return void events.push({ alive: true })
     if (data.startsWith('[DONE]'))
       return void events.push(...(reason === undefined ? [fail(unfinished(data))] : finish()))
     const parsed = parseLine(data)
@@ -62,21 +61,24 @@ export function createOpenAiDecoder(
       return void events.push(event === 'error' ? fail(bandError({ error: data })) : { malformed: data.slice(0, 200) })
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk)))
     const wasOver = reason !== undefined
-    const usageBefore = usage
-    usage = usageOf(chunk, usage)
+    if (isRecord(chunk['usage']) || isRecord(chunk['timings'])) counted = chunk
     const before = events.length
     const choice = record(list(chunk['choices'])[0])
-    const further = pushDelta(record(choice['delta']), events) ?? openAiProgress(chunk)
+    progress = pushDelta(record(choice['delta']), events) ?? openAiProgress(chunk) ?? progress
     const why = text(choice['finish_reason'])
     // Some servers say no reason as '' or 'null'.
     if (why !== '' && why !== 'null') over(why, events)
     // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
     else if (wasOver && isRecord(chunk['usage'])) events.push(...finish())
-    else if (!wasOver) {
-      if (further && !sameProgress(further, progress)) events.push({ progress: (progress = further) })
-      if (usage && usage !== usageBefore) events.push({ usage })
-    }
     if (events.length === before) events.push({ alive: true })
+  }
+  /** What one read has changed beyond the reply: once, however many chunks it held. */
+  const pushCounts = (events: UpstreamEvent[]): void => {
+    if (finished || reason !== undefined) return
+    if (progress && !sameProgress(progress, told)) events.push({ progress: (told = progress) })
+    const before = usage
+    usage = usageOf(counted, usage)
+    if (usage && usage !== before) events.push({ usage })
   }
   /** Gives how far the tool calls have come, where the delta holds a piece of one. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): Progress | undefined => {
@@ -110,9 +112,8 @@ export function createOpenAiDecoder(
     },
     push(bytes) {
       const events: UpstreamEvent[] = []
-      for (const piece of finished ? [] : mendErrors(bytes).flatMap(pieces)) {
-        for (const frame of sse.push(piece)) if (!finished) decode(frame, events)
-      }
+      for (const frame of finished ? [] : sse.push(bytes)) if (!finished) decode(frame, events)
+      pushCounts(events)
       return events
     },
     end() {

@@ -37,7 +37,7 @@ export interface OpenAiCompatibleOptions {
   readonly body?: Readonly<Record<string, unknown>> | undefined
   /** Asks for the rest of a reply where the server cannot do so by itself. @defaultValue continueInstruction */
   readonly instruction?: string | undefined
-  /** @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  /** How bytes come from the server. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
   readonly transport?: Transport | undefined
   /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
   readonly maxLineChars?: number | undefined

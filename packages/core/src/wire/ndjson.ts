@@ -1,4 +1,5 @@
 import { ChatError } from './errors.ts'
+import { createWholeLines } from './whole-lines.ts'
 
 /** @public */
 export interface LineDecoder {
@@ -14,6 +15,8 @@ export interface LineDecoder {
 /** Longest upstream line, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
 
+const lineEnd = /* @__PURE__ */ Uint8Array.of(0x0a)
+
 /**
  * Creates a decoder that cuts a body into lines at LF, CRLF or CR (a raw CR cannot stand inside JSON text).
  * Any split of the bytes, also inside a character, gives the same lines; one leading BOM is dropped.
@@ -23,10 +26,9 @@ const defaultMaxChars = 1_048_576
 export function createLineDecoder(options: { readonly maxChars?: number | undefined } = {}): LineDecoder {
   const { maxChars = defaultMaxChars } = options
   const utf8 = new TextDecoder()
-  // Pieces of the unfinished line: joined once, as adding to a string at every read is quadratic when it is flattened.
+  // Pieces of an unfinished line that is long: joined once, as adding to a string at every read is quadratic.
   let pieces: string[] = []
   let pending = 0
-
   let overflow = false
 
   const take = (text: string): string[] => {
@@ -40,8 +42,6 @@ export function createLineDecoder(options: { readonly maxChars?: number | undefi
       if (!overflow) release(lines)
     }
     if (!overflow) hold(text.slice(from))
-    // What came before the long line is given out first; a decoder that has overflowed throws ever after.
-    if (overflow && lines.length === 0) throw new ChatError('overflow', `A line is longer than ${maxChars} characters.`)
     return lines
   }
   const hold = (piece: string): void => {
@@ -51,15 +51,19 @@ export function createLineDecoder(options: { readonly maxChars?: number | undefi
     else if (piece !== '') pieces.push(piece)
   }
   const release = (lines: string[]): void => {
-    const line = pieces.join('')
+    const line = pieces.length === 1 ? pieces[0]! : pieces.join('')
     pieces = []
     pending = 0
     if (line.trim() !== '') lines.push(line)
   }
-  return {
-    push: (bytes) => take(utf8.decode(bytes, { stream: true })),
-    end: () => take(`${utf8.decode()}\n`),
+  const feed = createWholeLines((bytes) => (overflow ? [] : take(utf8.decode(bytes, { stream: true }))), maxChars)
+  const push = (bytes: Uint8Array): string[] => {
+    const lines = feed(bytes)
+    // What came before the long line is given out first; a decoder that has overflowed throws ever after.
+    if (overflow && lines.length === 0) throw new ChatError('overflow', `A line is longer than ${maxChars} characters.`)
+    return lines
   }
+  return { push, end: () => push(lineEnd) }
 }
 
 /**

@@ -25,6 +25,12 @@ interface SseDecoderOptions {
   readonly maxChars?: number | undefined
   /** Whether comments are given out as well, as frames with the event `comment`. @defaultValue false */
   readonly comments?: boolean | undefined
+  /**
+   * Whether a line `error: …` is given out, as a frame with the event `error`: until September 2025 llama.cpp said its errors
+   * so (its PR #16109), in a field that parsers of event streams ignore. The reply then looks empty. Such a line has to come
+   * in one piece. @defaultValue false
+   */
+  readonly errorFields?: boolean | undefined
 }
 
 /**
@@ -33,16 +39,18 @@ interface SseDecoderOptions {
  * @public
  */
 export function createSseDecoder(options: SseDecoderOptions = {}): SseDecoder {
-  const { maxChars = defaultMaxChars, comments = false } = options
+  const { maxChars = defaultMaxChars, comments = false, errorFields = false } = options
   let frames: SseFrame[] = []
   let overflow = false
   // The parser strips the one leading BOM; a decoder that did so too would strip two.
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   const parser = createParser({
     maxBufferSize: maxChars,
-    onEvent: ({ id, event, data }: EventSourceMessage) => void frames.push({ id, event, data }),
+    onEvent: (message: EventSourceMessage) => void frames.push(message as SseFrame),
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') overflow = true
+      else if (errorFields && error.field === 'error')
+        frames.push({ id: undefined, event: 'error', data: error.value ?? '' })
     },
     onComment: comments ? (data) => void frames.push({ id: undefined, event: 'comment', data }) : undefined,
   })
