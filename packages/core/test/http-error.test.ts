@@ -37,7 +37,11 @@ test.for<[Record<string, string>, number | undefined]>([
 
 test.for<[number, string, string, boolean]>([
   [400, '', 'upstream_rejected', false],
-  [404, '', 'upstream_model_missing', false],
+  [404, '{"error":"model \'qwen3\' not found"}', 'upstream_model_missing', false],
+  [404, '{"error":{"message":"File Not Found","type":"not_found_error","code":404}}', 'upstream_rejected', false],
+  [404, '404 page not found', 'upstream_rejected', false],
+  [404, '', 'upstream_rejected', false],
+  [408, '', 'upstream_unreachable', true],
   [429, '', 'upstream_busy', true],
   [502, '', 'upstream_unreachable', true],
   [503, '', 'upstream_busy', true],

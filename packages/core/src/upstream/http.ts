@@ -49,11 +49,16 @@ export async function httpError(response: TransportResponse, model: string, now:
 }
 
 function meaningOf(status: number, said: string, model: string): [code: ChatErrorCode, message: string] {
-  if (status === 404) return ['upstream_model_missing', `The model server does not have the model "${model}".`]
+  // Servers name the model, in whatever words; a wrong path names none, and would send people looking for the model.
+  if (status === 404 && /model/i.test(said))
+    return ['upstream_model_missing', `The model server does not have the model "${model}".`]
+  if (status === 404)
+    return ['upstream_rejected', 'The model server has nothing at this path (HTTP 404): is the URL right?']
   // 529 is Anthropic's word for being overloaded.
   if (status === 429 || status === 503 || status === 529) return ['upstream_busy', 'The model server is busy.']
-  // What a proxy says when there is nobody behind it.
-  if (status === 502 || status === 504) return ['upstream_unreachable', 'The model server cannot be reached.']
+  // What a proxy says when there is nobody behind it, or nobody who answers.
+  if (status === 408 || status === 502 || status === 504)
+    return ['upstream_unreachable', 'The model server cannot be reached.']
   if (status < 500) return ['upstream_rejected', `The model server refused the request (HTTP ${status}).`]
   const code = crashWords.test(said) ? 'upstream_crashed' : 'upstream_failed'
   return [code, `The model server failed (HTTP ${status}).`]
