@@ -8,6 +8,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: [
       '{packages,examples}/*/test/**/*.test.{ts,tsx}',
+      'docs/test/**/*.test.{ts,tsx}',
       'scripts/test/**/*.test.ts',
       'test-support/**/*.test.ts',
     ],

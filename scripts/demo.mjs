@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root, tool } from './toolchain.mjs'
 
-const others = Object.freeze({ servers: join('examples', 'servers', 'dist', 'main.js') })
+const others = Object.freeze({
+  gateway: join('examples', 'gateway', 'dist', 'demo.js'),
+  rag: join('examples', 'rag', 'dist', 'server.js'),
+  servers: join('examples', 'servers', 'dist', 'main.js'),
+})
 
 const usage = `usage: npm run demo -- [--port N] [--upstream URL] [--model NAME]
 

@@ -25,6 +25,8 @@ export interface ActiveRun {
 
 /** A conversation: what is shown of it, and the run that grows its last message. */
 export interface ChatState {
+  /** The gateway may give another one, when it knows another conversation under it. */
+  readonly sessionId: string
   readonly snapshot: ChatSnapshot
   readonly run: ActiveRun | null
   /** Grows with everything that a person does: of two copies of a conversation, the higher one is the newer one. */
@@ -55,7 +57,7 @@ export type ChatInput =
   | { readonly type: 'freeze'; readonly reply: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
   | { readonly type: 'confirm'; readonly frozen: ChatMessage; readonly reply: ChatMessage }
-  | { readonly type: 'clear' }
+  | { readonly type: 'clear'; readonly sessionId: string }
   /** Another tab is at this version. */
   | { readonly type: 'see'; readonly version: number }
   | RunInput
@@ -77,7 +79,9 @@ export const emptySnapshot: ChatSnapshot = {
   model: null,
   runStatus: null,
 }
-export const emptyChat: ChatState = { snapshot: emptySnapshot, run: null, version: 0, highest: 0 }
+/** A run of whose log nothing has been received. */
+const unread = { keeps: undefined, position: 0, spans: [] }
+export const emptyChat: ChatState = { sessionId: '', snapshot: emptySnapshot, run: null, version: 0, highest: 0 }
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
@@ -86,32 +90,33 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
     case 'submit': {
       const { runId, reply } = input
       const messages = [...input.messages, reply]
-      const started = { runId, before: reply, isOpen: false, position: 0, spans: [] }
+      const started = { ...unread, runId, before: reply, isOpen: false }
       return { ...state, snapshot: at('submitting', snapshot, { messages, error: null }), run: started }
     }
     case 'restore': {
-      const { messages, run: kept, version: restored } = input.kept
-      const joined = kept && { ...kept, keeps: undefined, position: 0, spans: [] }
+      const { sessionId, messages, run: kept, version } = input.kept
+      const joined = kept && { ...kept, ...unread }
       // Until the gateway has answered, somebody else may have seen more of it.
       const attempt = kept ? 1 : 0
       return {
+        sessionId,
         snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
         run: joined,
-        version: restored,
-        highest: Math.max(restored, state.highest),
+        version,
+        highest: Math.max(version, state.highest),
       }
     }
     case 'queue':
       return { ...state, snapshot: { ...snapshot, queue: input.queue } }
     case 'freeze':
-      return { snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null, ...next(state) }
+      return { ...next(state), snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null }
     case 'confirm': {
       const isLast = snapshot.messages.at(-1) === input.frozen
       const confirmed = isLast ? withReply(snapshot, input.reply) : snapshot
       return { ...state, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
     }
     case 'clear':
-      return { ...emptyChat, ...next(state) }
+      return { ...next(state), sessionId: input.sessionId, snapshot: emptySnapshot, run: null }
     case 'see':
       return input.version > state.highest ? { ...state, highest: input.version } : state
     default:
@@ -124,21 +129,23 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
   if (input.type === 'reconnect') {
     return { ...state, snapshot: at('reconnecting', snapshot, { attempt: input.attempt }) }
   }
-  const versions = run.isOpen ? state : next(state)
+  const told = run.isOpen ? state : next(state)
   if (input.type === 'event') {
-    const open = run.isOpen ? run : { ...run, isOpen: true }
-    return { ...versions, ...stepEvent(snapshot, open, input.event, input.position ?? run.position) }
+    const { event, position = run.position } = input
+    return { ...told, ...stepEvent(snapshot, { ...run, isOpen: true }, event, position) }
   }
   const { error } = input
-  const failed = ended(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
   // What stands back for another tab's run is nothing new.
-  return { ...(error.code === 'session_busy' ? state : versions), ...failed }
+  const before = error.code === 'session_busy' ? state : told
+  return { ...before, ...failed(snapshot, run.position > 0 ? 'dropped' : 'failed', error) }
 }
 
-type Versions = Pick<ChatState, 'version' | 'highest'>
-type Stepped = Omit<ChatState, keyof Versions>
+type Stepped = Pick<ChatState, 'snapshot' | 'run'> & { readonly sessionId?: string }
 
-const next = ({ highest }: Versions): Versions => ({ version: highest + 1, highest: highest + 1 })
+function next(state: ChatState): ChatState {
+  const version = state.highest + 1
+  return { ...state, version, highest: version }
+}
 
 function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!
@@ -158,10 +165,11 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
   if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
   if ('reset' in event) return grow('reset', { thinking: run.before.thinking })
   if ('session_id' in event) {
-    const started = at('waiting', snapshot, { model: event.model })
+    const { session_id: sessionId, model, continues } = event
+    const started = at('waiting', snapshot, { model })
     // Told again at every connection. What comes now comes after `before`, whatever was kept of it.
-    if (position > 0) return { snapshot: started, run }
-    return { snapshot: withReply(started, run.before), run: { ...run, keeps: event.continues?.position } }
+    if (position > 0) return { sessionId, snapshot: started, run }
+    return { sessionId, snapshot: withReply(started, run.before), run: { ...run, keeps: continues?.position } }
   }
   if ('status' in event) {
     const { status, model = snapshot.model } = event
@@ -175,19 +183,15 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
 }
 
 function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage, terminal: TerminalEvent): Stepped {
-  if (terminal.reason === 'error') return ended(snapshot, 'failed', terminal.error)
-  if (terminal.reason !== 'interrupted')
-    return {
-      snapshot: at('idle', withReply(snapshot, { ...reply, state: 'done', reason: terminal.reason })),
-      run: null,
-    }
+  const idle = (ended: ChatMessage): Stepped => ({ snapshot: at('idle', withReply(snapshot, ended)), run: null })
+  const { reason } = terminal
+  if (reason === 'error') return failed(snapshot, 'failed', terminal.error)
+  if (reason !== 'interrupted') return idle({ ...reply, state: 'done', reason })
   const cut = cutReply(reply, run, terminal.position)
-  if (terminal.by === 'orphan' || terminal.by === 'shutdown') {
-    const code = terminal.by === 'orphan' ? 'orphaned' : 'shutting_down'
-    const message = 'The gateway ended the reply'
-    return ended(withReply(snapshot, cut), 'dropped', { code, message, retryable: true })
-  }
-  return { snapshot: at('idle', withReply(snapshot, { ...cut, state: 'interrupted' })), run: null }
+  const { by } = terminal
+  const code = by === 'orphan' ? 'orphaned' : by === 'shutdown' && 'shutting_down'
+  if (!code) return idle({ ...cut, state: 'interrupted' })
+  return failed(withReply(snapshot, cut), 'dropped', { code, message: 'The gateway ended the reply', retryable: true })
 }
 
 /** A reply as it was at a position of its run's log: it was interrupted there. */
@@ -212,7 +216,7 @@ export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): 
   }
 }
 
-function ended(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {
+function failed(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {
   const { code, message, retryable } = reason
   const error = { code, message, retryable }
   const reply: ChatMessage = { ...snapshot.messages.at(-1)!, state, error }

@@ -9,7 +9,7 @@ import type { ChatClient, ChatClientOptions, ChatSession, GatewayStatus } from '
  * @public
  */
 export function createChatClient(options: ChatClientOptions): ChatClient {
-  if (!options.url) throw new TypeError('createChatClient({ url }): url is empty.')
+  if (!options.url) throw new TypeError('url is empty')
   const sessions = new Map<string, ChatSession>()
   return {
     session(name = '') {
@@ -18,7 +18,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
       return session
     },
     async status(signal) {
-      const response = await request(options, '', { signal: signal ?? null })
+      const response = await request(options, '', { signal })
       return (await response.json()) as GatewayStatus
     },
   }

@@ -1,8 +1,17 @@
-import { ChatError, createSseDecoder, type ChatEvent, type ErrorBody } from '@midstream/core'
+import { ChatError, isChatError, type ChatEvent, type ErrorBody } from '@midstream/core'
+import { createParser } from 'eventsource-parser'
 import type { ChatClientOptions } from './types.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>
+
+interface RequestParts {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** What is posted. */
+  readonly json?: object
+  readonly signal?: AbortSignal | null | undefined
+}
 
 /**
  * Sends one request to the gateway.
@@ -11,60 +20,70 @@ export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'cr
 export async function request(
   endpoint: Endpoint,
   path: string,
-  init: Omit<RequestInit, 'headers'> & {
-    readonly json?: object
-    readonly headers?: Readonly<Record<string, string>>
-  } = {},
+  { method = 'GET', headers, json, signal = null }: RequestParts = {},
 ): Promise<Response> {
-  const { json, headers, ...rest } = init
   const own = typeof endpoint.headers === 'function' ? await endpoint.headers() : endpoint.headers
   const send = endpoint.fetch ?? globalThis.fetch
   const response = await send(endpoint.url.replace(/\/$/, '') + path, {
-    ...rest,
+    method,
+    ...(json && { method: 'POST', body: JSON.stringify(json) }),
     ...(endpoint.credentials && { credentials: endpoint.credentials }),
     headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
-    body: json ? JSON.stringify(json) : null,
+    signal,
   }).catch((cause: unknown) => {
-    if (init.signal?.aborted) throw cause
-    throw new ChatError('network', 'The gateway cannot be reached', { cause, retryable: true })
+    if (signal?.aborted) throw cause
+    throw new ChatError('network', 'The gateway was not reached', { cause, retryable: true })
   })
   if (response.ok) return response
   const { status } = response
-  const error = await response.json().then(
-    (body: { error?: ErrorBody } | null) => body?.error,
-    () => undefined,
-  )
+  const body = (await response.json().catch(() => null)) as { readonly error?: ErrorBody } | null
   const {
     code = 'network',
     message = `HTTP ${status} from the gateway`,
     retryable = status >= 500 || status === 429,
     retry_after_ms: retryAfterMs,
-  } = error ?? {}
+  } = body?.error ?? {}
   throw new ChatError(code, message, { retryable, retryAfterMs })
 }
 
 /** One event of a body, with the position after it where it has one. */
 export interface Received {
+  readonly type: 'event'
   readonly event: ChatEvent
   readonly position: number | undefined
 }
+
+/** Longest frame, UTF-16 code units: what is held in memory until it is complete. */
+const maxChars = 4_194_304
 
 /**
  * Reads the events of a body; what came in one read comes at once. Returns when the body ends, with or without a
  * terminal event; leaving the loop gives the body up.
  */
 export async function* readEvents(response: Response): AsyncGenerator<readonly Received[], void, undefined> {
-  const decoder = createSseDecoder()
+  let received: Received[] = []
+  let isTooLong = false
+  const parser = createParser({
+    maxBufferSize: maxChars,
+    onEvent: ({ id, data }) =>
+      void received.push({
+        type: 'event',
+        event: JSON.parse(data) as ChatEvent,
+        position: id ? Number(id) : undefined,
+      }),
+    onError: ({ type }) => void (isTooLong ||= type === 'max-buffer-size-exceeded'),
+  })
+  const utf8 = new TextDecoder()
   // Not `for await` over the body, which Safari lacks.
   const reader = response.body!.getReader()
   try {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      yield decoder.push(value).map(({ id, data }) => ({
-        event: JSON.parse(data) as ChatEvent,
-        position: id === undefined ? undefined : Number(id),
-      }))
+      parser.feed(utf8.decode(value, { stream: true }))
+      yield received
+      if (isTooLong) throw new ChatError('overflow', 'The frame is too long')
+      received = []
     }
   } finally {
     // Releasing the lock alone would leave the connection open. What cancel says no longer matters to anybody.
@@ -72,7 +91,11 @@ export async function* readEvents(response: Response): AsyncGenerator<readonly R
   }
 }
 
-/** The error of a body that ended without a terminal event: never a success. */
+/**
+ * Why a connection gave no terminal event, which is never a success: what the gateway said, or that it was lost.
+ * @param cause - Nothing when the body just ended.
+ */
 export function droppedError(cause?: unknown): ChatError {
+  if (isChatError(cause)) return cause
   return new ChatError('dropped', 'The connection was lost', { cause, retryable: true })
 }

@@ -11,7 +11,7 @@ export interface ChatStorage {
 
 /** @public */
 export interface PersistOptions {
-  /** @defaultValue 'midstream' */
+  /** The keys in the storage begin with it. @defaultValue 'midstream' */
   readonly prefix?: string | undefined
 }
 

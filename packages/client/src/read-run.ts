@@ -1,4 +1,4 @@
-import { backoffMs, isChatError, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
+import { backoffMs, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
 import { droppedError, readEvents, request, type Endpoint, type Received } from './connection.ts'
 import { isHidden } from './schedule.ts'
 
@@ -16,7 +16,7 @@ export interface RunLink {
 }
 
 /** An event, or word that the connection was lost and that an attempt to get another one will follow. */
-export type Reading = Received | { readonly attempt: number }
+export type Reading = Received | { readonly type: 'reconnect'; readonly attempt: number }
 
 /** Silence of so many heartbeats is a drop. */
 const silentHeartbeats = 3
@@ -45,15 +45,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       () => silentHeartbeats * heartbeatMs,
       () => connection.abort(droppedError()),
     )
-    let cause: unknown
+    let lost = droppedError()
     try {
       // Once a frame has come, the run is there: starting it again could only be refused.
       const response = opened
-        ? await request(endpoint, `/runs/${runId}`, {
-            headers: { 'last-event-id': String(position) },
-            signal: either,
-          })
-        : await request(endpoint, '', { method: 'POST', json: json!, signal: either })
+        ? await request(endpoint, `/runs/${runId}`, { headers: { 'last-event-id': `${position}` }, signal: either })
+        : await request(endpoint, '', { json: json!, signal: either })
       for await (const batch of readEvents(response)) {
         watchdog.feed()
         for (const received of batch) {
@@ -79,21 +76,21 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
         }
       }
     } catch (error) {
+      lost = droppedError(error)
       // A gateway that has restarted: a run of which nothing has come yet is started again.
-      if (opened && json && position === 0 && isChatError(error) && error.code === 'not_found') opened = false
-      else if (signal.aborted || isRefusal(error)) throw error
-      cause = error
+      if (opened && json && position === 0 && lost.code === 'not_found') opened = false
+      // Asking again would give the same answer, or, where the session is busy, one that nobody wants any more.
+      else if (signal.aborted || !lost.retryable || lost.code === 'session_busy') throw error
     } finally {
       watchdog.stop()
       connection.abort()
     }
     lostAt ??= clock.now()
-    if (clock.now() - lostAt >= link.maxMs) throw isChatError(cause) ? cause : droppedError(cause)
+    if (clock.now() - lostAt >= link.maxMs) throw lost
     attempt += 1
-    yield { attempt }
+    yield { type: 'reconnect', attempt }
     // A gateway that says when to come back is not asked before that.
-    const askedMs = (isChatError(cause) && cause.retryAfterMs) || 0
-    const dueAt = clock.now() + Math.max(askedMs, backoffMs(attempt, link.random))
+    const dueAt = clock.now() + Math.max(lost.retryAfterMs ?? 0, backoffMs(attempt, link.random))
     await pause(clock, dueAt - clock.now(), signal)
     signal.throwIfAborted()
     // While a machine slept, nothing was tried: that time does not count.
@@ -105,11 +102,6 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
 function units(event: ChatEvent): number {
   if ('message' in event) return event.message.length
   return 'thinking' in event ? event.thinking.length : 1
-}
-
-/** Asking again would give the same answer, or, where the session is busy, one that nobody wants any more. */
-function isRefusal(error: unknown): error is ChatError {
-  return isChatError(error) && (!error.retryable || error.code === 'session_busy')
 }
 
 /** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */

@@ -32,7 +32,6 @@ export function confirmed({ ends, reply: frozen, run }: Frozen, answer: Interrup
 
 /** A message as it goes up: what is shown, and that a person cut it off. */
 export function toTurn({ role, content, state, thinking, toolCalls }: ChatMessage): object[] {
-  if (role === 'user') return [{ role, content }]
   if (content === '' && !toolCalls) return []
   const interrupted = state === 'interrupted' || undefined
   // Servers want the thinking back only with a tool call (providers differ); without one it is dead weight.

@@ -6,7 +6,7 @@ const hiddenMs = 500
  * is published as soon as the read that brought it is done.
  */
 export function nextPaint(publish: () => void): void {
-  if (typeof requestAnimationFrame !== 'function' || isHidden()) return queueMicrotask(publish)
+  if (!globalThis.requestAnimationFrame || isHidden()) return queueMicrotask(publish)
   const run = (): void => {
     cancelAnimationFrame(frame)
     clearTimeout(timer)

@@ -1,6 +1,6 @@
-import { ChatError, createId, isChatError, systemClock, systemRandom, type InterruptOutcome } from '@midstream/core'
+import { ChatError, createId, systemClock, systemRandom, type IdKind, type InterruptOutcome } from '@midstream/core'
 import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState, type KeptChat } from './chat-state.ts'
-import { request } from './connection.ts'
+import { droppedError, request } from './connection.ts'
 import { readRun } from './read-run.ts'
 import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
 import { isHidden, nextPaint } from './schedule.ts'
@@ -8,14 +8,6 @@ import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult } fro
 
 /** Most messages that wait for their turn. */
 const maxQueue = 8
-
-/** What a request asks for: the reply to these messages, or for more of a partial one. */
-interface Asked {
-  readonly messages: readonly ChatMessage[]
-  readonly partial?: ChatMessage | undefined
-  /** What becomes of a run that somebody else has started meanwhile. */
-  readonly whenBusy?: 'reject' | undefined
-}
 
 /** Creates the store of one conversation. */
 export function createSession(options: ChatClientOptions, name: string): ChatSession {
@@ -31,10 +23,10 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   const listeners = new Set<() => void>()
   /** Who waits for the replies to queued messages. */
   const waiting = new Map<string, (reply: Promise<ChatMessage> | null) => void>()
-  let sessionId = createId('sess', random)
-  let state: ChatState = emptyChat
+  const newId = (kind: IdKind): string => createId(kind, random)
+  let state: ChatState = { ...emptyChat, sessionId: newId('sess') }
   /** What the person sees. Text runs ahead of it by a paint at most. */
-  let shown: ChatState = emptyChat
+  let shown = state
   let scheduled = false
   /** Gives up the body of the active run. */
   let abort = new AbortController()
@@ -50,9 +42,6 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     for (const listener of listeners) listener()
   }
   const step = (input: ChatInput): void => {
-    // The gateway has forked: another conversation stood under this id.
-    const isStart = input.type === 'event' && 'session_id' in input.event && state.run?.runId === input.runId
-    if (isStart) sessionId = input.event.session_id
     state = stepChat(state, input)
   }
   /** Settles once the person can see how things stand. */
@@ -63,10 +52,9 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
         resolve()
       })
     })
-  const find = (id: string): ChatMessage | undefined => state.snapshot.messages.find((message) => message.id === id)
   const said = (text: string): ChatMessage => {
     if (text.trim() === '') throw new TypeError('The text is blank')
-    return { id: createId('msg', random), role: 'user', content: text, state: 'done' }
+    return { id: newId('msg'), role: 'user', content: text, state: 'done' }
   }
 
   /**
@@ -89,67 +77,71 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   }
 
   const confirm = async (frozen: Frozen): Promise<InterruptResult> => {
-    const { reply: shownReply } = frozen
-    let reply = shownReply
+    const { ends, reply: asShown } = frozen
+    let reply = asShown
     let outcome: InterruptResult['outcome'] = 'unconfirmed'
     try {
-      const { run_id: runId, position } = frozen.ends
-      const response = await request(options, `/runs/${runId}/interrupt`, { method: 'POST', json: { position } })
+      const { run_id: runId, position } = ends
+      const response = await request(options, `/runs/${runId}/interrupt`, { json: { position } })
       const answer = (await response.json()) as InterruptOutcome
       reply = confirmed(frozen, answer)
       outcome = answer.outcome
     } catch (error) {
       // A run that the gateway does not know, or not any more, is over.
-      if (isChatError(error) && (error.code === 'not_found' || error.code === 'expired')) outcome = 'already_done'
+      const { code } = droppedError(error)
+      if (code === 'not_found' || code === 'expired') outcome = 'already_done'
     }
-    step({ type: 'confirm', frozen: shownReply, reply })
+    step({ type: 'confirm', frozen: asShown, reply })
     await painted()
+    // A gateway that was not reached is told again by the next request.
+    if (unconfirmed?.ends === ends && outcome !== 'unconfirmed') unconfirmed = undefined
     return { outcome }
   }
 
-  /** Starts a run; whatever runs is ended by the same request. `ask` is given the messages with what ran frozen. */
-  const start = (ask: (messages: readonly ChatMessage[]) => Asked): Promise<ChatMessage> => {
-    const ends = freeze()?.ends ?? unconfirmed?.ends
-    const { messages, partial, whenBusy: busy } = ask(state.snapshot.messages)
-    const runId = createId('run', random)
-    const reply: ChatMessage = {
-      ...(partial ?? { id: createId('msg', random), role: 'assistant', content: '' }),
-      // Without text there is nothing to go on from: the model starts over.
-      ...(partial?.content === '' && { thinking: undefined, data: undefined }),
-      state: 'streaming',
-      reason: undefined,
-      error: undefined,
-    }
-    const resume = reply.content === '' ? undefined : 'continue'
+  /** What the next request has to end. */
+  const cutIn = (): Interrupts | undefined => freeze()?.ends ?? unconfirmed?.ends
+
+  /**
+   * Starts a run: the reply to these messages, or more of a partial one. The same request ends whatever runs.
+   * @param busy - What becomes of a run that somebody else has started meanwhile.
+   */
+  const start = (
+    ends: Interrupts | undefined,
+    messages: readonly ChatMessage[],
+    partial?: ChatMessage,
+    busy?: 'reject',
+  ): Promise<ChatMessage> => {
+    const runId = newId('run')
+    // Without text there is nothing to go on from: the model starts over.
+    const before = partial?.content
+      ? partial
+      : { id: partial?.id ?? newId('msg'), role: 'assistant' as const, content: '' }
+    const reply: ChatMessage = { ...before, state: 'streaming', reason: undefined, error: undefined }
     unconfirmed = undefined
     abort = new AbortController()
     step({ type: 'submit', runId, messages, reply })
     publish()
     const json = {
       ...options.body,
-      session_id: sessionId,
+      session_id: state.sessionId,
       run_id: runId,
       messages: [...messages, reply].flatMap(toTurn),
-      resume,
+      resume: reply.content ? 'continue' : undefined,
       interrupts: ends,
       when_busy: busy,
       reconnect: true,
     }
-    return follow(runId, reply, json, abort.signal)
+    return follow(runId, reply, json)
   }
 
-  const follow = async (
-    runId: string,
-    reply: ChatMessage,
-    json: object | undefined,
-    signal: AbortSignal,
-  ): Promise<ChatMessage> => {
+  /** Reads a run to its end; `json` starts it, where it is not there yet. */
+  const follow = async (runId: string, reply: ChatMessage, json?: object): Promise<ChatMessage> => {
+    const { signal } = abort
     try {
       for await (const reading of readRun({ endpoint: options, runId, json, signal, clock, random, maxMs })) {
         // Joined anew it is the same run with another reader: the id alone would not tell.
         if (signal.aborted) break
-        if ('attempt' in reading) step({ type: 'reconnect', runId, attempt: reading.attempt })
-        else step({ type: 'event', runId, ...reading })
+        step({ runId, ...reading })
         if (!scheduled) schedule(publish)
         scheduled = true
       }
@@ -160,7 +152,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     await painted()
     await unconfirmed?.result
     // A conversation that is gone has taken its messages along.
-    const ended = find(reply.id) ?? { ...reply, state: 'interrupted' }
+    const ended = state.snapshot.messages.find(({ id }) => id === reply.id) ?? { ...reply, state: 'interrupted' }
     return state.run ? ended : next(ended)
   }
 
@@ -181,11 +173,13 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
 
   const say = (text: string): Promise<ChatMessage> => {
     const message = said(text)
-    return start((messages) => ({ messages: [...messages, message] }))
+    return start(cutIn(), [...state.snapshot.messages, message])
   }
-  const goOn = (whenBusy?: 'reject'): Promise<ChatMessage> =>
-    start((messages) => ({ messages: messages.slice(0, -1), partial: messages.at(-1), whenBusy }))
-  const leaveQueue = (id: string, reply: () => Promise<ChatMessage> | null): boolean => {
+  const goOn = (busy?: 'reject'): Promise<ChatMessage> => {
+    const { messages } = state.snapshot
+    return start(cutIn(), messages.slice(0, -1), messages.at(-1), busy)
+  }
+  const leaveQueue = (id: string, reply: () => Promise<ChatMessage> | null = () => null): boolean => {
     const settle = waiting.get(id)
     waiting.delete(id)
     step({ type: 'queue', queue: state.snapshot.queue.filter((message) => message.id !== id) })
@@ -194,7 +188,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     return settle !== undefined
   }
   const emptyQueue = (): void => {
-    for (const id of waiting.keys()) leaveQueue(id, () => null)
+    for (const id of waiting.keys()) leaveQueue(id)
   }
 
   const session: ChatSession = {
@@ -212,76 +206,69 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
       // What waits already comes first, also in the moment between two runs.
       if ((!state.run && queue.length === 0) || whenBusy === 'interrupt') return say(text)
       if (whenBusy === 'reject' || queue.length >= maxQueue) {
-        throw new ChatError('session_busy', 'An answer is still streaming', { retryable: true })
+        throw new ChatError('session_busy', 'A reply is streaming', { retryable: true })
       }
       const { id, content } = said(text)
       step({ type: 'queue', queue: [...queue, { id, content }] })
       publish()
       return new Promise((resolve) => waiting.set(id, resolve))
     },
-    takeBack: (id) => leaveQueue(id, () => null),
+    takeBack: (id) => leaveQueue(id),
 
-    interrupt() {
+    async interrupt() {
       const frozen = freeze()
-      if (!frozen) return unconfirmed?.result ?? Promise.resolve({ outcome: 'already_done' })
-      publish()
-      const result = confirm(frozen).then((settled) => {
-        // A gateway that was not reached is told again by the next request.
-        if (unconfirmed?.result === result && settled.outcome !== 'unconfirmed') unconfirmed = undefined
-        return settled
-      })
-      unconfirmed = { ends: frozen.ends, result }
-      return result
+      if (frozen) {
+        publish()
+        unconfirmed = { ends: frozen.ends, result: confirm(frozen) }
+      }
+      return unconfirmed?.result ?? { outcome: 'already_done' }
     },
 
     async clear() {
-      const forgotten = sessionId
-      if (state.snapshot.messages.length === 0) return
+      const { sessionId, snapshot } = state
+      if (snapshot.messages.length === 0) return
       abort.abort()
       emptyQueue()
-      sessionId = createId('sess', random)
-      step({ type: 'clear' })
+      step({ type: 'clear', sessionId: newId('sess') })
       publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
-      await request(options, `/sessions/${forgotten}`, { method: 'DELETE' }).catch(() => undefined)
+      await request(options, `/sessions/${sessionId}`, { method: 'DELETE' }).catch(() => undefined)
     },
 
     continue() {
       const last = state.snapshot.messages.at(-1)
-      if (state.run || last?.role !== 'assistant' || last.toolCalls) throw new TypeError('No reply can be continued')
+      if (state.run || last?.role !== 'assistant' || last.toolCalls) throw new TypeError('No reply to continue')
       return goOn()
     },
 
     edit(messageId, text) {
       const message = said(text)
-      if (find(messageId)?.role !== 'user') throw new TypeError('No such message')
-      return start((messages) => {
-        const before = messages.findIndex(({ id }) => id === messageId)
-        return { messages: [...messages.slice(0, before), message] }
-      })
+      const { messages } = state.snapshot
+      const before = messages.findIndex(({ id, role }) => id === messageId && role === 'user')
+      if (before < 0) throw new TypeError('No such message')
+      return start(cutIn(), [...messages.slice(0, before), message])
     },
 
     regenerate() {
-      const asked = (messages: readonly ChatMessage[]): number =>
-        messages.findLastIndex(({ role }) => role === 'user') + 1
-      if (asked(state.snapshot.messages) === 0) throw new TypeError('Nothing was said yet')
-      return start((messages) => ({ messages: messages.slice(0, asked(messages)) }))
+      const { messages } = state.snapshot
+      const asked = messages.slice(0, messages.findLastIndex(({ role }) => role === 'user') + 1)
+      if (asked.length === 0) throw new TypeError('No message yet')
+      return start(cutIn(), asked)
     },
   }
 
   const kept = (): KeptChat => {
-    const { snapshot, run, version } = state
+    const { sessionId, snapshot, run, version } = state
     return { sessionId, messages: snapshot.messages, run, version }
   }
   const restore = (chat: KeptChat): void => {
     abort.abort()
     abort = new AbortController()
     if (chat.messages.length === 0) emptyQueue()
-    sessionId = chat.sessionId
     step({ type: 'restore', kept: chat })
     publish()
     const last = chat.messages.at(-1)
-    if (chat.run && last) void follow(chat.run.runId, last, undefined, abort.signal)
+    if (chat.run && last) void follow(chat.run.runId, last)
   }
   const see = (version: number): void => step({ type: 'see', version })
   for (const extend of options.extensions ?? []) extend({ name, session, options, kept, restore, see })

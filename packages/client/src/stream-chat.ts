@@ -1,4 +1,4 @@
-import { isChatError, type ChatEvent, type ChatTurn } from '@midstream/core'
+import type { ChatEvent, ChatTurn } from '@midstream/core'
 import { droppedError, readEvents, request, type Endpoint } from './connection.ts'
 import type { RequestOptions } from './types.ts'
 
@@ -20,8 +20,7 @@ export interface StreamChatOptions extends Endpoint {
  */
 export async function* streamChat(options: StreamChatOptions): AsyncGenerator<ChatEvent, void, undefined> {
   const { messages, signal, body } = options
-  const json = { ...body, messages }
-  const response = await request(options, '', { method: 'POST', json, signal: signal ?? null })
+  const response = await request(options, '', { json: { ...body, messages }, signal })
   try {
     for await (const batch of readEvents(response)) {
       for (const { event } of batch) {
@@ -30,8 +29,7 @@ export async function* streamChat(options: StreamChatOptions): AsyncGenerator<Ch
       }
     }
   } catch (cause) {
-    if (signal?.aborted || isChatError(cause)) throw cause
-    throw droppedError(cause)
+    throw signal?.aborted ? cause : droppedError(cause)
   }
   throw droppedError()
 }

@@ -142,7 +142,9 @@ export interface RequestOptions {
   readonly model?: string | undefined
   /** Options of the model that the gateway lets through, such as `temperature`. */
   readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** Tools that the model may call; running them is the app's part. */
   readonly tools?: readonly ToolDefinition[] | undefined
+  /** Whether the model thinks first, or how hard, as `'high'`, where it can. @defaultValue the model's own way */
   readonly think?: boolean | string | undefined
 }
 
@@ -156,14 +158,14 @@ export interface ReconnectOptions {
 export interface ChatClientOptions {
   /** Where the gateway is mounted, e.g. `/api/chat`. */
   readonly url: string
-  /** @defaultValue the platform's */
+  /** What asks the gateway; of a test, `gatewayFetch(gateway)`. @defaultValue the platform's */
   readonly fetch?: typeof globalThis.fetch | undefined
   /** Headers of every request; a function is asked each time, for tokens that change. */
   readonly headers?:
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
     | undefined
-  /** @defaultValue 'same-origin' */
+  /** Whether cookies go along, as `fetch` takes it. @defaultValue 'same-origin' */
   readonly credentials?: RequestCredentials | undefined
   /**
    * Runs `publish` when the page is next painted.
@@ -172,6 +174,7 @@ export interface ChatClientOptions {
   readonly schedule?: ((publish: () => void) => void) | undefined
   /** What every request says besides the history. */
   readonly body?: RequestOptions | undefined
+  /** How long a lost connection is tried again. */
   readonly reconnect?: ReconnectOptions | undefined
   /**
    * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse.
@@ -182,7 +185,9 @@ export interface ChatClientOptions {
   readonly autoContinue?: boolean | undefined
   /** What a conversation also does: `persist` keeps it over a reload, `tabs` shows it in every tab. */
   readonly extensions?: readonly SessionExtension[] | undefined
+  /** Time and timers; a test holds them still. @defaultValue systemClock */
   readonly clock?: Clock | undefined
+  /** Makes ids, and the jitter of waits. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
 }
 

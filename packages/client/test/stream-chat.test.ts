@@ -49,3 +49,14 @@ test('streamChat: what the gateway refuses is thrown with its code', async () =>
   const read = streamChat({ url: '/api/chat', fetch, messages: [] }).next()
   await expect(read).rejects.toMatchObject({ code: 'bad_request' })
 })
+
+test('streamChat: a frame without an end is an error, after what came before it', async () => {
+  const body = `data: {"message":"Hi"}\n\ndata: ${'x'.repeat(4_194_304)}`
+  const fetch = (): Promise<Response> => Promise.resolve(new Response(body))
+  const events: unknown[] = []
+  const read = async (): Promise<void> => {
+    for await (const event of streamChat({ url: '/api/chat', fetch, messages })) events.push(event)
+  }
+  await expect(read()).rejects.toMatchObject({ code: 'overflow', retryable: false })
+  expect(events).toEqual([{ message: 'Hi' }])
+})

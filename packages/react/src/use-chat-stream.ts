@@ -12,6 +12,7 @@ export type UseChatStreamOptions =
   | {
       /** Where the gateway is; components that name the same one share its client. */
       readonly url: string
+      /** The conversation's name in that client. @defaultValue the client's main conversation */
       readonly session?: string | undefined
     }
 

@@ -1,0 +1,53 @@
+// Packs the three packages into artifacts/packages, as they would be published, and looks at the tarballs with publint and
+// attw. Needs a build.
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { root, tool } from './toolchain.mjs'
+
+export const packages = ['core', 'client', 'react']
+const folder = join(root, 'artifacts', 'packages')
+
+/** Where a package's tarball is. Its name carries no version, so that tests find it. */
+export const tarball = (name) => join(folder, `midstream-${name}.tgz`)
+
+/** Packs them all. @throws {Error} With what the tools said, when one of them found fault. */
+export async function pack() {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  // One after the other: each packs with the workspace's manifest of the others.
+  for (const name of packages) await check('pnpm', ['--dir', `packages/${name}`, 'pack', '--out', tarball(name)])
+  await Promise.all(
+    packages.flatMap((name) => [
+      check('publint', ['run', tarball(name), '--strict']),
+      check('attw', [
+        tarball(name),
+        '--profile',
+        'esm-only',
+        '--no-definitely-typed',
+        '--no-emoji',
+        '--format',
+        'ascii',
+      ]),
+    ]),
+  )
+}
+
+async function check(command, args) {
+  const { code, output } = await tool(command, args, { quiet: true })
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}\n${output}`)
+}
+
+/** Name and version of a package, as it stands. */
+export function manifest(name) {
+  return JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'))
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await pack()
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}
