@@ -1,0 +1,131 @@
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Config, ModelConfig } from './config.ts'
+import { closest } from './explain.ts'
+import { dialectOf, keyOf } from './providers.ts'
+import type { Path, Problem } from './problem.ts'
+import type { Environment } from './variables.ts'
+
+/** What else the values are checked against. */
+export interface Surroundings {
+  readonly environment: Environment
+  /** Of the file: what paths in it are relative to. */
+  readonly folder: string
+}
+
+/** Values that are fine by themselves, but not together, or not here. */
+export function checkCombinations(config: Config, surroundings: Surroundings): Problem[] {
+  const problems: Problem[] = []
+  const complain = (path: Path, message: string, at: Problem['at'] = 'value'): void =>
+    void problems.push({ path, at, message })
+  checkModels(config, surroundings, complain)
+  checkAccess(config, complain)
+  checkTimes(config, complain)
+  checkPlaces(config, surroundings, complain)
+  return problems
+}
+
+type Complain = (path: Path, message: string, at?: Problem['at']) => void
+
+function checkModels({ model, models, fallback }: Config, { environment }: Surroundings, complain: Complain): void {
+  if (model && models) complain(['models'], 'cannot go with model: name one model server, or several', 'key')
+  if (!model && !models)
+    complain(
+      ['model'],
+      'is missing; name a model server by provider and model_name (or several, under models)',
+      'absence',
+    )
+  if (model?.allowed_models && fallback)
+    complain(
+      ['model', 'allowed_models'],
+      'cannot go with fallback, where each server is asked for its own model; give each a name under models instead',
+      'key',
+    )
+  const names = Object.keys(models ?? {})
+  for (const [i, one] of (fallback ?? []).entries()) {
+    if (typeof one !== 'string') checkModel(one, ['fallback', i], environment, complain)
+    else if (!names.includes(one)) {
+      const near = closest(one, names)
+      const hint = near ? `did you mean "${near}"?` : names.length > 0 ? `it has ${names.join(', ')}` : 'there is none'
+      complain(['fallback', i], `must be a name of models; ${hint}`)
+    }
+  }
+  if (model) checkModel(model, ['model'], environment, complain)
+  for (const [name, one] of Object.entries(models ?? {})) checkModel(one, ['models', name], environment, complain)
+}
+
+function checkModel(model: ModelConfig, path: Path, environment: Environment, complain: Complain): void {
+  const { provider, endpoint, api_key: key, headers = {}, body, max_tokens: maxTokens } = model
+  const headerNames = new Set(Object.keys(headers).map((name) => name.toLowerCase()))
+  if (body && provider === 'ollama') complain([...path, 'body'], 'is not for provider ollama', 'key')
+  if (maxTokens !== undefined && provider !== 'anthropic')
+    complain(
+      [...path, 'max_tokens'],
+      'is for provider anthropic only; others take it as `body: { max_tokens: … }`',
+      'key',
+    )
+  const suffix = dialectOf(provider) ? '/chat/completions' : provider === 'anthropic' ? '/v1/messages' : '/api/chat'
+  if (endpoint?.replace(/\/+$/, '').endsWith(suffix))
+    complain([...path, 'endpoint'], `must end before ${suffix}, which is added`)
+  if (headerNames.has('x-conversation-id'))
+    complain([...path, 'headers'], 'must not hold X-Conversation-Id: with it llama.cpp would not stop when interrupted')
+  const own = keyOf(provider)
+  if (!own || key !== undefined || headerNames.has('authorization') || headerNames.has('x-api-key')) return
+  if (new URL(endpoint ?? own.url).origin === new URL(own.url).origin && !environment[own.variable]?.trim())
+    complain(
+      [...path, 'api_key'],
+      `is missing, as is ${own.variable} in the environment: ${new URL(own.url).host} answers nobody without one`,
+      'absence',
+    )
+}
+
+function checkAccess({ auth, metrics, server, chat }: Config, complain: Complain): void {
+  if (auth && server.cors_allowed_origins.includes('*'))
+    complain(
+      ['server', 'cors_allowed_origins'],
+      '"*" cannot go with auth: name the origins of the pages that may send credentials',
+    )
+  if (auth?.secret !== undefined && auth.tokens)
+    complain(['auth', 'secret'], 'cannot go with tokens: one secret for everybody, or a token for each owner', 'key')
+  if (auth && auth.secret === undefined && !auth.tokens)
+    complain(['auth'], 'must have a secret or tokens; without auth everybody may chat', 'absence')
+  const owners = new Map<string, string>()
+  for (const [owner, token] of Object.entries(auth?.tokens ?? {})) {
+    const other = owners.get(token)
+    if (other !== undefined) complain(['auth', 'tokens', owner], `must not be the token of ${other}`)
+    owners.set(token, owner)
+  }
+  if (metrics.token !== undefined && (owners.has(metrics.token) || metrics.token === auth?.secret))
+    complain(['metrics', 'token'], 'must be another one than those of auth: who reads figures need not chat')
+  if (chat.interrupted_note !== false && chat.interrupted_note.trim() === '')
+    complain(['chat', 'interrupted_note'], 'must be text, or false')
+}
+
+function checkTimes({ heartbeat, coalesce, fuse, limits }: Config, complain: Complain): void {
+  if (heartbeat.interval_ms >= fuse.first_delta_ms)
+    complain(
+      ['heartbeat', 'interval_ms'],
+      `must be less than fuse.first_delta_ms (${fuse.first_delta_ms}), or no ping ever comes`,
+    )
+  if (coalesce.window_ms >= heartbeat.interval_ms)
+    complain(
+      ['coalesce', 'window_ms'],
+      `must be less than heartbeat.interval_ms (${heartbeat.interval_ms}), or pings overtake text`,
+    )
+  if (limits.header_ms > limits.request_ms)
+    complain(
+      ['limits', 'header_ms'],
+      `must be at most limits.request_ms (${limits.request_ms}): the head is a part of it`,
+    )
+}
+
+function checkPlaces({ server }: Config, { folder }: Surroundings, complain: Complain): void {
+  const own = ['/healthz', '/readyz', '/metrics'].find(
+    (path) => server.base_path === path || server.base_path.startsWith(`${path}/`),
+  )
+  if (own !== undefined) complain(['server', 'base_path'], `must not be ${own}, which has a meaning of its own`)
+  if (server.static === undefined) return
+  const path = resolve(folder, server.static)
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    complain(['server', 'static'], `must be a folder: there is none at ${path}`)
+}

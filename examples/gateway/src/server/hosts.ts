@@ -1,0 +1,22 @@
+/** Whether what listens at an address is reachable from this machine only. */
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || address.startsWith('127.')
+}
+
+/**
+ * Names by which a server at a loopback address may be asked: a page of another name at this address has had its name pointed
+ * here (DNS rebinding). Undefined elsewhere, where anybody may give this machine a name.
+ */
+export function localHosts(address: string, port: number): readonly string[] | undefined {
+  if (!isLoopback(address)) return undefined
+  const own = address.includes(':') ? `[${address}]` : address
+  const names = [...new Set(['localhost', '127.0.0.1', '[::1]', own])]
+  // A browser leaves out the port that goes without saying.
+  return [...names.map((name) => `${name}:${port}`), ...(port === 80 ? names : [])]
+}
+
+/** Where a browser on this machine finds a server. */
+export function urlOf(address: string, port: number): string {
+  const name = address === '0.0.0.0' || address === '::' ? 'localhost' : address
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}

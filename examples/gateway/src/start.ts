@@ -1,0 +1,119 @@
+import { createGateway } from '@midstream/core/gateway'
+import { resolve } from 'node:path'
+import type { Config } from './config/config.ts'
+import { toGatewayOptions } from './config/to-options.ts'
+import { createUpstreamNames, describeServers } from './model-servers.ts'
+import { createBearer } from './server/bearer.ts'
+import { clientAddress } from './server/client-address.ts'
+import { isLoopback, localHosts, urlOf } from './server/hosts.ts'
+import { createHttpServer } from './server/http-server.ts'
+import { cached, canAnswer, standingOf } from './server/standing.ts'
+import { sendText, staticFiles } from './server/static-files.ts'
+import { createShutdown, type Shutdown } from './shutdown.ts'
+import { surviveCrashes } from './watch/crashes.ts'
+import { logRun, type Log } from './watch/logs.ts'
+import { createMetrics } from './watch/metrics.ts'
+import { createRefusalHints } from './watch/refusals.ts'
+import { watchReplies } from './watch/replies.ts'
+
+/** A program that listens. */
+export interface Program extends Shutdown {
+  readonly port: number
+  /** Where a browser on this machine finds it. */
+  readonly url: string
+  /** A line for each model server, and whether it answers. */
+  describe(): Promise<string[]>
+}
+
+/** By this header the address of a client goes from the server to the gateway, whatever the client sent under its name. */
+const clientHeader = 'x-midstream-client'
+
+/** How long an answer of `/readyz` is good for, ms. */
+const readyMs = 1_000
+
+/**
+ * Starts the program of a configuration that has been checked.
+ * @param folder - What `server.static` is relative to.
+ * @throws {Error} In one sentence, when the port or the address cannot be had.
+ */
+export async function start(config: Config, folder: string, log: Log): Promise<Program> {
+  const { server: options, auth, limits } = config
+  const http = createHttpServer(config)
+  const port = await http.listen()
+  const hosts = options.allowed_hosts ?? localHosts(options.host, port)
+  const owner = auth && createBearer(auth.tokens ?? { shared: auth.secret ?? '' })
+  const reader = config.metrics.token === undefined ? undefined : createBearer({ metrics: config.metrics.token })
+  const upstreamOf = createUpstreamNames(config)
+
+  const gateway = createGateway({
+    ...toGatewayOptions(config),
+    allowedHosts: hosts,
+    authorize: owner && (({ headers }) => owner(headers.get('authorization'))),
+    clientOf: limits.client_runs === undefined ? undefined : ({ headers }) => headers.get(clientHeader) ?? undefined,
+    onRunEnd(run) {
+      const upstream = run.successor?.upstream ?? upstreamOf(run.model)
+      metrics.run(run, upstream)
+      logRun(log, run, upstream)
+    },
+  })
+  const metrics = createMetrics(() => gateway.stats())
+  surviveCrashes(log, () => metrics.crash())
+  const hint = createRefusalHints(log)
+  const shutdown = createShutdown(gateway, http.server, options.drain_ms)
+  const standing = (): ReturnType<typeof standingOf> => standingOf(gateway, hosts?.[0] ?? 'localhost')
+  const ready = cached(
+    async () => canAnswer(await standing()),
+    readyMs,
+    () => performance.now(),
+  )
+  const files = options.static === undefined ? undefined : staticFiles(resolve(folder, options.static))
+
+  http.answerWith({
+    gateway: watchReplies(gateway, {
+      refused(code, request) {
+        metrics.refused(code)
+        hint(code, request)
+      },
+      drop: () => metrics.drop(),
+    }),
+    before(request) {
+      if (limits.client_runs !== undefined)
+        request.headers[clientHeader] = clientAddress(request, Number(options.trust_proxy))
+    },
+    pages: {
+      '/healthz': async (_request, response) => sendText(response, 200),
+      '/readyz': async (_request, response) => {
+        if (shutdown.isDraining) sendText(response, 503, {}, 'draining')
+        else if (await ready()) sendText(response, 200, {}, 'ready')
+        else sendText(response, 503, {}, 'no model server can be had')
+      },
+      '/metrics': async (request, response) => {
+        if (reader && reader(request.headers.authorization) === null)
+          return sendText(response, 401, { 'www-authenticate': 'Bearer' })
+        const text = await metrics.text()
+        response.writeHead(200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' }).end(text)
+      },
+    },
+    rest(request, response) {
+      if (hosts && !hosts.includes(request.headers.host ?? '')) sendText(response, 403, {}, 'this host is not served')
+      else if (files) files(request, response)
+      else sendText(response, 404, {}, `nothing is here; the chat is at ${gateway.basePath}`)
+    },
+  })
+  if (!auth && !isLoopback(options.host))
+    log.warn(
+      { host: options.host },
+      'whoever reaches this address may chat; auth asks for a secret, a loopback host keeps others out',
+    )
+
+  return {
+    port,
+    url: urlOf(options.host, port),
+    describe: async () => describeServers(config, await standing()),
+    get isDraining() {
+      return shutdown.isDraining
+    },
+    drain: () => shutdown.drain(),
+    hurry: () => shutdown.hurry(),
+  }
+}
