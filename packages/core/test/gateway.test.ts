@@ -1365,6 +1365,8 @@ test('gateway: whoever authorize does not know is 401, before anything else', as
   }
   expect(await failure(await bed.call(`/sessions/${createId('sess')}`))).toEqual([401, 'unauthorized'])
   expect(bed.upstream.replies).toHaveLength(0)
+  const refused = await bed.call(`/sessions/${createId('sess')}`)
+  expect(refused.headers.get('www-authenticate')).toBe('Bearer')
 })
 
 test('gateway: authorize may answer later, and what it throws is 500 without its words', async () => {

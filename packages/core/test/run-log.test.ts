@@ -324,3 +324,14 @@ test('run log: bytes are two a unit of text, and an event weighs as its JSON', (
   log.append({ data: { type: 'x' } })
   expect(log.bytes).toBe(2 * (2 + 1 + JSON.stringify({ data: { type: 'x' } }).length))
 })
+
+test('log: text of megabytes is read in events that a reader can bear, none of which ends inside a pair', () => {
+  const log = createRunLog()
+  for (let i = 0; i < 3_000; i++) log.append({ message: `${'"'.repeat(999)}😀` })
+  const entries = log.read(0)
+  const texts = entries.map(({ event }) => ('message' in event ? event.message : ''))
+  expect(texts.join('')).toBe(log.partial().content)
+  expect(entries.length).toBeGreaterThan(1)
+  expect(entries.at(-1)?.position).toBe(log.length)
+  expect(texts.every((text) => text.isWellFormed() && JSON.stringify(text).length < 1_048_576)).toBe(true)
+})

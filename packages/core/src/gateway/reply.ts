@@ -57,7 +57,9 @@ export function errorReply(error: unknown): GatewayReply {
   const wait: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': String(waitS) } : {}
   const allow: Record<string, string> =
     status === 405 && isChatError(error) && typeof error.cause === 'string' ? { allow: error.cause } : {}
-  return jsonReply(status, { error: body }, { ...wait, ...allow })
+  // A 401 has to say how one would be let in (RFC 9110, 15.5.2).
+  const challenge: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
+  return jsonReply(status, { error: body }, { ...wait, ...allow, ...challenge })
 }
 
 export function streamReply(reader: Reader, ids: { readonly sessionId: string; readonly runId: string }): GatewayReply {

@@ -27,7 +27,7 @@ export interface RunLog {
   readonly urgentTo: number
   /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
   append(event: LogEvent): void
-  /** What stands between two positions; neighbouring text of one kind is one event. */
+  /** What stands between two positions; neighbouring text of one kind is one event, up to some length. */
   read(from: number, to?: number): LogEntry[]
   /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
   place(position: number | undefined): number
@@ -48,6 +48,9 @@ type Block =
 
 /** Text is copied block by block when it is read, so this bounds what reading a short tail can cost. */
 const blockChars = 4_096
+
+/** Merged text is given in events of about this length: readers bear frames of 4 MiB, and JSON may need six letters for one. */
+const entryChars = 262_144
 
 const textEvent = (kind: Kind, text: string): LogEvent => (kind === 'message' ? { message: text } : { thinking: text })
 
@@ -143,11 +146,13 @@ export function createRunLog(): RunLog {
       settle()
       let kind: Kind | undefined
       let texts: string[] = []
+      let chars = 0
       let position = from
       const flush = (): void => {
         if (kind) entries.push({ event: textEvent(kind, texts.join('')), position })
         kind = undefined
         texts = []
+        chars = 0
       }
       for (let i = find(from); i < blocks.length && blocks[i]!.at < to; i++) {
         const block = blocks[i]!
@@ -157,9 +162,11 @@ export function createRunLog(): RunLog {
           entries.push({ event: block.event, position })
           continue
         }
-        if (kind !== block.kind) flush()
+        if (kind !== block.kind || chars >= entryChars) flush()
         kind = block.kind
-        texts.push(block.text.slice(Math.max(0, from - block.at), to - block.at))
+        const text = block.text.slice(Math.max(0, from - block.at), to - block.at)
+        texts.push(text)
+        chars += text.length
         position = Math.min(to, block.at + block.text.length)
       }
       flush()

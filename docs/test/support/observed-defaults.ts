@@ -1,0 +1,197 @@
+import {
+  createChatClient,
+  streamChat,
+  type ChatSession,
+  type ReconnectOptions,
+  type SessionExtension,
+} from '@midstream/client'
+import { persist } from '@midstream/client/persist'
+import { createGateway } from '@midstream/core/gateway'
+import {
+  gatewayFetch,
+  manualClock,
+  randomFetchFaults,
+  scriptedUpstream,
+  seededRandom,
+  type ScriptedUpstream,
+} from '@midstream/core/testing'
+import {
+  anthropic,
+  ollama,
+  openaiCompatible,
+  type Transport,
+  type TransportRequest,
+  type Upstream,
+} from '@midstream/core/upstream'
+
+/** Defaults that stand in no exported table, by what happens without the option. */
+export const observed: Readonly<Record<string, () => unknown>> = {
+  'GatewayOptions.allowedOrigins': async () => {
+    const gateway = createGateway({ upstream: scriptedUpstream() })
+    const headers = { origin: 'https://app.example' }
+    const { status } = await gateway(new Request('http://gateway.test/api/chat', { headers }))
+    return status === 403 ? [] : ['*']
+  },
+  'OllamaOptions.url': () =>
+    asked((transport) => ollama({ model: 'm', transport })).then(({ url }) => new URL(url).origin),
+  'OllamaOptions.maxLineChars': () =>
+    longest(
+      (transport) => ollama({ model: 'm', transport }),
+      (text) => `{"message":{"content":"${text}"}}\n`,
+    ),
+  'OpenAiCompatibleOptions.maxLineChars': () =>
+    longest(
+      (transport) => openaiCompatible({ model: 'm', transport }),
+      (text) => `data: {"choices":[{"delta":{"content":"${text}"}}]}\n\n`,
+    ),
+  'AnthropicOptions.url': () =>
+    asked((transport) => anthropic({ model: 'm', transport })).then(({ url }) => new URL(url).origin),
+  'AnthropicOptions.maxTokens': () =>
+    asked((transport) => anthropic({ model: 'm', transport })).then(
+      ({ body }) => (JSON.parse(body ?? '{}') as { max_tokens: number }).max_tokens,
+    ),
+  'AnthropicOptions.maxLineChars': () =>
+    longest(
+      (transport) => anthropic({ model: 'm', transport }),
+      (text) => `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${text}"}}\n\n`,
+    ),
+  'ChatClientOptions.credentials': () =>
+    credentialsOf((fetch) => createChatClient({ url: '/api/chat', fetch }).status()),
+  'StreamChatOptions.credentials': () =>
+    credentialsOf((fetch) => streamChat({ url: '/api/chat', fetch, messages: question.messages }).next()),
+  'ChatClientOptions.whenBusy': async () => {
+    const { chat } = newChat()
+    void chat.send('one')
+    void chat.send('two')
+    return chat.getSnapshot().messages[1]?.state === 'interrupted' ? 'interrupt' : 'something else'
+  },
+  'ChatClientOptions.autoContinue': async () => {
+    const { chat, upstream, restart } = newChat()
+    const sent = chat.send('one')
+    const first = await upstream.next()
+    first.send('Once upon')
+    await new Promise<void>((resolve) => chat.subscribe(() => chat.getSnapshot().messages[1]?.content && resolve()))
+    await restart()
+    const second = await upstream.next()
+    second.finish()
+    await sent
+    return second.request.prefill !== ''
+  },
+  'ReconnectOptions.maxMs': async () => {
+    const gaveUp = await gaveUpAfter({})
+    const isThat = gaveUp === (await gaveUpAfter({ maxMs: 120_000 }))
+    return isThat && gaveUp > 120_000 && gaveUp !== (await gaveUpAfter({ maxMs: 100_000 })) ? 120_000 : gaveUp
+  },
+  'PersistOptions.prefix': async () => {
+    const keys: string[] = []
+    const storage = { getItem: () => null, setItem: (key: string) => keys.push(key), removeItem: () => undefined }
+    const { chat, upstream } = newChat([persist(storage)])
+    await new Promise((resolve) => setImmediate(resolve))
+    const sent = chat.send('one')
+    ;(await upstream.next()).finish()
+    await sent
+    return keys[0]
+  },
+  'RandomFaultOptions.percent': () => {
+    const plan = randomFetchFaults(1)
+    const requests = Array.from({ length: 2_000 }, (_, index) => plan(index, { method: 'GET', url: '/' }))
+    return Math.round(requests.filter(Boolean).length / 100) * 5
+  },
+  'RandomFaultOptions.stalls': () => {
+    const plan = randomFetchFaults(1)
+    return Array.from({ length: 200 }, (_, index) => plan(index, { method: 'GET', url: '/' })).some(
+      (fault) => fault?.ending === 'stall' || fault?.answer === 'never',
+    )
+  },
+}
+
+/** A chat over a gateway that can be restarted. */
+function newChat(extensions: readonly SessionExtension[] = []): {
+  readonly upstream: ScriptedUpstream
+  readonly chat: ChatSession
+  restart(): Promise<void>
+} {
+  const upstream = scriptedUpstream()
+  let gateway = createGateway({ upstream })
+  const fetch: typeof globalThis.fetch = (input, init) => gatewayFetch(gateway)(input, init)
+  return {
+    upstream,
+    chat: createChatClient({ url: '/api/chat', fetch, extensions }).session(),
+    async restart() {
+      const old = gateway
+      gateway = createGateway({ upstream })
+      await old.close()
+    },
+  }
+}
+
+const question = {
+  model: 'm',
+  messages: [{ role: 'user' as const, content: 'Hello' }],
+  prefill: '',
+  interruptedNote: null,
+}
+
+/** When a client without a network gives a message up, ms. */
+async function gaveUpAfter(reconnect: ReconnectOptions): Promise<number> {
+  const clock = manualClock()
+  const fetch = async (): Promise<Response> => Promise.reject(new TypeError('fetch failed'))
+  const client = createChatClient({ url: '/api/chat', fetch, clock, random: seededRandom(1), reconnect })
+  let endedAt: number | undefined
+  void client
+    .session()
+    .send('one')
+    .then(() => (endedAt = clock.now()))
+  while (endedAt === undefined) {
+    await new Promise((resolve) => setImmediate(resolve))
+    // As far as the next timer, so that none is passed over.
+    if (clock.dueAt < Infinity) clock.advance(clock.dueAt - clock.now())
+  }
+  return endedAt
+}
+
+/** How a request carries cookies. */
+async function credentialsOf(ask: (fetch: typeof globalThis.fetch) => Promise<unknown>): Promise<string | undefined> {
+  let used: string | undefined
+  await ask(async (url, init) => {
+    used = new Request(new URL(url as string, 'http://gateway.test'), init).credentials
+    return Response.json({}, { status: 400 })
+  }).catch(() => undefined)
+  return used
+}
+
+/** What goes up when an upstream is asked. */
+async function asked(make: (transport: Transport) => Upstream): Promise<TransportRequest> {
+  let seen: TransportRequest | undefined
+  const upstream = make(async (request) => {
+    seen = request
+    throw new TypeError('enough')
+  })
+  for await (const _ of drained(upstream)) void _
+  return seen!
+}
+
+/** The longest line or frame that an upstream reads, to within what stands around its text. */
+async function longest(make: (transport: Transport) => Upstream, line: (text: string) => string): Promise<number> {
+  const reads = async (chars: number): Promise<boolean> => {
+    const text = line('a'.repeat(chars))
+    const body = (async function* () {
+      yield new TextEncoder().encode(text)
+    })()
+    const upstream = make(async () => ({ status: 200, header: () => 'text/event-stream', body }))
+    let length = 0
+    for await (const event of drained(upstream)) if ('message' in event) length += String(event.message).length
+    return length === chars
+  }
+  const limit = 1_048_576
+  return (await reads(limit - 100)) && !(await reads(limit + 1)) ? limit : NaN
+}
+
+/** Its events, up to whatever it fails with. */
+async function* drained(upstream: Upstream): AsyncGenerator<object, void, undefined> {
+  try {
+    for await (const events of upstream.generate(question, new AbortController().signal)) yield* events
+  } catch {
+    // What it fails with is not asked for here.
+  }
+}
