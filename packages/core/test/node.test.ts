@@ -386,7 +386,7 @@ test('toNodeListener: a client that stops reading slows nobody, costs O(text), a
   expect(text === delta.repeat(deltas)).toBe(true)
   expect(events.at(-1)).toEqual({ done: true, reason: 'stop' })
   // What came while it did not read is merged.
-  expect(Math.max(...events.map(({ message }) => message?.length ?? 0))).toBeGreaterThanOrEqual(128 * delta.length)
+  expect(Math.max(...events.map(({ message }) => message?.length ?? 0))).toBeGreaterThanOrEqual(4 * delta.length)
 }, 60_000)
 
 test('toNodeListener: a client that stops reading in the middle of a 1 MB answer gets the rest identical', async () => {
