@@ -19,7 +19,16 @@ export function requireProgram(name: string, install: string, variable?: string)
     const path = join(folder, name)
     if (isExecutable(path)) return path
   }
-  const reason = `${name} (${install})`
+  return missing(`${name} (${install})`)
+}
+
+/**
+ * Says that this machine lacks what a test needs, which then skips.
+ * @param reason - What is missing, and how to get it.
+ * @returns null.
+ * @throws {Error} When MIDSTREAM_REQUIRE_ALL=1 (as in CI).
+ */
+export function missing(reason: string): null {
   if (process.env['MIDSTREAM_REQUIRE_ALL'] === '1') throw new Error(`missing: ${reason}`)
   const skips = process.env['MIDSTREAM_SKIPS']
   if (skips) appendFileSync(skips, `${reason}\n`)

@@ -25,9 +25,6 @@ export interface Program extends Shutdown {
   describe(): Promise<string[]>
 }
 
-/** By this header the address of a client goes from the server to the gateway, whatever the client sent under its name. */
-const clientHeader = 'x-midstream-client'
-
 /** How long an answer of `/readyz` is good for, ms. */
 const readyMs = 1_000
 
@@ -49,7 +46,8 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
     ...toGatewayOptions(config),
     allowedHosts: hosts,
     authorize: owner && (({ headers }) => owner(headers.get('authorization'))),
-    clientOf: limits.client_runs === undefined ? undefined : ({ headers }) => headers.get(clientHeader) ?? undefined,
+    clientOf:
+      limits.client_runs === undefined ? undefined : (request) => clientAddress(request, Number(options.trust_proxy)),
     onRunEnd(run) {
       const upstream = run.successor?.upstream ?? upstreamOf(run.model)
       metrics.run(run, upstream)
@@ -76,10 +74,6 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
       },
       drop: () => metrics.drop(),
     }),
-    before(request) {
-      if (limits.client_runs !== undefined)
-        request.headers[clientHeader] = clientAddress(request, Number(options.trust_proxy))
-    },
     pages: {
       '/healthz': async (_request, response) => sendText(response, 200),
       '/readyz': async (_request, response) => {

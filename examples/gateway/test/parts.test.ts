@@ -1,14 +1,15 @@
-import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { createBearer } from '../src/server/bearer.ts'
 import { clientAddress } from '../src/server/client-address.ts'
 import { localHosts } from '../src/server/hosts.ts'
 import { cached, canAnswer, type ServerStanding } from '../src/server/standing.ts'
 
-const from = (remoteAddress: string, forwarded?: string): IncomingMessage =>
-  ({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } }) as unknown as IncomingMessage
+const from = (remoteAddress: string, forwarded?: string): Parameters<typeof clientAddress>[0] => ({
+  remoteAddress,
+  headers: new Headers(forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }),
+})
 
-test.each<[what: string, request: IncomingMessage, proxies: number, address: string]>([
+test.each<[what: string, request: Parameters<typeof clientAddress>[0], proxies: number, address: string]>([
   ['an IPv4 address', from('10.0.0.1'), 0, '10.0.0.1'],
   ['an IPv4 address at an IPv6 socket', from('::ffff:10.0.0.1'), 0, '10.0.0.1'],
   ['the network of an IPv6 address', from('2001:db8:1:2:3:4:5:6'), 0, '2001:db8:1:2::/64'],

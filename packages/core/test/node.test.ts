@@ -133,6 +133,14 @@ test('toNodeListener: a reader of ten lines that only splits on "data: " gets th
   expect(text).toBe(words.join(''))
 })
 
+test('toNodeListener: the gateway is told the address of the other end', async () => {
+  const addresses: (string | undefined)[] = []
+  const bed = await bench({ clientOf: ({ remoteAddress }) => void addresses.push(remoteAddress) })
+  const { reply } = await bed.start()
+  expect(addresses).toEqual(['127.0.0.1'])
+  reply.finish()
+})
+
 test('toNodeListener: a GET replays from Last-Event-ID, a HEAD has no body', async () => {
   const { base, start } = await bench()
   const { frames, reply, runId } = await start()

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { GatewayRequest } from '@midstream/core/gateway'
 import { isIP } from 'node:net'
 
 /**
@@ -7,11 +7,13 @@ import { isIP } from 'node:net'
  *   which anybody can send, is not read.
  * @returns An IPv4 address, or the /64 of an IPv6 one, all of which one client has.
  */
-export function clientAddress({ headers, socket }: IncomingMessage, proxies: number): string {
-  const header = headers['x-forwarded-for']
-  const forwarded = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',')
+export function clientAddress(
+  { headers, remoteAddress = '' }: Pick<GatewayRequest, 'headers' | 'remoteAddress'>,
+  proxies: number,
+): string {
+  const forwarded = (headers.get('x-forwarded-for') ?? '').split(',')
   const named = proxies > 0 ? forwarded.at(-proxies)?.trim() : undefined
-  const address = named !== undefined && isIP(named) !== 0 ? named : (socket.remoteAddress ?? '')
+  const address = named !== undefined && isIP(named) !== 0 ? named : remoteAddress
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   return mapped ?? (isIP(address) === 6 ? networkOf(address) : address)
 }

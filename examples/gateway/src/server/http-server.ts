@@ -12,8 +12,6 @@ export interface Answers {
   readonly pages: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => Promise<void>>>
   /** Everything else. */
   rest(request: IncomingMessage, response: ServerResponse): void
-  /** Called before a request of the chat. */
-  before(request: IncomingMessage): void
 }
 
 /**
@@ -53,7 +51,7 @@ export function createHttpServer({ server: { port, host }, limits }: Pick<Config
       })
       return (server.address() as AddressInfo).port
     },
-    answerWith({ gateway, pages, rest, before }) {
+    answerWith({ gateway, pages, rest }) {
       const chat = toNodeListener(gateway)
       server.on('request', (request: IncomingMessage, response: ServerResponse) => {
         const isSurplus = surplus.has(request.socket)
@@ -68,7 +66,6 @@ export function createHttpServer({ server: { port, host }, limits }: Pick<Config
         }
         // Not before the pages: whoever watches must not take a full program for a dead one.
         if (isSurplus) return sendText(response, 503, { 'retry-after': '1' }, 'too many connections')
-        before(request)
         chat(request, response, () => rest(request, response))
       })
     },

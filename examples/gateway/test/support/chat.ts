@@ -10,6 +10,7 @@ export interface Frame {
   readonly done?: true
   readonly reason?: string
   readonly by?: string
+  readonly ping?: string
 }
 
 /** A stream that the test reads as far as it wants. */
@@ -18,6 +19,8 @@ export interface Chat {
   readonly runId: string
   /** Reads until the text so far is this long, and gives it. */
   text(length: number): Promise<string>
+  /** Reads until so many pings more have come. */
+  pings(count: number): Promise<void>
   /** Reads to the end, and gives the last frame. */
   end(): Promise<Frame | undefined>
   /** Hangs up. */
@@ -50,6 +53,10 @@ export async function chat(
     async text(length) {
       while (text.length < length) if (!(await next())) throw new Error(`the stream ended after "${text}"`)
       return text
+    },
+    async pings(count) {
+      for (let seen = 0; seen < count; seen += last?.ping === undefined ? 0 : 1)
+        if (!(await next())) throw new Error(`the stream ended after ${seen} pings`)
     },
     async end() {
       while (await next());

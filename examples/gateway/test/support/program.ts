@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { spawn, type StdioOptions } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +35,8 @@ interface How {
   readonly env?: Readonly<Record<string, string>>
   /** Which command. @defaultValue 'main' */
   readonly command?: 'main' | 'demo'
+  /** An executable file instead, started where it is; it finds no other program. */
+  readonly executable?: string
   /** For node itself. */
   readonly flags?: readonly string[]
 }
@@ -47,13 +49,16 @@ export function temporaryFolder(files: Readonly<Record<string, string>> = {}): s
   return folder
 }
 
-function launch(args: readonly string[], { env = {}, flags = [], command = 'main' }: How): ReturnType<typeof spawn> {
-  const file = built(command)
+function launch(
+  args: readonly string[],
+  { env = {}, flags = [], command = 'main', executable }: How,
+): ReturnType<typeof spawn> {
+  const file = executable ?? built(command)
   if (!existsSync(file)) throw new Error('examples/gateway is not built: run `pnpm build` first')
-  const child = spawn(process.execPath, [...flags, file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-  })
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
+  const child = executable
+    ? spawn(executable, args, { stdio, cwd: dirname(executable), env: { PATH: '', ...env } })
+    : spawn(process.execPath, [...flags, file, ...args], { stdio, env: { PATH: process.env['PATH'] ?? '', ...env } })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
 }
@@ -107,13 +112,14 @@ async function watchProgram(child: ReturnType<typeof spawn>): Promise<ProgramPro
   }
 }
 
-interface Lines {
+/** What a process says, line by line. */
+export interface Lines {
   readonly lines: readonly string[]
   /** The first line that fits, waited for. */
   find(fits: (line: string) => boolean): Promise<string>
 }
 
-function watchLines(stream: NodeJS.ReadableStream): Lines {
+export function watchLines(stream: NodeJS.ReadableStream): Lines {
   const lines: string[] = []
   const waiting = new Set<() => void>()
   createInterface({ input: stream }).on('line', (line) => {

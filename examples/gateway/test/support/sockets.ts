@@ -11,16 +11,19 @@ export function send(
     method = 'GET',
     headers = {},
     body = '',
+    from,
   }: {
     readonly path?: string
     readonly method?: string
     readonly headers?: Readonly<Record<string, string>>
     readonly body?: string
+    /** An address of this machine, as another client has it. */
+    readonly from?: string
   },
 ): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url)
-    const sent = request({ hostname, port, path, method, headers, agent: false }, (response) => {
+    const sent = request({ hostname, port, path, method, headers, localAddress: from, agent: false }, (response) => {
       text(response).then(
         (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
         reject,

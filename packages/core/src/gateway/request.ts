@@ -6,6 +6,8 @@ export interface GatewayRequest {
   /** Absolute, with the host that the client asked. */
   readonly url: string
   readonly headers: { get(name: string): string | null }
+  /** The address of whoever is at the other end of the socket, a proxy perhaps, where the server tells. */
+  readonly remoteAddress?: string | undefined
   readonly body: AsyncIterable<Uint8Array> | null
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal

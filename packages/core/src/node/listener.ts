@@ -103,6 +103,7 @@ function toGatewayRequest(request: WithExpress, response: ServerResponse, url: s
   return {
     method: request.method ?? 'GET',
     url,
+    remoteAddress: request.socket.remoteAddress,
     headers: {
       get(name) {
         const value = request.headers[name]
