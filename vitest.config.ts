@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
@@ -20,6 +21,8 @@ const config: ViteUserConfig = defineConfig({
       ignoreSourceErrors: true,
     },
     restoreMocks: true,
+    // Most tests wait for sockets and pages: one worker would leave a core of two idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 15_000,
     hookTimeout: 30_000,
   },
