@@ -13,7 +13,7 @@ const wanted = args.filter((arg) => arg !== '--no-build')
 async function prepare() {
   const steps = [
     ['install', '--frozen-lockfile'],
-    ['--filter', './packages/*', '--filter', './examples/nano', 'run', 'build'],
+    ['--filter', './packages/*', '--filter', './examples/nano', '--filter', './examples/gateway', 'run', 'build'],
   ]
   for (const step of steps) {
     const { code, output } = await tool('pnpm', step, { quiet: true })

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { root, tool } from './toolchain.mjs'
 
 const others = Object.freeze({
+  embed: join('examples', 'embed', 'dist', 'server.js'),
   gateway: join('examples', 'gateway', 'dist', 'demo.js'),
   rag: join('examples', 'rag', 'dist', 'server.js'),
   servers: join('examples', 'servers', 'dist', 'main.js'),

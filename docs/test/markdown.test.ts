@@ -34,7 +34,7 @@ test('markdown: every block is of a kind that is checked here, or says that noth
   expect(code.map(where)).toEqual([])
   // Each one more is a promise less: say why here, or check it.
   const unchecked = blocks.filter(({ words }) => words.includes('unchecked')).map(({ lang }) => lang)
-  expect(unchecked.toSorted()).toEqual(['html', 'nginx', 'nginx'])
+  expect(unchecked.toSorted()).toEqual(['html', 'nginx'])
   const onlyTypes = blocks.filter(({ words }) => words.includes('types')).map(where)
   expect(onlyTypes.length).toBeLessThanOrEqual(3)
 })

@@ -9,8 +9,12 @@ import { onTestFinished } from 'vitest'
 import type { Call } from './chat.ts'
 import { temporaryFolder, watchLines } from './program.ts'
 
-/** Null where it is missing: the tests skip, and say what to install. */
-export const nginxPath: string | null = requireProgram('nginx', 'apt-get install nginx', 'MIDSTREAM_NGINX')
+/** Null where it is missing: the tests skip, and say what to install. Debian puts it where only root's PATH leads. */
+export const nginxPath: string | null = requireProgram(
+  'nginx',
+  'apt-get install nginx, and /usr/sbin on PATH or MIDSTREAM_NGINX=/usr/sbin/nginx',
+  'MIDSTREAM_NGINX',
+)
 
 const shipped = readFileSync(new URL('../../nginx/midstream.conf', import.meta.url), 'utf8')
 
@@ -87,22 +91,23 @@ http {
   })
   ended.catch(() => undefined)
   const line = (pattern: RegExp): Promise<string> => Promise.race([log.find((one) => pattern.test(one)), ended])
-  const started = async (pattern: RegExp): Promise<number> => Number(pattern.exec(await line(pattern))?.[1])
-  let worker = await started(/ start worker process (\d+)$/)
+  const started = / start worker process (\d+)$/
+  await line(started)
+  const worker = (): number => Number(started.exec(log.lines.findLast((one) => started.test(one)) ?? '')?.[1])
   const url = `http://127.0.0.1:${how.port}`
   return {
     url,
     fetch: (path, init) => fetch(url + path, init),
     get worker() {
-      return worker
+      return worker()
     },
     logged: log.lines,
     line,
     async reload() {
-      const old = worker
+      const old = worker()
       await promisify(execFile)(nginxPath!, [...args, '-s', 'reload'])
+      // It is told to go when the new one has been started.
       await line(new RegExp(` ${old}#.* gracefully shutting down$`))
-      worker = await started(new RegExp(` start worker process (?!${old}$)(\\d+)$`))
     },
   }
 }

@@ -113,7 +113,7 @@ async function watchProgram(child: ReturnType<typeof spawn>): Promise<ProgramPro
 }
 
 /** What a process says, line by line. */
-export interface Lines {
+interface Lines {
   readonly lines: readonly string[]
   /** The first line that fits, waited for. */
   find(fits: (line: string) => boolean): Promise<string>
