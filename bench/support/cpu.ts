@@ -5,7 +5,7 @@ export function cpuNow(): number {
 }
 
 /** CPU time that some work takes, µs. Garbage of whoever ran before is not part of it. */
-export async function cpuOf(work: () => unknown): Promise<number> {
+async function cpuOf(work: () => unknown): Promise<number> {
   globalThis.gc?.()
   const before = cpuNow()
   await work()

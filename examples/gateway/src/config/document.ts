@@ -14,13 +14,13 @@ import {
 import type { Path, Problem } from './problem.ts'
 
 /** A place in a file, counted from 1. */
-export interface Place {
+interface Place {
   readonly line: number
   readonly column: number
 }
 
 /** What keeps a file from being YAML. */
-export interface SyntaxProblem {
+interface SyntaxProblem {
   readonly place: Place
   readonly message: string
 }

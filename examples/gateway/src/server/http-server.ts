@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { sendText } from './static-files.ts'
 
 /** What a server answers with. */
-export interface Answers {
+interface Answers {
   readonly gateway: Gateway
   /** Paths that are answered as they are, e.g. `/healthz`. */
   readonly pages: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => Promise<void>>>

@@ -5,7 +5,7 @@ import { json } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 
 /** One chat that the gateway asked for, answered by the test. */
-export interface Asked {
+interface Asked {
   readonly body: {
     readonly model: string
     readonly messages: readonly { readonly role: string; readonly content: string }[]

@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest'
 const built = (name: string): string => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url))
 
 /** One line of the log. */
-export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: string }
+type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: string }
 
 /** The program as a person starts it, in a process of its own. */
 export interface ProgramProcess {

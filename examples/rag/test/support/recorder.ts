@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 /** What went up to the model server. */
-export interface Recorded {
+interface Recorded {
   readonly messages: readonly { readonly role: string; readonly content: string }[]
 }
 

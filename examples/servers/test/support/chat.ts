@@ -4,7 +4,7 @@ import { sseDecode } from '@midstream/core'
 export type Call = (path: string, init?: RequestInit) => Promise<Response>
 
 /** What a frame of the wire may hold. */
-export interface Frame {
+interface Frame {
   readonly run_id?: string
   readonly message?: string
   readonly done?: true

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
 /** One chat that the gateway asked for, answered by the test. */
-export interface Asked {
+interface Asked {
   readonly messages: readonly { readonly role: string; readonly content: string }[]
   say(text: string): void
   finish(): void

@@ -10,7 +10,7 @@ export interface AnthropicHistory {
   readonly system: string
   readonly messages: readonly AnthropicMessage[]
 }
-export interface AnthropicMessage {
+interface AnthropicMessage {
   readonly role: 'user' | 'assistant'
   readonly content: readonly Json[]
 }
