@@ -1,7 +1,8 @@
 import Anthropic, { APIError } from '@anthropic-ai/sdk'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeTransport } from '../src/node/index.ts'
-import { startRun, type Run } from '../src/run/runner.ts'
+import type { Run } from '../src/run/run.ts'
+import { startRun } from '../src/run/runner.ts'
 import { manualClock } from '../src/testing/index.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
 import {

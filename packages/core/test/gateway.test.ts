@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
-import type { Run } from '../src/run/runner.ts'
+import type { Run } from '../src/run/run.ts'
 import {
   manualClock,
   scriptedUpstream,

@@ -91,7 +91,7 @@ test(
     expect(textOf(seen).length).toBeLessThan(whole.length)
     // Read while the server is away: a reader that does not read gets no pings.
     const rest = frames.rest()
-    // As long as issue 3 wants the server to be away.
+    // Longer than any attempt waits: several fail before the server is back.
     await passed(3_000)
     await startServer(server.port)
     seen.push(...(await rest))

@@ -9,7 +9,8 @@ import {
   stepRecovery,
   type RecoveryState,
 } from '../src/run/recovery.ts'
-import { startRun, type Run } from '../src/run/runner.ts'
+import type { Run } from '../src/run/run.ts'
+import { startRun } from '../src/run/runner.ts'
 import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
 import type { ScriptedReply, ScriptedUpstream } from '../src/testing/index.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { startRun, type Run, type RunOptions } from '../src/run/runner.ts'
+import type { Run, RunOptions } from '../src/run/run.ts'
+import { startRun } from '../src/run/runner.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from '../src/testing/scripted-upstream.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'

@@ -1,6 +1,5 @@
 import { createReader } from '../run/reader.ts'
-import type { Run } from '../run/runner.ts'
-import type { UpstreamStatus } from '../upstream/upstream.ts'
+import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
 import { ChatError } from '../wire/errors.ts'
 import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
@@ -9,7 +8,7 @@ import { checkHost, checkOrigin, preflightReply } from './origin.ts'
 import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
 import { readBody, type GatewayRequest } from './request.ts'
 import { createRuns, type Owner } from './runs.ts'
-import type { Target } from './targets.ts'
+import { createStanding } from './standing.ts'
 
 /** @public */
 export interface Gateway {
@@ -41,9 +40,6 @@ export interface GatewayStats {
   }[]
 }
 
-/** How long the upstream may take to say how it is, ms. */
-const statusMs = 2_000
-
 /**
  * Creates the gateway: a function from `Request` to `Response` that speaks the wire of docs/design.md §3 and stands in front
  * of one model server, or of several (`route`).
@@ -55,7 +51,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
   let closed = false
-  const asked = new Map<Target, Promise<UpstreamStatus>>()
+  const standing = createStanding(targets, clock)
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
     let cors: Readonly<Record<string, string>> = {}
@@ -187,40 +183,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, { ...wait, ...headers })
   }
 
-  /** The default model's server as `upstream`; of a route, each of them by its name. */
-  const standing = async (): Promise<Record<string, unknown>> => {
-    const names = [...targets.byModel]
-    const each = await Promise.all(targets.all.map(async (target) => [target, await stand(target)] as const))
-    const of = new Map(each)
-    const { model, main, isRoute, fallback } = targets
-    const models = Object.fromEntries(names.map(([name, target]) => [name, of.get(target)]))
-    return {
-      model,
-      upstream: of.get(main),
-      ...(isRoute && { models, fallback: fallback.map((target) => of.get(target)) }),
-    }
-  }
-  const stand = async (target: Target): Promise<Record<string, unknown>> => {
-    const { upstream, breaker } = target
-    return {
-      name: upstream.name,
-      model: upstream.model,
-      ...(breaker && { breaker: breaker.phase }),
-      ...(await status(target)),
-    }
-  }
-  /** Asked once, however many want to know. */
-  const status = (target: Target): Promise<UpstreamStatus> => {
-    const asking = asked.get(target) ?? askStatus(target).finally(() => asked.delete(target))
-    asked.set(target, asking)
-    return asking
-  }
-  const askStatus = async ({ upstream }: Target): Promise<UpstreamStatus> => {
-    if (!upstream.status) return { state: 'ready' }
-    const abort = new AbortController()
-    const disarm = clock.after(statusMs, () => abort.abort())
-    return upstream.status(abort.signal).finally(disarm)
-  }
   const drained = async (drainMs: number): Promise<void> => {
     const ended = Promise.all(runs.active().map((run) => run.ended))
     let disarm = (): void => {}

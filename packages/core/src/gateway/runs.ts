@@ -1,5 +1,6 @@
 import { createRunCache, type KeptRun } from '../run/run-cache.ts'
-import { startRun, type InterruptOutcome, type Run } from '../run/runner.ts'
+import type { InterruptOutcome, Run } from '../run/run.ts'
+import { startRun } from '../run/runner.ts'
 import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Failover } from '../run/runner.ts'
+import type { Failover } from '../run/run.ts'
 import type { RunState, Successor } from '../run/run-state.ts'
 import {
   createBreaker,

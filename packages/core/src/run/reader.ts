@@ -4,7 +4,7 @@ import { heartbeatDueAt, ping, type heartbeatDefaults } from '../transforms/hear
 import type { ChatEvent, Progress } from '../wire/events.ts'
 import { encodeSse } from '../wire/sse.ts'
 import type { RunState } from './run-state.ts'
-import type { Run } from './runner.ts'
+import type { Run } from './run.ts'
 
 /** @public */
 export interface ReaderOptions {

@@ -1,5 +1,5 @@
 import { isId } from '../wire/ids.ts'
-import type { Run } from './runner.ts'
+import type { Run } from './run.ts'
 
 /** @public */
 export interface KeepOptions {
