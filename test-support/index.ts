@@ -1,6 +1,8 @@
 import { accessSync, appendFileSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
+export { quietPort } from './quiet-port.ts'
+
 /**
  * Looks for a system program that a test needs.
  * @param name - As found on PATH: `chromium`.

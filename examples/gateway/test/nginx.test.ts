@@ -1,10 +1,11 @@
 import { createChatClient, type ChatSession } from '@midstream/client'
+import { quietPort } from '@midstream/test-support'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { chat, postJson } from './support/chat.ts'
 import { startFakeOllama, type FakeOllama } from './support/fake-ollama.ts'
-import { nginxPath, quietPort, startNginx, type Nginx } from './support/nginx.ts'
+import { nginxPath, startNginx, type Nginx } from './support/nginx.ts'
 import { startProgram, temporaryFolder, type ProgramProcess } from './support/program.ts'
 import { open, send } from './support/sockets.ts'
 

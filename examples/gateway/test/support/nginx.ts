@@ -2,7 +2,6 @@ import { requireProgram } from '@midstream/test-support'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
@@ -120,20 +119,4 @@ function change(changes: Readonly<Record<string, string>>): string {
     text = parts.join(to)
   }
   return text
-}
-
-/** A free port outside the range that systems give to whoever asks for any: nobody takes it before nginx does. */
-export async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const server = createServer().listen(port, '127.0.0.1')
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    if (!isFree) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 }

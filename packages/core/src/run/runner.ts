@@ -1,4 +1,5 @@
 import { driveFuse, fuseDueAt, fuseInput, startFuse, stepFuse, type FuseInput } from '../transforms/fuse.ts'
+import { incompleteReply } from '../upstream/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
 import type { LogEvent, Progress, TerminalEvent } from '../wire/events.ts'
@@ -155,9 +156,7 @@ export function startRun(options: RunOptions): Run {
         accept(events)
         if (hasEnded()) return undefined
       }
-      return new ChatError('upstream_incomplete', 'The model server ended its reply without finishing it.', {
-        retryable: true,
-      })
+      return incompleteReply()
     } catch (cause) {
       // An upstream that is told to stop throws; by then the run has ended, and nobody asks why.
       if (isChatError(cause)) return cause

@@ -5,8 +5,9 @@ import { isRecord, record, text, type Json } from '../wire/json.ts'
 import { parseLine } from '../wire/ndjson.ts'
 import type { SseFrame } from '../wire/sse.ts'
 import { createSseFrames } from './sse-frames.ts'
-import { anthropicError, brokenCall, isAnthropicError, refusal, unfinished } from './anthropic-errors.ts'
+import { anthropicError, isAnthropicError, refusal } from './anthropic-errors.ts'
 import type { ReplyDecoder } from './read-reply.ts'
+import { brokenCall, incompleteReply } from './reply-errors.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
@@ -69,7 +70,7 @@ export function createAnthropicDecoder(
       case 'message_delta':
         return [...counted(record(frame['usage'])), ...over(record(frame['delta']))]
       case 'message_stop':
-        return reason === undefined ? fail(unfinished()) : finish()
+        return reason === undefined ? fail(incompleteReply('message_stop came first')) : finish()
       default:
         return []
     }

@@ -41,13 +41,3 @@ export function refusal(delta: Json): ChatError {
   const cause = `stop_reason refusal ${JSON.stringify(delta['stop_details'] ?? null)}`.slice(0, 8_192)
   return new ChatError('upstream_rejected', 'The filter of the model server ended the reply.', { cause })
 }
-
-export function brokenCall(cause: string): ChatError {
-  const message = 'The model server sent a tool call that is not whole.'
-  return new ChatError('upstream_malformed', message, { cause: cause.slice(0, 200), retryable: true })
-}
-
-export function unfinished(): ChatError {
-  const message = 'The model server ended its reply without finishing it.'
-  return new ChatError('upstream_incomplete', message, { cause: 'message_stop came first', retryable: true })
-}

@@ -1,4 +1,4 @@
-import { ChatError } from '../wire/errors.ts'
+import type { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../wire/events.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { parseLine } from '../wire/ndjson.ts'
@@ -6,19 +6,11 @@ import type { SseFrame } from '../wire/sse.ts'
 import { createSseFrames } from './sse-frames.ts'
 import { isRecord, list, record, text, type Json } from '../wire/json.ts'
 import { bandError, finishError, isBandError } from './openai-errors.ts'
+import type { ReplyDecoder } from './read-reply.ts'
+import { brokenCall, incompleteReply } from './reply-errors.ts'
 import { openAiProgress, sameProgress } from './progress.ts'
 import { createToolFragments } from './tool-fragments.ts'
 import type { UpstreamEvent } from './upstream.ts'
-
-/** Turns the bytes of one answer of `/chat/completions` into events. */
-export interface OpenAiDecoder {
-  /** @throws {ChatError} `overflow` on a frame or a tool call that is too long. */
-  push(bytes: Uint8Array): UpstreamEvent[]
-  /** The body has ended: gives the finish, if its reason had come. */
-  end(): UpstreamEvent[]
-  /** The reply has finished or failed: nothing after that counts. */
-  readonly finished: boolean
-}
 
 /**
  * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes.
@@ -28,7 +20,7 @@ export interface OpenAiDecoder {
  */
 export function createOpenAiDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
-): OpenAiDecoder {
+): ReplyDecoder {
   const sse = createSseFrames(options.maxChars)
   const calls = createToolFragments(options.random)
   let called = false
@@ -53,7 +45,9 @@ export function createOpenAiDecoder(
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     if (event === 'comment' || (data[0] !== '{' && data.trim() === '')) return void events.push({ alive: true })
     if (data.startsWith('[DONE]'))
-      return void events.push(...(reason === undefined ? [fail(unfinished(data))] : finish()))
+      return void events.push(
+        ...(reason === undefined ? [fail(incompleteReply(`${data.slice(0, 20)} came first`))] : finish()),
+      )
     const parsed = parseLine(data)
     const chunk = 'value' in parsed ? parsed.value : undefined
     // A line of an error that is no JSON is an error all the same.
@@ -158,16 +152,4 @@ function changed(before: Usage | undefined, prompt: unknown, completion: unknown
   return typeof completion === 'number'
     ? { prompt_tokens: prompt, completion_tokens: completion }
     : { prompt_tokens: prompt }
-}
-
-function unfinished(data: string): ChatError {
-  const message = 'The model server ended its reply without finishing it.'
-  return new ChatError('upstream_incomplete', message, { cause: `${data.slice(0, 20)} came first`, retryable: true })
-}
-
-function brokenCall(cause: string): ChatError {
-  return new ChatError('upstream_malformed', 'The model server sent a tool call that is not whole.', {
-    cause,
-    retryable: true,
-  })
 }

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
-import { requireProgram } from '@midstream/test-support'
+import { quietPort, requireProgram } from '@midstream/test-support'
 import { onTestFinished } from 'vitest'
 
 /** A real model server of llama.cpp; null where there is none: then the test skips. */
@@ -99,24 +98,5 @@ export async function startLlamaServer(options: LlamaServerOptions = {}): Promis
       const metrics = await (await get('/metrics')).text()
       return Number(/^llamacpp:requests_deferred (\d+)/m.exec(metrics)?.[1])
     },
-  }
-}
-
-/**
- * A free port outside the range that systems give to whoever asks for any: nobody takes it while a server that was killed
- * is started again.
- */
-async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const server = createServer().listen(port, '127.0.0.1')
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    if (!isFree) continue
-    server.close()
-    await once(server, 'close')
-    return port
   }
 }
