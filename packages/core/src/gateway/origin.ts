@@ -32,8 +32,9 @@ export function checkOrigin(request: GatewayRequest, allowed: ReadonlySet<string
  * @throws {ChatError} `host_not_allowed`.
  */
 export function checkHost(request: GatewayRequest, allowed: ReadonlySet<string> | undefined): void {
+  if (!allowed) return
   const host = request.headers.get('host') ?? (URL.canParse(request.url) ? new URL(request.url).host : '')
-  if (!allowed || allowed.has(host)) return
+  if (allowed.has(host)) return
   throw new ChatError('host_not_allowed', 'This gateway is not to be asked by that host.')
 }
 

@@ -1,12 +1,12 @@
 import { ChatError } from '../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
-import { isRecord, record, text, type Json } from '../wire/json.ts'
-import { parseLine } from '../wire/ndjson.ts'
+import { isRecord, parsedJson, record, text, type Json } from '../wire/json.ts'
 import type { SseFrame } from '../wire/sse.ts'
 import { createSseFrames } from './sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './anthropic-errors.ts'
 import type { ReplyDecoder } from './read-reply.ts'
+import { countedUsage } from './counted-usage.ts'
 import { brokenCall, incompleteReply } from './reply-errors.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
@@ -52,8 +52,7 @@ export function createAnthropicDecoder(
   }
   const decode = ({ data, event }: SseFrame): UpstreamEvent[] => {
     if (event === 'comment' || data.trim() === '') return []
-    const parsed = parseLine(data)
-    const frame = 'value' in parsed ? parsed.value : undefined
+    const frame = parsedJson(data)
     // An error that is no JSON is one all the same.
     if (!isRecord(frame))
       return event === 'error' ? fail(anthropicError(data, {})) : [{ malformed: data.slice(0, 200) }]
@@ -80,7 +79,7 @@ export function createAnthropicDecoder(
     if (given.length === 0) return []
     counts = { ...counts, ...Object.fromEntries(given) }
     usage = usageOf(counts)
-    return [{ usage }]
+    return usage ? [{ usage }] : []
   }
   const startBlock = (index: unknown, block: Json): UpstreamEvent[] => {
     // The calls of its own tools the server answers itself: they have other types.
@@ -155,8 +154,7 @@ function said(key: 'message' | 'thinking', value: unknown): UpstreamEvent[] {
 }
 
 function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | undefined {
-  const parsed = args.trim() === '' ? { value: record(block['input']) } : parseLine(args)
-  const value = 'value' in parsed ? parsed.value : undefined
+  const value = args.trim() === '' ? record(block['input']) : parsedJson(args)
   const name = text(block['name'])
   if (name === '' || !isRecord(value)) return undefined
   return { id: text(block['id']) || createId('call', random), name, arguments: value }
@@ -165,12 +163,9 @@ function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | und
 const written = ({ block, args }: Begun): string => `${text(block['name'])}(${args})`
 
 /** What was read from the cache, or written to it, was read as well. */
-function usageOf(counts: Json): Usage {
+function usageOf(counts: Json): Usage | undefined {
   const { input_tokens: input, output_tokens: output } = counts
   const figure = (name: string): number => (typeof counts[name] === 'number' ? counts[name] : 0)
   const cached = figure('cache_read_input_tokens') + figure('cache_creation_input_tokens')
-  return {
-    ...(typeof input === 'number' ? { prompt_tokens: input + cached } : {}),
-    ...(typeof output === 'number' ? { completion_tokens: output } : {}),
-  }
+  return countedUsage(typeof input === 'number' ? input + cached : undefined, output)
 }

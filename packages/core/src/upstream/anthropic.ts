@@ -9,7 +9,7 @@ import { anthropicError, isAnthropicError } from './anthropic-errors.ts'
 import { continuesReplies } from './anthropic-models.ts'
 import { askStatus } from './anthropic-status.ts'
 import { keyFromEnvironment } from './env-key.ts'
-import { baseUrl } from './http.ts'
+import { baseUrl, checkKey, lowerCased } from './http.ts'
 import { continueInstruction } from './openai-body.ts'
 import { openReply, readReply } from './read-reply.ts'
 import { createSeam } from './seam.ts'
@@ -96,12 +96,10 @@ export function anthropic(options: AnthropicOptions): Upstream {
 
 /** Headers that every request has: the app's own, and the key. */
 function outgoing({ apiKey, headers = {} }: AnthropicOptions, url: string): Record<string, string> {
-  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const own = lowerCased(headers)
   const isKnown = 'x-api-key' in own || 'authorization' in own
   const key = apiKey ?? (isKnown ? undefined : keyFromEnvironment('ANTHROPIC_API_KEY', url, home))
-  // What `fetch` says of a header that it refuses holds its value.
-  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key))
-    throw new TypeError('anthropic({ apiKey }): empty, or with a character that no header may hold.')
+  if (key !== undefined) checkKey('anthropic', key)
   return { 'anthropic-version': version, ...own, ...(key === undefined ? {} : { 'x-api-key': key }) }
 }
 

@@ -18,6 +18,21 @@ export function baseUrl(factory: string, url: string): string {
   return parsed.origin + parsed.pathname.replace(/\/+$/, '')
 }
 
+/** An app's own headers, by their lower-case names. */
+export function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+/**
+ * A key as it may stand in a header: what `fetch` says of one that it refuses holds its value.
+ * @param factory - Whose option `apiKey` it is, for the error.
+ * @throws {TypeError} When it is empty, or holds what no header may.
+ */
+export function checkKey(factory: string, key: string): void {
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw new TypeError(`${factory}({ apiKey }): empty, or with a character that no header may hold.`)
+}
+
 /**
  * Rethrows what a transport said as an error that may travel; an abort stays what it is.
  * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.

@@ -1,8 +1,8 @@
 import { ChatError } from '../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
-import { isRecord, list, record, text, type Json } from '../wire/json.ts'
-import { parseLine } from '../wire/ndjson.ts'
+import { isRecord, list, parsedJson, record, text, type Json } from '../wire/json.ts'
+import { countedUsage } from './counted-usage.ts'
 import { crashWords } from './crash-words.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
@@ -21,8 +21,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
   const decode = (line: string, events: UpstreamEvent[]): void => {
     const repeated = line === last
     last = line
-    const parsed = parseLine(line)
-    const frame = 'value' in parsed ? parsed.value : undefined
+    const frame = parsedJson(line)
     if (!isRecord(frame)) return void events.push({ malformed: line.slice(0, 200) })
     // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
     // be one: a model can say a token twice.
@@ -80,21 +79,14 @@ function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {
 
 /** Counters of zero are absent on the wire. */
 function ollamaUsage(frame: Json): Usage | undefined {
-  const prompt = frame['prompt_eval_count']
-  const completion = frame['eval_count']
-  if (typeof prompt !== 'number' && typeof completion !== 'number') return undefined
-  return {
-    ...(typeof prompt === 'number' ? { prompt_tokens: prompt } : {}),
-    ...(typeof completion === 'number' ? { completion_tokens: completion } : {}),
-  }
+  return countedUsage(frame['prompt_eval_count'], frame['eval_count'])
 }
 
 /** Ollama's arguments are an object; compatible servers send JSON text. Anything else is no whole call. */
 function toolCall(call: unknown, random?: RandomBytes): ToolCall | undefined {
   const { id, function: called } = record(call)
   const { name, arguments: given = {} } = record(called)
-  const parsed = typeof given === 'string' ? parseLine(given) : { value: given }
-  const args = 'value' in parsed ? parsed.value : undefined
+  const args = typeof given === 'string' ? parsedJson(given) : given
   if (!text(name) || !isRecord(args)) return undefined
   return { id: text(id) || createId('call', random), name: name as string, arguments: args }
 }

@@ -1,10 +1,10 @@
 import type { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../wire/events.ts'
 import type { RandomBytes } from '../wire/ids.ts'
-import { parseLine } from '../wire/ndjson.ts'
 import type { SseFrame } from '../wire/sse.ts'
+import { countedUsage } from './counted-usage.ts'
 import { createSseFrames } from './sse-frames.ts'
-import { isRecord, list, record, text, type Json } from '../wire/json.ts'
+import { isRecord, list, parsedJson, record, text, type Json } from '../wire/json.ts'
 import { bandError, finishError, isBandError } from './openai-errors.ts'
 import type { ReplyDecoder } from './read-reply.ts'
 import { brokenCall, incompleteReply } from './reply-errors.ts'
@@ -48,8 +48,7 @@ export function createOpenAiDecoder(
       return void events.push(
         ...(reason === undefined ? [fail(incompleteReply(`${data.slice(0, 20)} came first`))] : finish()),
       )
-    const parsed = parseLine(data)
-    const chunk = 'value' in parsed ? parsed.value : undefined
+    const chunk = parsedJson(data)
     // A line of an error that is no JSON is an error all the same.
     if (!isRecord(chunk))
       return void events.push(event === 'error' ? fail(bandError({ error: data })) : { malformed: data.slice(0, 200) })
@@ -146,10 +145,7 @@ function usageOf(chunk: Json, before: Usage | undefined): Usage | undefined {
   return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
 }
 
-function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage {
+function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage | undefined {
   if (before && before.prompt_tokens === prompt && before.completion_tokens === completion) return before
-  if (typeof prompt !== 'number') return typeof completion === 'number' ? { completion_tokens: completion } : {}
-  return typeof completion === 'number'
-    ? { prompt_tokens: prompt, completion_tokens: completion }
-    : { prompt_tokens: prompt }
+  return countedUsage(prompt, completion)
 }

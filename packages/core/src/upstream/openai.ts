@@ -4,7 +4,7 @@ import type { ChatError } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
 import { keyFromEnvironment } from './env-key.ts'
-import { baseUrl, getJson } from './http.ts'
+import { baseUrl, checkKey, getJson, lowerCased } from './http.ts'
 import { createLoadingWatch } from './loading.ts'
 import type { Json } from '../wire/json.ts'
 import { continueInstruction, openAiQuestion } from './openai-body.ts'
@@ -115,15 +115,13 @@ function outgoing(
   { apiKey, headers = {} }: OpenAiCompatibleOptions,
   fromEnvironment: () => string | undefined,
 ): Record<string, string> {
-  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const own = lowerCased(headers)
   // llama.cpp goes on with a reply that has this header when its reader leaves: an interrupt would stop nothing.
   if ('x-conversation-id' in own)
     throw new TypeError('openaiCompatible({ headers }): X-Conversation-Id would keep llama.cpp from stopping.')
   const key = apiKey ?? ('authorization' in own ? undefined : fromEnvironment())
   if (key === undefined) return own
-  // What `fetch` says of a header that it refuses holds its value.
-  if (!/^[\x21-\x7e]+$/.test(key))
-    throw new TypeError('openaiCompatible({ apiKey }): empty, or with a character that no header may hold.')
+  checkKey('openaiCompatible', key)
   return { ...own, authorization: `Bearer ${key}` }
 }
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { ChatError } from '../wire/errors.ts'
-import { record, type Json } from '../wire/json.ts'
-import { parseLine } from '../wire/ndjson.ts'
+import { parsedJson, record, type Json } from '../wire/json.ts'
 import { httpError, readText, unreachable } from './http.ts'
 import type { Seam } from './seam.ts'
 import type { Transport, TransportResponse } from './transport.ts'
@@ -42,12 +41,8 @@ export async function openReply(
   if (!/json|html/i.test(response.header('content-type') ?? '')) return response
   // A proxy's page, or a server that has no streams: whatever it says, it is no reply in the making.
   const said = await readText(response)
-  const parsed = parseLine(said)
   const message = 'The model server answered with something that is no stream of events.'
-  throw (
-    question.errorOf(record('value' in parsed ? parsed.value : undefined)) ??
-    new ChatError('upstream_malformed', message, { cause: said })
-  )
+  throw question.errorOf(record(parsedJson(said))) ?? new ChatError('upstream_malformed', message, { cause: said })
 }
 
 /** Turns the bytes of one answer into events. */

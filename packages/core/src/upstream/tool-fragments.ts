@@ -1,8 +1,7 @@
 import { ChatError } from '../wire/errors.ts'
 import type { ToolCall } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
-import { parseLine } from '../wire/ndjson.ts'
-import { isRecord, record, text } from '../wire/json.ts'
+import { isRecord, parsedJson, record, text } from '../wire/json.ts'
 
 /** A call while its fragments come. */
 interface Begun {
@@ -68,8 +67,7 @@ export function createToolFragments(random?: RandomBytes): ToolFragments {
 }
 
 function wholeCall({ id, name, args }: Begun, random?: RandomBytes): ToolCall | undefined {
-  const parsed = args.trim() === '' ? { value: {} } : parseLine(args)
-  const value = 'value' in parsed ? parsed.value : undefined
+  const value = args.trim() === '' ? {} : parsedJson(args)
   if (name === '' || !isRecord(value)) return undefined
   return { id: id || createId('call', random), name, arguments: value }
 }

@@ -1,6 +1,14 @@
 /** JSON of unknown shape, as servers send it: reading never throws. */
 export type Json = Readonly<Record<string, unknown>>
 
+/** What some text says; undefined for what is no JSON, which cannot say that. */
+export function parsedJson(said: string): unknown {
+  try {
+    return JSON.parse(said) as unknown
+  } catch {
+    return undefined
+  }
+}
 export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
