@@ -11,8 +11,8 @@ export interface Listening {
   readonly connections: readonly { readonly socket: Socket; readonly closed: Promise<void> }[]
 }
 
-/** A loopback server that ends with its test. */
-export async function listen(listener: RequestListener): Promise<Listening> {
+/** A loopback server that ends with its test: on a free port, or on a Unix socket. */
+export async function listen(listener: RequestListener, socketPath?: string): Promise<Listening> {
   const server = createServer(listener)
   const connections: { socket: Socket; closed: Promise<void> }[] = []
   server.on('connection', (socket: Socket) => {
@@ -20,14 +20,15 @@ export async function listen(listener: RequestListener): Promise<Listening> {
     socket.on('error', () => undefined)
     connections.push({ socket, closed: new Promise((resolve) => socket.once('close', () => resolve())) })
   })
-  server.listen(0, '127.0.0.1')
+  if (socketPath === undefined) server.listen(0, '127.0.0.1')
+  else server.listen(socketPath)
   await once(server, 'listening')
   onTestFinished(() => {
     server.close()
     server.closeAllConnections()
   })
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, port, server, connections }
+  const port = socketPath === undefined ? (server.address() as AddressInfo).port : 0
+  return { url: socketPath === undefined ? `http://127.0.0.1:${port}` : 'http://localhost', port, server, connections }
 }
 
 /** A port of the loopback where nobody listens. */
