@@ -261,7 +261,7 @@ for (const [what, fail] of Object.entries(failures)) {
     const recovering = await frames.until(isRetry)
     expect(recovering.at(-1)).toEqual(status('recovering', { attempt: 1, retry_in_ms: 250 }))
     const again = await bed.retry(recovering.at(-1)!)
-    expect(again.request).toEqual({ ...reply.request, prefill: 'Hello' })
+    expect(again.request).toEqual({ ...reply.request, prefill: 'Hello', spent: 2 })
     again.send(' world')
     again.finish('stop', { completion_tokens: 1 })
     expect(await frames.rest()).toEqual([
@@ -655,6 +655,23 @@ test('recovery: thinking that the text has followed stays', async () => {
   await settle()
   expect(prefills).toEqual(['', 'Yes'])
   expect(run.log.partial()).toEqual({ content: 'Yes, sir', thinking: 'Hm' })
+})
+
+test('recovery: whoever is asked to go on is told how many tokens the reply has taken, its thinking included', async () => {
+  const bed = bench()
+  const started = await bed.start()
+  started.reply.send({ thinking: 'Hm' }, 'one')
+  const again = await bed.retry((await cut(started, ' two')).at(-1)!)
+  expect([started.reply.request.spent, again.request.spent]).toEqual([0, 3])
+})
+
+test('recovery: a reply that starts over has taken none', async () => {
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  reply.send({ thinking: 'Let me ' })
+  reply.fail(refused)
+  const again = await bed.retry((await frames.until(isRetry)).at(-1)!)
+  expect(again.request.spent).toBe(0)
 })
 
 const call = { tool_call: { id: 'call_1', name: 'pay', arguments: { sum: 3 } } }

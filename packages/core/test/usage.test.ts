@@ -54,13 +54,13 @@ test('usage: a server that counts nothing gets no figures of ours when it finish
 test('usage: attempts are summed, and one estimate makes the sum one', () => {
   const meter = createUsageMeter()
   meter.said({ prompt_tokens: 10, completion_tokens: 4 })
-  meter.next()
+  meter.next(true)
   expect(meter.finished({ prompt_tokens: 14, completion_tokens: 6 })).toEqual({
     prompt_tokens: 24,
     completion_tokens: 10,
   })
   meter.delta(4)
-  meter.next()
+  meter.next(true)
   expect(meter.finished({ prompt_tokens: 1, completion_tokens: 1 })).toEqual({
     prompt_tokens: 11,
     completion_tokens: 6,
@@ -70,8 +70,23 @@ test('usage: attempts are summed, and one estimate makes the sum one', () => {
 
 test('usage: an attempt that gave nothing adds nothing', () => {
   const meter = createUsageMeter()
-  meter.next()
-  meter.next()
+  meter.next(true)
+  meter.next(true)
   expect(meter.total).toBeUndefined()
   expect(meter.finished({ completion_tokens: 2 })).toEqual({ completion_tokens: 2 })
+})
+
+test('usage: what a kept reply took is counted by the server, or as a token for each delta', () => {
+  const meter = createUsageMeter()
+  meter.said({ completion_tokens: 4 })
+  meter.delta(400)
+  meter.delta(4)
+  meter.next(true)
+  expect(meter.spent).toBe(6)
+  meter.delta(4)
+  meter.next(true)
+  expect(meter.spent).toBe(7)
+  meter.delta(4)
+  meter.next(false)
+  expect(meter.spent).toBe(0)
 })

@@ -164,7 +164,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
         runId,
         sessionId: id,
         model,
-        generate: (signal, prefill) => source.generate({ ...request, prefill: begun + prefill }, signal),
+        generate: (signal, prefill, spent) => source.generate({ ...request, prefill: begun + prefill, spent }, signal),
         failover: source,
         continues,
         clock,

@@ -33,8 +33,9 @@ export interface RunOptions {
   /**
    * Asks the upstream, right after the step that makes the run and once more for each retry.
    * @param prefill - The reply so far, to be continued from exactly its end; empty for a reply from the start.
+   * @param spent - Tokens that the prefill took this run, thinking included: as many as are certain.
    */
-  readonly generate: (signal: AbortSignal, prefill: string) => AsyncIterable<readonly UpstreamEvent[]>
+  readonly generate: (signal: AbortSignal, prefill: string, spent: number) => AsyncIterable<readonly UpstreamEvent[]>
   /** Time and timers. */
   readonly clock: Clock
   /** When the run is ended because its upstream misbehaves. */

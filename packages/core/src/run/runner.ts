@@ -152,7 +152,7 @@ export function startRun(options: RunOptions): Run {
     stepFuseWith({ type: 'ask', now: clock.now() })
     fuseDriver.look()
     try {
-      for await (const events of generate?.(abort.signal, prefill) ?? []) {
+      for await (const events of generate?.(abort.signal, prefill, meter.spent) ?? []) {
         accept(events)
         if (hasEnded()) return undefined
       }
@@ -190,9 +190,9 @@ export function startRun(options: RunOptions): Run {
       const waitMs = afterFailure(error)
       let successor = waitMs === null || failover?.isOpen ? moveOn(error) : null
       if (waitMs === null && !successor) return fail(error)
-      meter.next()
       progress = undefined
       prefill = content.trimEnd()
+      meter.next(prefill !== '')
       owed = content.slice(prefill.length)
       if (prefill === '' && thinking) log.append({ reset: 'thinking' })
       stepFuseWith({ type: 'rest' })

@@ -6,8 +6,10 @@ export interface UsageMeter {
   delta(bytes: number): void
   /** The server's own count of this attempt so far. */
   said(usage: Usage): void
-  /** The server is asked again: what it counts begins anew. */
-  next(): void
+  /** The server is asked again: what it counts begins anew. `kept`: the reply goes on from what there is of it. */
+  next(kept: boolean): void
+  /** Tokens of attempts whose reply was kept, as many as are certain: a delta is one at least. */
+  readonly spent: number
   /** Everything so far; undefined when nothing is known. */
   readonly total: Usage | undefined
   /** The same at a finish: what the server says there is the whole attempt, and only a server that counts is believed. */
@@ -22,6 +24,7 @@ export function createUsageMeter(): UsageMeter {
   let said: Usage | undefined
   let deltas = 0
   let bytes = 0
+  let spent = 0
 
   const attempt = (): Usage | undefined => {
     const since = Math.max(deltas, Math.ceil(bytes / bytesPerToken))
@@ -39,11 +42,15 @@ export function createUsageMeter(): UsageMeter {
       deltas = 0
       bytes = 0
     },
-    next() {
+    next(kept) {
+      spent = kept ? spent + (said?.completion_tokens ?? 0) + deltas : 0
       past = sum(past, attempt())
       said = undefined
       deltas = 0
       bytes = 0
+    },
+    get spent() {
+      return spent
     },
     get total() {
       return sum(past, attempt())

@@ -2,6 +2,7 @@ import { list, record, text, type Json } from '../wire/json.ts'
 import type { ToolDefinition } from '../wire/messages.ts'
 import { anthropicMessages, type AnthropicHistory } from './anthropic-messages.ts'
 import { thinkFields } from './anthropic-models.ts'
+import { withinLength } from './length-limit.ts'
 import type { UpstreamRequest } from './upstream.ts'
 import type { ContinuationWay } from './ways.ts'
 
@@ -38,12 +39,16 @@ export function anthropicQuestion(
     { role: 'user', content: options.instruction } as const,
   ]
   const history = isNative || sent === '' ? anthropicMessages(turns, note, sent) : anthropicMessages(inWords, note)
-  const asked: Json = { max_tokens: options.maxTokens, ...options.extra, ...request.options }
+  const limits = { max_tokens: options.maxTokens }
+  const asked = withinLength({ ...limits, ...options.extra, ...request.options }, request.spent)
   const { thinking, ...plain }: Json = { ...asked, ...thinkFields(request.model, request.think, asked) }
   const isInCall = history.messages.at(-1)?.content[0]?.['type'] === 'tool_result'
   // A reply that has begun is past its thinking, and the API refuses the one with the other. So it does with a budget in
   // the middle of a tool's turn, which would have to begin with the thinking that was before the call, signed.
-  const isRefused = isNative || (isInCall && record(thinking)['type'] === 'enabled')
+  const { type: kind, budget_tokens: budget } = record(thinking)
+  // What is left of the limit may be less than the budget, which has to be below it.
+  const isTooMuch = request.spent && Number(budget) >= Number(asked['max_tokens'])
+  const isRefused = isNative || isTooMuch || (isInCall && kind === 'enabled')
   const body = {
     ...plain,
     ...(isRefused || thinking === undefined ? {} : { thinking }),

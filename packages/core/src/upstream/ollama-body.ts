@@ -1,5 +1,6 @@
 import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
 import { missingRequest, normaliseHistory } from './history.ts'
+import { withinLength } from './length-limit.ts'
 import type { UpstreamRequest } from './upstream.ts'
 import type { ContinuationWay } from './ways.ts'
 
@@ -33,7 +34,7 @@ export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, i
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),
-    ...(options === undefined ? {} : { options }),
+    ...(options === undefined ? {} : { options: withinLength(options, request.spent) }),
   }
   return { body, sent, tail: prefill.slice(begun.length) }
 }

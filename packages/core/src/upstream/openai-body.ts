@@ -2,6 +2,7 @@ import type { ChatTurn, ToolDefinition } from '../wire/messages.ts'
 import type { Dialect } from './dialects.ts'
 import { missingRequest } from './history.ts'
 import { isRecord, text, type Json } from '../wire/json.ts'
+import { withinLength } from './length-limit.ts'
 import { openAiMessages } from './openai-messages.ts'
 import type { UpstreamRequest } from './upstream.ts'
 import type { ContinuationWay } from './ways.ts'
@@ -49,7 +50,7 @@ export function openAiQuestion(
     { model: request.model, messages, stream: true },
     tools === undefined ? {} : { tools: tools.map(writtenTool) },
   )
-  return { body, sent, tail: request.prefill.slice(begun.length) }
+  return { body: withinLength(body, request.spent), sent, tail: request.prefill.slice(begun.length) }
 }
 
 function thinkFields({ think: { on, off, level } }: Dialect, think: boolean | string | undefined): Json {

@@ -31,6 +31,8 @@ export interface UpstreamRequest {
   readonly options?: Readonly<Record<string, unknown>> | undefined
   /** Beginning of the reply, to be continued from exactly its end: only what follows is yielded. Empty for a whole reply. */
   readonly prefill: string
+  /** Tokens that this reply has taken already, as many as are certain: its limits are lowered by them. @defaultValue 0 */
+  readonly spent?: number | undefined
   /** What is said after a message that a person cut off; null says nothing. */
   readonly interruptedNote: string | null
 }
