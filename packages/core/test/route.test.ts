@@ -160,6 +160,74 @@ test('failover: a run that tries an upstream again moves on after one failure', 
   expect(test.gateway.stats().upstreams[0]?.breaker).toBe('open')
 })
 
+test('failover: a run whose upstream falls silent in mid-answer goes on from its partial on the next one', async () => {
+  const test = bed({ fuse: { stallMs: 5_000, maxRunMs: 60_000 } })
+  const { clock, a, b } = test
+  const frames = await test.ask()
+  const first = await a.next()
+  first.send('Once upon ')
+  await frames.until(isText)
+  await turn()
+  clock.advance(5_000)
+  clock.advance(0)
+  const second = await b.next()
+  expect(second.request).toMatchObject({ model: 'b-70b', prefill: 'Once upon' })
+  expect([first.signal.aborted, second.signal.aborted, a.open]).toEqual([true, false, 0])
+  const told = await frames.until(({ model }) => model === 'b-70b')
+  expect(told.at(-1)?.event).toMatchObject({ status: 'recovering', retry_in_ms: 0 })
+  // Whatever the first one says now has nowhere to go.
+  first.send('Never.')
+  second.send(' a time.')
+  second.finish()
+  const rest = await frames.rest()
+  expect([textOf(rest), rest.at(-1)?.event['reason']]).toEqual(['a time.', 'stop'])
+  expect([clock.timers, test.gateway.stats().upstreams[0]?.breaker]).toEqual([0, 'closed'])
+})
+
+test('failover: so it does before the first delta, and after three unreadable frames', async () => {
+  const test = bed({ fuse: { firstDeltaMs: 10_000 } })
+  await test.ask()
+  await test.a.next()
+  await turn()
+  test.clock.advance(10_000)
+  test.clock.advance(0)
+  expect((await test.b.next()).request.prefill).toBe('')
+  await test.ask()
+  ;(await test.a.next()).send({ malformed: 'x' }, { malformed: 'y' }, { malformed: 'z' }, 'late')
+  expect((await test.b.next()).request.prefill).toBe('')
+})
+
+test('failover: a fuse that speaks of the run, or of the last upstream, ends the run', async () => {
+  const test = bed({ fuse: { maxBytes: 10, stallMs: 5_000 } })
+  const long = await test.ask()
+  ;(await test.a.next()).send('More than ten bytes.')
+  expect((await long.rest()).at(-1)?.event).toMatchObject({ error: { code: 'overflow' } })
+  expect(test.b.replies).toHaveLength(0)
+
+  const frames = await test.ask()
+  for (const upstream of [test.a, test.b]) {
+    ;(await upstream.next()).send('Half')
+    await frames.until(isText)
+    await turn()
+    test.clock.advance(5_000)
+    test.clock.advance(0)
+  }
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ error: { code: 'upstream_stalled' }, position: 8 })
+  expect([test.a.open, test.b.open, test.clock.timers]).toEqual([0, 0, 0])
+})
+
+test('failover: silence after a tool call ends the run', async () => {
+  const test = bed({ fuse: { toolStallMs: 5_000 } })
+  const frames = await test.ask({ tools: [{ name: 'x' }] })
+  ;(await test.a.next()).send({ tool_call: { id: 'call_1', name: 'x', arguments: {} } })
+  await frames.until((event) => event.tool_call !== undefined)
+  await turn()
+  test.clock.advance(5_000)
+  test.clock.advance(0)
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ error: { code: 'upstream_stalled', retryable: false } })
+  expect(test.b.replies).toHaveLength(0)
+})
+
 test('failover: a request that the upstream refuses for its own sake is tried nowhere else', async () => {
   const test = bed()
   const frames = await test.ask()
@@ -222,6 +290,42 @@ test('breaker: interrupted runs never open it', async () => {
     await frames.cancel()
     await reply.left
   }
+  expect((await test.post()).status).toBe(200)
+})
+
+test('breaker: an interrupted run does not make up for failures before it', async () => {
+  const upstream = scriptedUpstream()
+  const test = bed({ upstream, recovery: false })
+  await failures({ ...test, a: upstream }, 4)
+  const frames = await test.ask()
+  const reply = await upstream.next()
+  await frames.cancel()
+  await reply.left
+  await failures({ ...test, a: upstream }, 1)
+  expect((await test.post()).status).toBe(503)
+})
+
+test('breaker: requests that are refused for their own sake never open it', async () => {
+  const upstream = scriptedUpstream()
+  const test = bed({ upstream, recovery: false })
+  for (let i = 0; i < 10; i++) {
+    const response = test.post({ stream: false })
+    ;(await upstream.next()).fail(new ChatError('upstream_rejected', 'Too long.'))
+    await response
+  }
+  expect((await test.post()).status).toBe(200)
+})
+
+test('breaker: the first delta of the run that tries lets others in', async () => {
+  const upstream = scriptedUpstream()
+  const test = bed({ upstream, recovery: false })
+  await failures({ ...test, a: upstream }, 5)
+  test.clock.advance(10_000)
+  const frames = await test.ask()
+  const probe = await upstream.next()
+  expect((await test.post()).status).toBe(503)
+  probe.send('Hi')
+  await frames.until(isText)
   expect((await test.post()).status).toBe(200)
 })
 

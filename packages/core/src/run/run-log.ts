@@ -47,7 +47,7 @@ type Block =
   | { readonly at: number; readonly event: LogEvent }
 
 /** Text is copied block by block when it is read, so this bounds what reading a short tail can cost. */
-const blockChars = 4_096
+const blockChars = 512
 
 /** Merged text is given in events of about this length: readers bear frames of 4 MiB, and JSON may need six letters for one. */
 const entryChars = 262_144

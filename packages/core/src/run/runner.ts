@@ -21,7 +21,8 @@ export function startRun(options: RunOptions): Run {
   let generate: RunOptions['generate'] | undefined = options.generate
   const log = createRunLog()
   const startedAt = clock.now()
-  const abort = new AbortController()
+  /** Of the present attempt. */
+  let abort = new AbortController()
   const wakes = new Set<() => void>()
   let state: RunState = failover?.successor ? { phase: 'waiting', successor: failover.successor } : runStart
   let fuse = startFuse(startedAt)
@@ -35,6 +36,8 @@ export function startRun(options: RunOptions): Run {
   let disarmOrphan = (): void => {}
   let endPause = (): void => {}
   let recovery = recoveryStart
+  /** Who goes on after an attempt that the fuse has ended. */
+  let replacement: Successor | null = null
   let hasYielded = false
   /** White space at the end of the reply that the prefill left out: a retry writes it again. */
   let owed = ''
@@ -74,8 +77,15 @@ export function startRun(options: RunOptions): Run {
     step({ type: 'fail', error: { ...body, retryable }, position: log.length })
   }
   const stepFuseWith = (input: FuseInput): void => {
-    fuse = stepFuse(fuse, input, policy)
-    if (fuse.phase === 'blown') fail(fuse.error)
+    const before = fuse
+    fuse = stepFuse(before, input, policy)
+    if (fuse.phase === 'intact' || before.phase === 'blown') return
+    const { error } = fuse
+    replacement = log.partial().tool_calls ? null : moveOn(error)
+    if (!replacement) return fail(error)
+    // It is the server that is given up, and not the run.
+    fuse = stepFuse(before, { type: 'rest' }, policy)
+    abort.abort(error)
   }
   const fuseDriver = driveFuse(
     clock,
@@ -88,7 +98,7 @@ export function startRun(options: RunOptions): Run {
     const now = clock.now()
     try {
       for (const event of events) {
-        if (hasEnded()) return
+        if (abort.signal.aborted) return
         if ('error' in event) throw event.error
         if ('finish' in event) {
           step({ type: 'finish', reason: event.finish, usage: meter.finished(event.usage) })
@@ -96,7 +106,7 @@ export function startRun(options: RunOptions): Run {
         }
         const input = fuseInput(event, now)
         stepFuseWith(input)
-        if (fuse.phase === 'blown' || 'alive' in event || 'malformed' in event) continue
+        if (abort.signal.aborted || 'alive' in event || 'malformed' in event) continue
         if ('usage' in event) meter.said(event.usage)
         else if ('progress' in event) show(event.progress)
         else {
@@ -145,20 +155,23 @@ export function startRun(options: RunOptions): Run {
     return text.slice(same)
   }
 
-  /** One request to the upstream. @returns Why it failed; undefined when the run has ended. */
-  const attempt = async (prefill: string): Promise<ChatError | undefined> => {
+  /** One request to the upstream. @returns Why it failed, if the run has not ended. */
+  const attempt = async (prefill: string): Promise<ChatError> => {
+    const { signal } = (abort = new AbortController())
     hasYielded = false
     giving = 0
+    replacement = null
     stepFuseWith({ type: 'ask', now: clock.now() })
     fuseDriver.look()
     try {
-      for await (const events of generate?.(abort.signal, prefill, meter.spent) ?? []) {
+      for await (const events of generate?.(signal, prefill, meter.spent) ?? []) {
         accept(events)
-        if (hasEnded()) return undefined
+        if (signal.aborted) break
       }
+      signal.throwIfAborted()
       return incompleteReply()
     } catch (cause) {
-      // An upstream that is told to stop throws; by then the run has ended, and nobody asks why.
+      // An upstream that is told to stop throws why: what the fuse said, or that the run has ended, which nobody asks for.
       if (isChatError(cause)) return cause
       return new ChatError('upstream_failed', 'The model server failed.', { cause, retryable: true })
     }
@@ -182,13 +195,13 @@ export function startRun(options: RunOptions): Run {
     let prefill = ''
     while (!hasEnded()) {
       const error = await attempt(prefill)
-      if (!error || hasEnded()) return
+      if (hasEnded()) return
       // Half a surrogate pair is written again, whole.
       log.cut(log.length)
       const { content, thinking, tool_calls: calls } = log.partial()
       if (calls) return fail(error)
-      const waitMs = afterFailure(error)
-      let successor = waitMs === null || failover?.isOpen ? moveOn(error) : null
+      const waitMs = replacement ? null : afterFailure(error)
+      let successor = replacement ?? (waitMs === null || failover?.isOpen ? moveOn(error) : null)
       if (waitMs === null && !successor) return fail(error)
       progress = undefined
       prefill = content.trimEnd()
