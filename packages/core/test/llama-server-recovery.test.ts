@@ -146,9 +146,8 @@ test.skipIf(isMissing)(
   },
 )
 
-test.skipIf(isMissing)(
-  'llama-server: killed for good in its answer, another one goes on from the partial',
-  async () => {
+for (const how of ['killed for good', 'frozen'] as const) {
+  test.skipIf(isMissing)(`llama-server: ${how} in its answer, another one goes on from the partial`, async () => {
     const first = await startLlamaServer()
     const second = await startLlamaServer()
     const { transport, holding, lose } = holdAnswer(40)
@@ -165,11 +164,15 @@ test.skipIf(isMissing)(
     const gateway = await serveGateway({
       upstream: route({ models: { nano: main }, fallback: [standby] }),
       recovery: { maxWaitMs: 400 },
+      fuse: { stallMs: 2_000 },
     })
     const { frames } = await gateway.ask(ask)
     await holding
-    await first.kill()
-    lose()
+    if (how === 'frozen') first.freeze()
+    else {
+      await first.kill()
+      lose()
+    }
     const seen = await frames.until(({ upstream }) => upstream !== undefined)
     expect(seen.at(-1)?.event).toMatchObject({ status: 'recovering', upstream: 'llamacpp', model: 'standby' })
     const partial = textOf(seen)
@@ -180,5 +183,5 @@ test.skipIf(isMissing)(
     expect(sent.map((body) => JSON.parse(body) as object)).toMatchObject([
       { model: 'standby', messages: [...ask.messages, { role: 'assistant', content: partial.trimEnd() }] },
     ])
-  },
-)
+  })
+}

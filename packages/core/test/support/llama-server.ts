@@ -32,6 +32,8 @@ export interface LlamaServer {
   waiting(): Promise<number>
   /** `kill -9`; settles once the process is gone. */
   kill(): Promise<void>
+  /** `kill -STOP`: its sockets stay open, and nothing comes any more. */
+  freeze(): void
 }
 
 export interface LlamaServerOptions {
@@ -89,6 +91,7 @@ export async function startLlamaServer(options: LlamaServerOptions = {}): Promis
     port,
     url: `${base}/v1`,
     kill,
+    freeze: () => void child.kill('SIGSTOP'),
     async state() {
       const [slot] = (await (await get('/slots')).json()) as Slot[]
       if (!slot?.is_processing) return 'idle'
