@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { root, tool } from './toolchain.mjs'
 
 const others = Object.freeze({
+  bot: join('examples', 'bot', 'dist', 'main.js'),
   embed: join('examples', 'embed', 'dist', 'server.js'),
   gateway: join('examples', 'gateway', 'dist', 'demo.js'),
   rag: join('examples', 'rag', 'dist', 'server.js'),
@@ -46,14 +47,16 @@ async function prepare(name, args) {
   if (code !== 0) process.exit(code)
 }
 
-async function serve(example, main, args) {
+async function serve(example, main, args, options) {
   await prepare('Installing', ['install', ...(existsSync(join(root, 'pnpm-lock.yaml')) ? ['--frozen-lockfile'] : [])])
   await prepare('Building', ['--filter', `{./examples/${example}}...`, 'run', 'build'])
-  return (await tool('node', [main, ...args], { graceful: true })).code
+  return (await tool('node', [main, ...args], { graceful: true, ...options })).code
 }
 
 async function main() {
   const [name, ...rest] = process.argv.slice(2)
+  // A chat in this terminal. Without the flag it would ask for the credentials of a platform.
+  if (name === 'bot') return serve(name, others.bot, rest.length > 0 ? rest : ['--demo'], { input: true })
   if (Object.hasOwn(others, name ?? '')) return serve(name, others[name], rest)
   let parsed
   try {

@@ -21,12 +21,13 @@ let toolPath = null
 /**
  * Runs a command to its end, in a process group of its own: a Ctrl-C reaches it once, from here, and nothing of it is left.
  * @param options.quiet - Collect the output instead of showing it.
+ * @param options.input - What is typed is the command's to read.
  * @param options.graceful - A stop is this command's normal end: its exit code then is ours.
  * @returns Its exit code (128 + n for signal n), its output when quiet, and the time it took.
  */
-export function run(command, args, { quiet = false, graceful = false, env = process.env } = {}) {
+export function run(command, args, { quiet = false, input = false, graceful = false, env = process.env } = {}) {
   const startedAt = performance.now()
-  const stdio = ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit']
+  const stdio = [input ? 'inherit' : 'ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit']
   const child = spawn(command, args, { cwd: root, env, stdio, detached: !windows, shell: windows })
   running.add(child)
   const stdout = []

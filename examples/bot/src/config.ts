@@ -30,6 +30,7 @@ interface DingtalkConfig {
 interface WecomConfig {
   readonly token: string
   readonly aesKey: string
+  readonly robotName: string | undefined
 }
 
 /** What the command line asks for. */
@@ -38,8 +39,8 @@ export type Flags = 'help' | 'serve' | { readonly demo: 'dingtalk' | 'wecom' }
 /** What `--help` prints. */
 export const usage: string = `Chat robots for DingTalk and WeCom.
 
-  node dist/main.js                  serves the callbacks; the environment says for which platforms
-  node dist/main.js --demo[=wecom]   a chat in this terminal, with a stand-in for the platform
+  node dist/main.js                           serves the callbacks; the environment says for which platforms
+  npm run demo:bot [-- --demo=wecom]          a chat in this terminal, with a stand-in for the platform
 
   DINGTALK_CLIENT_ID, DINGTALK_CLIENT_SECRET     the app's credentials (of old: AppKey, AppSecret)
   DINGTALK_CARD_TEMPLATE_ID                      an AI card template; without it answers are posted whole
@@ -47,6 +48,7 @@ export const usage: string = `Chat robots for DingTalk and WeCom.
   DINGTALK_ROBOT_CODE                            default: the client id
   DINGTALK_UPDATE_MS, DINGTALK_CARD_BYTES        pace and size of cards (default 1000, 3000)
   WECOM_TOKEN, WECOM_AES_KEY                     Token and EncodingAESKey of the AI robot's callback
+  WECOM_ROBOT_NAME                               what it is called in groups, where that has a space in it
   BOT_PORT, BOT_HOST                             default 8787, 127.0.0.1
   BOT_LANGUAGE                                   zh or en: the robot's own sentences (default zh)
   BOT_OLLAMA_URL, BOT_MODEL                      a model server; without it, the embedded model
@@ -129,7 +131,7 @@ export function readConfig(env: Env): BotConfig {
       apiUrl: address('DINGTALK_API_URL'),
       webhookOrigin: address('DINGTALK_WEBHOOK_ORIGIN'),
     },
-    wecom: robot && { token: robot[0], aesKey: robot[1] },
+    wecom: robot && { token: robot[0], aesKey: robot[1], robotName: text('WECOM_ROBOT_NAME')?.replace(/^@/, '') },
   }
 }
 

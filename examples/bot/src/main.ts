@@ -8,7 +8,11 @@ async function start(): Promise<void> {
   const flags = readFlags(process.argv.slice(2))
   if (flags === 'help') return void process.stdout.write(usage)
   const config = readConfig(process.env)
-  if (flags !== 'serve') return runDemo(config, flags.demo, process.stdin, process.stdout)
+  if (flags !== 'serve') {
+    // Nothing of a chat in a terminal is to be kept: Ctrl-C is its usual end.
+    process.once('SIGINT', () => process.exit())
+    return runDemo(config, flags.demo, process.stdin, process.stdout)
+  }
   if (!config.dingtalk && !config.wecom) throw new TypeError(nothingToServe)
 
   const bot = await startBot(config, { onProblem: (problem) => console.error(problem) })

@@ -33,9 +33,15 @@ export interface PlatformRoute {
 /** For whoever cannot show who they are; it does not say why. */
 export const unauthorized: BotReply = Object.freeze({ status: 401 })
 
-/** A mention at the start of what is said in a group is no part of the question. */
-export function withoutMention(text: string): string {
-  return text.replace(/^\s*@\S+(\s+|$)/u, '').trim()
+/**
+ * What is said in a group, without the mention of the robot.
+ * @param name - What the robot is called. Without it, or where it is not found, a word with an `@` at the start of the text, or
+ * else at its end, is taken for the mention: the platform delivers nothing that has none.
+ */
+export function withoutMention(text: string, name?: string): string {
+  const quoted = name?.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
+  const rest = quoted === undefined ? text : text.replaceAll(new RegExp(`(^|\\s)@${quoted}(?!\\S)`, 'gu'), ' ')
+  return (rest === text ? text.replace(/^\s*@\S+|\s@\S+\s*$/u, '') : rest).trim()
 }
 
 /** An object of JSON, or undefined. */

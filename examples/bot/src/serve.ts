@@ -8,6 +8,8 @@ export interface ServeOptions {
   readonly routes: Readonly<Record<string, PlatformRoute>>
   readonly port: number
   readonly host: string
+  /** Longest time for a callback to arrive whole, ms. @defaultValue 10000 */
+  readonly requestTimeoutMs?: number | undefined
 }
 
 /** A server that listens. */
@@ -20,11 +22,11 @@ export interface Served {
   close(): Promise<void>
 }
 
+/** What is not said otherwise. */
+export const serveDefaults: Readonly<{ requestTimeoutMs: number }> = Object.freeze({ requestTimeoutMs: 10_000 })
+
 /** Largest body of a callback, bytes: a message of a person is far from it. */
 const maxBodyBytes = 262_144
-
-/** Longest time for a callback to arrive whole, ms. */
-const requestTimeoutMs = 10_000
 
 /** How long the last updates may take, ms. */
 const graceMs = 3_000
@@ -33,8 +35,14 @@ const graceMs = 3_000
  * Serves the callbacks of all platforms.
  * @throws {Error} When the port is taken or may not be used.
  */
-export async function serve({ routes, port, host }: ServeOptions): Promise<Served> {
-  const timeouts = { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs }
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { routes, port, host, requestTimeoutMs = serveDefaults.requestTimeoutMs } = options
+  const timeouts = {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs,
+    // Node looks every 30 s unless it is told otherwise, so that ten could be forty.
+    connectionsCheckingInterval: requestTimeoutMs / 10,
+  }
   const server = createServer(timeouts, (request, response) => {
     void answer(routes, request, response).catch(() => response.destroy())
   })

@@ -139,6 +139,10 @@ test.for([
   ['继续。', 'continue'],
   ['go on', 'continue'],
   ['/new', 'clear'],
+  ['new', 'clear'],
+  ['New chat.', 'clear'],
+  ['新对话', 'clear'],
+  ['new to this, what is it?', undefined],
   ['stop the car', undefined],
   ['为什么继续', undefined],
 ] as const)('words: %s is %s', ([text, command]) => {

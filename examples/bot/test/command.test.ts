@@ -118,6 +118,14 @@ test('command: half of a pair of credentials is an error that does not print it'
   expect(stderr).toBe('bot: DINGTALK_CLIENT_ID is missing: DINGTALK_CLIENT_ID and DINGTALK_CLIENT_SECRET go together\n')
 })
 
+test('command: Ctrl-C is an end of the demo like any other', async () => {
+  const child = begin(['--demo'], {})
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  child.kill('SIGINT')
+  expect(await exited).toBe(0)
+})
+
 test.for(['dingtalk', 'wecom'])(
   'command: --demo=%s is a chat in the terminal, where the next line cuts in',
   { timeout: 30_000 },

@@ -21,10 +21,11 @@ test('config: the environment names the platforms, and the rest has defaults', (
     DINGTALK_UPDATE_MS: '2000',
     WECOM_TOKEN: 'token',
     WECOM_AES_KEY: aesKey,
+    WECOM_ROBOT_NAME: '@Ops Robot',
   })
   expect(config.upstream).toEqual({ url: 'http://127.0.0.1:11434', model: 'qwen3:32b' })
   expect(config.dingtalk).toMatchObject({ clientId: 'id', clientSecret: 'secret', updateMs: 2_000 })
-  expect(config.wecom).toEqual({ token: 'token', aesKey })
+  expect(config.wecom).toEqual({ token: 'token', aesKey, robotName: 'Ops Robot' })
 })
 
 test.for([

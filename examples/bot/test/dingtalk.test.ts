@@ -98,6 +98,17 @@ test('dingtalk: a message that is delivered twice is answered once', async () =>
   expect(platform.cards.map(({ texts }) => texts.at(-1))).toEqual(['Hi'])
 })
 
+test('dingtalk: a message that comes again after 9 999 others is still known', async () => {
+  const own = world()
+  const { deliver, say, platform } = dingtalk(own)
+  const callback = platform.say('Hello')
+  await deliver(callback)
+  for (let i = 0; i < 9_999; i++) await say('')
+  await deliver(callback)
+  await own.advance(0)
+  expect(own.upstream.replies).toHaveLength(1)
+})
+
 test.for([
   ['a wrong signature', { sign: 'AAAA' }],
   ['no signature', { sign: '' }],
@@ -314,7 +325,35 @@ test('dingtalk: the token is fetched once, and again when it is refused or old',
   expect(platform.cards.map(({ texts }) => texts.at(-1))).toEqual(['Hi', 'Hi', 'Hi', 'Hi'])
 })
 
-test('dingtalk: fifty groups at once stay under the calls a second of a standard organisation', async () => {
+test.for([
+  ['is missing', {}],
+  ['is no number', { expireIn: 'soon' }],
+] as const)('dingtalk: a token whose time %s is kept for the documented two hours', async ([, time]) => {
+  const own = world()
+  let tokens = 0
+  const { say, platform } = dingtalk(own, {
+    async fetch(input, init) {
+      const response = await platform.fetch(input, init)
+      const { accessToken, ...rest } = (await response.json()) as Record<string, unknown>
+      if (accessToken === undefined) return Response.json(rest, response)
+      tokens += 1
+      return Response.json({ accessToken, ...time })
+    },
+  })
+  for (const [ms, expected] of [
+    [3_000, 1],
+    [6_900_000, 1],
+    [200_000, 1],
+    [3_000, 2],
+  ] as const) {
+    await say('', { msgtype: 'picture' })
+    await own.advance(ms)
+    expect(tokens).toBe(expected)
+  }
+  expect(platform.cards).toHaveLength(4)
+})
+
+test('dingtalk: fifty groups at once make fifteen calls a second, and never more', async () => {
   const own = world()
   const { say, platform } = dingtalk(own)
   for (let i = 0; i < 50; i++) {
@@ -325,6 +364,9 @@ test('dingtalk: fifty groups at once stay under the calls a second of a standard
   }
   await own.advance(20_000)
   expect(platform.calls.filter(({ status }) => status !== 200)).toEqual([])
+  const inSecondFrom = (start: number): number =>
+    platform.calls.filter(({ at }) => at >= start && at < start + 1_000).length
+  expect(Math.max(...platform.calls.map(({ at }) => inSecondFrom(at)))).toBe(15)
   expect(platform.cards.map(({ texts }) => texts.at(-1))).toEqual(Array.from({ length: 50 }, (_, i) => `Hi ${i}`))
 })
 

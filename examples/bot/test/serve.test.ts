@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import type { BotRequest, PlatformRoute } from '../src/platform.ts'
-import { serve } from '../src/serve.ts'
+import { serve, serveDefaults, type ServeOptions } from '../src/serve.ts'
 
 interface Routed {
   readonly url: string
@@ -8,7 +11,10 @@ interface Routed {
   readonly close: () => Promise<void>
 }
 
-async function routed(shown: () => Promise<void> = () => Promise.resolve()): Promise<Routed> {
+async function routed(
+  shown: () => Promise<void> = () => Promise.resolve(),
+  options: Partial<ServeOptions> = {},
+): Promise<Routed> {
   const requests: BotRequest[] = []
   const route: PlatformRoute = Object.assign(
     async (request: BotRequest) => {
@@ -17,7 +23,7 @@ async function routed(shown: () => Promise<void> = () => Promise.resolve()): Pro
     },
     { shown },
   )
-  const { url, close } = await serve({ routes: { '/wecom': route }, port: 0, host: '127.0.0.1' })
+  const { url, close } = await serve({ routes: { '/wecom': route }, port: 0, host: '127.0.0.1', ...options })
   let closing: Promise<void> | undefined
   const once = (): Promise<void> => (closing ??= close())
   onTestFinished(once)
@@ -45,6 +51,23 @@ test('serve: a body that is too large is 413 and reaches nobody', async () => {
     expect(status).toBe(413)
   }
   expect(requests).toEqual([])
+})
+
+test.for([
+  ['headers', 'POST /wecom HTTP/1.1\r\nhost: bot\r\n'],
+  ['body', 'POST /wecom HTTP/1.1\r\nhost: bot\r\ncontent-length: 9\r\n\r\n{'],
+] as const)('serve: a callback whose %s never end is hung up on', async ([, start]) => {
+  const { url, requests } = await routed(undefined, { requestTimeoutMs: 100 })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  socket.write(start)
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /)
+  expect(requests).toEqual([])
+})
+
+test('serve: a callback has ten seconds to arrive', () => {
+  expect(serveDefaults).toEqual({ requestTimeoutMs: 10_000 })
 })
 
 test('serve: other paths are 404; /healthz is 200', async () => {

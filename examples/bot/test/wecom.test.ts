@@ -2,6 +2,7 @@ import { ChatError } from '@midstream/core'
 import { expect, test } from 'vitest'
 import { byteLength } from '../src/conversation/pages.ts'
 import { wecomStandIn } from '../src/demo/wecom-stand-in.ts'
+import { parseWecom } from '../src/wecom/message.ts'
 import { robot, wecom, world } from './support.ts'
 
 test('wecom: the address check is answered with the echo, as it is', async () => {
@@ -70,6 +71,17 @@ test('wecom: a callback that comes again gets the same message, and the model is
   expect(own.upstream.replies).toHaveLength(1)
 })
 
+test('wecom: a callback that comes again when its answer is forgotten asks nobody anew', async () => {
+  const own = world()
+  const { deliver, platform } = wecom(own)
+  const callback = platform.say('Hello')
+  await deliver(callback)
+  const picture = { msgtype: 'image', text: undefined }
+  for (let i = 0; i < 2_000; i++) await deliver(platform.say('', picture))
+  expect(await deliver(callback)).toEqual({ status: 200 })
+  expect(own.upstream.replies).toHaveLength(1)
+})
+
 test('wecom: an answer that gets too long for a message is ended, and fits', async () => {
   const own = world()
   const { say, refresh } = wecom(own)
@@ -114,6 +126,38 @@ test('wecom: what a model says in one breath beyond the limit is posted to the a
   expect(shown.content + rest.markdown.content).toBe(said)
   expect(own.problems).toEqual([])
 })
+
+test.for([
+  [
+    'is refused',
+    () => Promise.resolve(new Response('{"errcode":40001,"errmsg":"invalid code"}')),
+    'WeCom refused it with errcode 40001',
+  ],
+  ['meets a failing server', () => Promise.resolve(new Response('', { status: 502 })), 'WeCom answered 502'],
+  [
+    'reaches nobody',
+    () => Promise.reject(new TypeError('no https://qyapi…?response_code=SECRET')),
+    'WeCom cannot be reached',
+  ],
+  ['is never answered', hangs, 'WeCom cannot be reached'],
+] as const)('wecom: a rest that %s is reported, without its address', async ([, post, why]) => {
+  const own = world()
+  const { say, refresh, route } = wecom(own, { fetch: post })
+  const stream = await say('Everything')
+  const reply = await own.upstream.next()
+  reply.send('x'.repeat(25_000))
+  reply.finish()
+  await own.advance(200)
+  await refresh(stream)
+  await own.advance(10_000)
+  await route.shown()
+  expect(own.problems).toEqual([`wecom: the end of an answer could not be shown: ${why}`])
+  expect(own.clock.timers).toBe(0)
+})
+
+function hangs(_url: unknown, init?: RequestInit): Promise<Response> {
+  return new Promise((_resolve, reject) => init?.signal?.addEventListener('abort', () => reject(new Error('aborted'))))
+}
 
 test('wecom: the rest is posted nowhere but to WeCom', async () => {
   const own = world()
@@ -207,6 +251,33 @@ test('wecom: speech and the text beside pictures are read; a picture alone gets 
   const event = platform.say('', { msgtype: 'event', event: { eventtype: 'enter_chat' } })
   expect(await deliver(event)).toEqual({ status: 200 })
   expect(own.upstream.replies).toHaveLength(2)
+})
+
+test.for([
+  ['@Robot stop', undefined, 'stop'],
+  ['停 @机器人', undefined, '停'],
+  ['@机器人', undefined, ''],
+  ['@Robot write to @bob', undefined, 'write to @bob'],
+  ['mail me@here.example @Robot', undefined, 'mail me@here.example'],
+  ['@Ops Robot (2) stop', 'Ops Robot (2)', 'stop'],
+  ['停 @Ops Robot', 'Ops Robot', '停'],
+  ['Tell @bob, @Ops Robot please', 'Ops Robot', 'Tell @bob,  please'],
+  ['@Robots and @Robot go', 'Robot', '@Robots and  go'],
+  // It was given another name since.
+  ['@Robot stop', 'Ops Robot', 'stop'],
+] as const)('wecom: of "%s" to the robot named %s, "%s" is the question', ([said, robotName, question]) => {
+  const message = { msgid: '1', chatid: 'C', msgtype: 'text', text: { content: said } }
+  expect(parseWecom(JSON.stringify(message), robotName)).toMatchObject({ text: question })
+})
+
+test('wecom: a robot with a space in its name is told to stop', async () => {
+  const own = world()
+  const { say } = wecom(own, { robotName: 'Ops Robot' })
+  await say('Tell a story')
+  const reply = await own.upstream.next()
+  await say('', { text: { content: '停 @Ops Robot' } })
+  await reply.left
+  expect(own.upstream.replies).toHaveLength(1)
 })
 
 test('wecom: persons that write alone have conversations of their own', async () => {

@@ -1,11 +1,14 @@
 import type { ChatClient } from '@midstream/client'
 import { useChatStream } from '@midstream/react'
-import { useRef, useState } from 'react'
+import { memo, useRef, useState } from 'react'
 import { Reply } from './reply.tsx'
 import { words } from './words.ts'
 
 /** To a new question, not after every word of its answer: who reads further up is left there. */
 const intoView = (element: HTMLElement | null): void => element?.scrollIntoView()
+
+/** What has not changed is not parsed again with every word of another. */
+const KnownReply = memo(Reply)
 
 /** The whole page: questions, answers with their sources, and one field. */
 export function RagPage({ client }: { readonly client: ChatClient }): React.ReactNode {
@@ -43,7 +46,7 @@ export function RagPage({ client }: { readonly client: ChatClient }): React.Reac
               {message.content}
             </p>
           ) : (
-            <Reply key={message.id} message={message} />
+            <KnownReply key={message.id} message={message} />
           ),
         )}
       </div>

@@ -1,4 +1,5 @@
 import type { ChatMessage } from '@midstream/client'
+import { AnswerText } from './answer-text.tsx'
 import { sourcesOf, type ShownSource } from './sources-of.ts'
 import { words } from './words.ts'
 
@@ -6,12 +7,13 @@ import { words } from './words.ts'
 export function Reply({ message }: { readonly message: ChatMessage }): React.ReactNode {
   const { id, content, state, error } = message
   const sources = sourcesOf(message)
+  const links = sources?.map(({ number, title }) => [String(number), { url: `#${anchor(id, number)}`, title }] as const)
   const isSearching = sources === undefined && state === 'streaming'
   return (
     <article className="reply" data-testid="reply" data-state={state} aria-busy={state === 'streaming'}>
       {isSearching && <p className="note">{words.searching}</p>}
       <div className="text" data-testid="text" dir="auto">
-        <Cited text={content} replyId={id} sources={sources ?? []} />
+        <AnswerText text={content} links={new Map(links)} />
       </div>
       {state !== 'streaming' && state !== 'done' && (
         <p className="note">
@@ -28,22 +30,6 @@ interface SourcesProps {
   readonly sources: readonly ShownSource[]
 }
 const anchor = (replyId: string, number: number): string => `${replyId}-${number}`
-
-/** The text as it is, with `[1]` a link to its source where there is one. */
-function Cited({ text, replyId, sources }: SourcesProps & { readonly text: string }): React.ReactNode {
-  return text.split(/(\[\d{1,2}\])/).map((part, i) => {
-    const number = i % 2 === 1 ? Number(part.slice(1, -1)) : undefined
-    const source = sources.find((one) => one.number === number)
-    if (!source) return part
-    return (
-      // Parts only ever come behind those that are there.
-      // oxlint-disable-next-line react/no-array-index-key
-      <a key={i} href={`#${anchor(replyId, source.number)}`} title={source.title}>
-        {part}
-      </a>
-    )
-  })
-}
 
 function Sources({ replyId, sources }: SourcesProps): React.ReactNode {
   if (sources.length === 0)

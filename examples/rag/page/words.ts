@@ -1,6 +1,6 @@
 /** What the page says. */
 interface Words extends Record<
-  'title' | 'hint' | 'ask' | 'placeholder' | 'stop' | 'goOn' | 'clear' | 'sources' | 'nothing' | 'searching',
+  'title' | 'hint' | 'ask' | 'placeholder' | 'stop' | 'goOn' | 'clear' | 'sources' | 'nothing' | 'searching' | 'image',
   string
 > {
   lines(from: number, to: number): string
@@ -19,6 +19,7 @@ const en: Words = {
   nothing: 'The documents have nothing on this.',
   lines: (from: number, to: number) => (from === to ? `line ${from}` : `lines ${from} to ${to}`),
   searching: 'Looking …',
+  image: 'image',
   states: {
     interrupted: 'You stopped it here.',
     failed: 'It failed here.',
@@ -38,6 +39,7 @@ const zh: Words = {
   nothing: '文档中没有相关内容。',
   lines: (from: number, to: number) => (from === to ? `第 ${from} 行` : `第 ${from} 至 ${to} 行`),
   searching: '正在查找……',
+  image: '图片',
   states: { interrupted: '已在此停止。', failed: '在此出错。', dropped: '连接在此中断。' },
 }
 

@@ -11,7 +11,7 @@ export interface PassageIndex {
   readonly size: number
 }
 
-/** Least part of a question's terms that a passage has to hold: one word in common is chance. */
+/** Least part of a question's own terms, or of all that are searched for, that a passage has to hold: one word in common is chance. */
 const minShare = 0.34
 
 /** What a term of the question before weighs. */
@@ -49,22 +49,30 @@ export function createPassageIndex(): PassageIndex {
     },
     search({ text, context = '' }, limit) {
       const own = questionTerms(text.slice(0, maxChars)).slice(0, maxTerms)
-      const added = questionTerms(context.slice(0, maxChars)).filter((term) => !own.includes(term))
-      const weights = new Map(added.slice(0, maxTerms).map((term) => [term, contextWeight]))
-      for (const term of own) weights.set(term, 1)
-      const weightOf = (terms: Iterable<string>): number =>
-        [...terms].reduce((sum, term) => sum + (weights.get(term) ?? 0), 0)
-      const least = weightOf(weights.keys()) * minShare
-      const hits = index.search([...weights.keys()].join('\n'), {
+      const added = questionTerms(context.slice(0, maxChars))
+        .filter((term) => !own.includes(term))
+        .slice(0, maxTerms)
+      // However much was said before, together it weighs no more than half of the question.
+      const boost = contextWeight * Math.min(1, (own.length || added.length) / added.length)
+      const hits = index.search([...own, ...added].join('\n'), {
         // A term may hold anything but a line end: it came out of the same segmenter.
         tokenize: (terms) => terms.split('\n').filter(Boolean),
-        boostTerm: (term) => weights.get(term) ?? 1,
+        boostTerm: (term) => (own.includes(term) ? 1 : boost),
       })
       return hits
-        .filter(({ queryTerms }) => weightOf(new Set(queryTerms)) >= least)
-        .sort((a, b) => b.score - a.score || (String(a.id) < String(b.id) ? -1 : 1))
+        .flatMap(({ id, score, queryTerms }) => {
+          const found = new Set(queryTerms)
+          const ownFound = own.filter((term) => found.has(term)).length
+          const addedFound = added.filter((term) => found.has(term)).length
+          const fitsAlone = own.length > 0 && ownFound >= own.length * minShare
+          const all = own.length + contextWeight * added.length
+          if (!fitsAlone && ownFound + contextWeight * addedFound < all * minShare) return []
+          // MiniSearch has multiplied by the number of terms, whatever they weigh.
+          return [{ id: String(id), score: (score / found.size) * (ownFound + boost * addedFound) }]
+        })
+        .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
         .slice(0, limit)
-        .map(({ id }) => byId.get(String(id))!)
+        .map(({ id }) => byId.get(id)!)
     },
     get size() {
       return byId.size

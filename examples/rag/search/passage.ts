@@ -15,7 +15,7 @@ export interface Passage {
 /** What is looked for. */
 export interface Question {
   readonly text: string
-  /** What was asked before, where the question alone says too little; counts half. */
+  /** What was asked before, where the question alone says too little; counts half, and never more than half of the question itself. */
   readonly context?: string | undefined
 }
 

@@ -48,7 +48,7 @@ async function start({ documents = ownDocuments, upstream: url, model, port, hos
   const by = nano ? 'the embedded model, which streams but cannot read documents' : `${model} at ${url}`
   console.log(`Documents on ${served.url} · ${by}`)
   const { state } = (await upstream.status?.(AbortSignal.timeout(3_000))) ?? { state: 'ready' }
-  if (state === 'unreachable' || state === 'model_missing') console.warn(`the model server says: ${state}`)
+  if (state !== 'ready' && state !== 'idle') console.warn(`the model server says: ${state}`)
 }
 
 /** Not `exitCode`: what was started before the failure would keep the process alive. */

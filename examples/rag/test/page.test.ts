@@ -59,6 +59,18 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
     await page.screenshot({ path: `${artifacts}rag-${name}.png` })
   }
 
+  /** The page on a server of its own, where every answer says this. */
+  const openAnswered = async (said: string): Promise<Page> => {
+    const upstream = scriptedUpstream({ script: (reply) => (reply.send(said), reply.finish()) })
+    const index = createPassageIndex()
+    index.put('a.md', splitDocument('a.md', '# Eggs\n\nTwenty eggs.'))
+    const source = { search: async (question: Question) => index.search(question, 5) }
+    const gateway = createGateway({ upstream: withSources(upstream, source) })
+    const own = await serve({ gateway, page: builtPage, port: 0, host: '127.0.0.1' })
+    onTestFinished(() => own.close())
+    return open({ url: own.url })
+  }
+
   beforeAll(async () => {
     documents = await mkdtemp(join(tmpdir(), 'rag-'))
     await writeFile(join(documents, 'house-rules.md'), rabbits)
@@ -130,26 +142,39 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
   })
 
   test('page: a mark such as [1] in an answer leads to its source, and any other is text', async () => {
-    const upstream = scriptedUpstream({
-      script: (reply) => {
-        reply.send('Twenty [1], or more [2].')
-        reply.finish()
-      },
-    })
-    const index = createPassageIndex()
-    index.put('a.md', splitDocument('a.md', '# Eggs\n\nTwenty eggs.'))
-    const source = { search: async (question: Question) => index.search(question, 5) }
-    const gateway = createGateway({ upstream: withSources(upstream, source) })
-    const own = await serve({ gateway, page: builtPage, port: 0, host: '127.0.0.1' })
-    onTestFinished(() => own.close())
-    const page = await open({ url: own.url })
+    const page = await openAnswered('Twenty [1], or more [2].')
     await ask(page, 'How many eggs?')
     await reaches(replies(page).first(), 'done')
     expect(await textOf(replies(page).first())).toBe('Twenty [1], or more [2].')
     const links = replies(page).first().locator('a')
     expect(await links.allInnerTexts()).toEqual(['[1]'])
+    expect(await links.getAttribute('title')).toBe('Eggs')
     await links.click()
     expect(await page.locator('li:target summary').innerText()).toBe('Eggs a.md, line 3')
+  })
+
+  test('page: an answer is shown as Markdown; tags, pictures and addresses in it are harmless', async () => {
+    const said = [
+      '## Eggs\n\n**Twenty** [1][1], `[1]`, 共**二十个。**好\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n',
+      '<img src="/spy?1" onerror="document.title = 1"><script>document.title = 2</script>\n\n',
+      '![eggs](/spy?2) [here](https://far.example/) [run](javascript:alert(1))',
+    ].join('')
+    const page = await openAnswered(said)
+    const requests: string[] = []
+    page.on('request', (request) => requests.push(request.url()))
+    await ask(page, 'How many eggs?')
+    await reaches(replies(page).first(), 'done')
+    const text = replies(page).first().getByTestId('text')
+    expect(await text.locator('strong').allInnerTexts()).toEqual(['Twenty', '二十个。'])
+    expect(await text.locator('h2, td, code').allInnerTexts()).toEqual(['Eggs', '[1]', '1', '2'])
+    expect(await text.innerText()).toContain('<script>document.title = 2</script>')
+    expect(await text.locator('img, script').count()).toBe(0)
+    const hrefs = text.locator('a').evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))
+    expect((await hrefs).slice(2)).toEqual(['/spy?2', 'https://far.example/', ''])
+    expect((await hrefs).slice(0, 2).every((href) => /^#.+-1$/.test(href))).toBe(true)
+    expect(requests.filter((url) => /spy|far/.test(url))).toEqual([])
+    expect(await page.title()).toBe('Documents')
+    await keepScreenshot(page, 'markdown')
   })
 
   test('page: says that the documents have nothing, in the language of the browser', async () => {

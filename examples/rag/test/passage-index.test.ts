@@ -1,4 +1,7 @@
+import { manualClock } from '@midstream/core/testing'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { openDocumentFolder } from '../search/document-folder.ts'
 import { createPassageIndex, type PassageIndex } from '../search/passage-index.ts'
 import type { Passage } from '../search/passage.ts'
 import { indexTerms, questionTerms } from '../search/terms.ts'
@@ -72,6 +75,43 @@ test('search: the question before tips the scales, and does not outweigh the new
   expect(found(index, 'And part-timers?', 'What about annual leave?')[0]).toBe('holiday')
   expect(found(index, 'And part-timers?', 'What about sick pay?')[0]).toBe('sick')
   expect(found(index, 'And the sick pay?', 'What about annual leave?')[0]).toBe('sick')
+})
+
+test('search: what holds the words of the new question comes first, however much the question before said', () => {
+  const index = indexOf({
+    holiday:
+      'Annual leave: full-time staff have twenty-seven days of annual leave a year, and may carry over five days.',
+    refund: 'A refund of travel costs takes a month.',
+  })
+  const long = 'How many days of annual leave do full-time staff have a year, and how many days may they carry over?'
+  expect(found(index, 'And a refund?', long)).toEqual(['refund', 'holiday'])
+  expect(found(index, 'And how fast is a refund?', long)).toEqual(['refund', 'holiday'])
+  // Where the new question finds nothing by itself, the one before does.
+  expect(found(index, 'Any details?', 'What about annual leave?')).toEqual(['holiday'])
+  expect(found(index, 'How many?', 'What about annual leave?')).toEqual(['holiday'])
+  const better = indexOf({ a: 'Annual fees.', b: 'Annual leave.' })
+  expect(found(better, 'How many?', 'What about annual leave?')).toEqual(['b', 'a'])
+})
+
+test('search: of two that hold words of the new question, all that was said before does not lift the poorer one', () => {
+  const index = indexOf({
+    both: 'Sick pay goes on in full.',
+    one: 'Pay day is the last of the month, in every branch, for staff, interns, drivers, cooks and guards.',
+  })
+  const long = 'Is the last day of the month the same in every branch, for staff, interns, drivers, cooks and guards?'
+  expect(found(index, 'And the sick pay?', long)).toEqual(['both', 'one'])
+})
+
+test('search: a question in another language finds what it finds alone, and finds it first', async () => {
+  const folder = fileURLToPath(new URL('../documents', import.meta.url))
+  const { search } = await openDocumentFolder(folder, { clock: manualClock() })
+  const titles = async (text: string, context?: string): Promise<string[]> =>
+    (await search({ text, context }, 5, AbortSignal.timeout(10_000))).map(({ file, title }) => `${file} ${title}`)
+  const inChinese = '员工手册.md 蕨水仪器上海分公司员工手册 › 带薪年假'
+  expect((await titles('年假有几天？'))[0]).toBe(inChinese)
+  expect((await titles('年假有几天？', 'How many days of annual leave do I have?'))[0]).toBe(inChinese)
+  const inEnglish = await titles('How many days of annual leave do I have?')
+  expect((await titles('How many days of annual leave do I have?', '我每年有多少天年假？'))[0]).toBe(inEnglish[0])
 })
 
 test('search: a word in the title counts, and no more than the limit is given', () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { chat, postJson, type Call } from './support/chat.ts'
 import { openNextRoute } from './support/next-route.ts'
@@ -131,6 +132,13 @@ describe.each([...servers, 'next-route'])('%s', (name) => {
       for (const response of [own, stream.response, await call('/api/chat'), await call('/api/chat/nowhere')])
         expect(response.headers.get('x-app')).toBe(name)
     })
+})
+
+test.each([...servers, 'next-route'])('%s: to mount the gateway takes ten lines at most', async (name) => {
+  const source = await readFile(new URL(`../src/${name}.ts`, import.meta.url), 'utf8')
+  const lines = source.split('\n').filter((line) => line.trim() !== '' && !/^\s*(\/\*\*|\/\/|import )/.test(line))
+  expect(lines.length).toBeLessThanOrEqual(10)
+  expect(lines.join('\n')).toContain('gateway')
 })
 
 test.each(servers)('command: %s chats with the embedded model, and a signal ends it with its streams', async (name) => {

@@ -77,7 +77,7 @@ export type Command = 'stop' | 'continue' | 'clear'
 const commands: Readonly<Record<Command, RegExp>> = {
   stop: /^(停|停止|停下|别说了|stop)$/i,
   continue: /^(继续|接着说|continue|go on)$/i,
-  clear: /^(新对话|重新开始|\/new|\/clear)$/i,
+  clear: /^(新对话|重新开始|new|new chat|\/new|\/clear)$/i,
 }
 
 /** Reads a command, in either language. */

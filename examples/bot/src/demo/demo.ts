@@ -37,7 +37,7 @@ export async function runDemo(
     port: 0,
     host: '127.0.0.1',
     dingtalk: { ...app, ...unset },
-    wecom: robot,
+    wecom: { ...robot, robotName: undefined },
   }
   const bot = await startBot(own, { onProblem: (problem) => screen.line(problem), fetch: dingtalk.fetch })
   const post = async (path: string, init: RequestInit): Promise<string> => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@midstream/core'
-import { asText, parseObject } from '../platform.ts'
+import { asText } from '../platform.ts'
+import { sendJson, type Answered } from '../send-json.ts'
 
 /** Where DingTalk is, and who asks. */
 export interface DingtalkApiOptions {
@@ -34,8 +35,8 @@ export class DingtalkError extends Error {
   }
 }
 
-/** Longest wait for an answer, ms. */
-const maxWaitMs = 10_000
+/** How long a token is good when DingTalk does not say, s: so long it is documented to be. */
+const tokenSeconds = 7_200
 
 /** A token is fetched again so long before it expires, ms; the documentation advises 7 000 of its 7 200 s. */
 const tokenMarginMs = 200_000
@@ -65,37 +66,24 @@ export function createDingtalkApi(options: DingtalkApiOptions): DingtalkApi {
   }
 
   const send = async (
+    method: 'POST' | 'PUT',
     url: string,
-    method: string,
     body: object,
-    headers: Record<string, string>,
+    headers?: Record<string, string>,
   ): Promise<Answered> => {
     await turn()
-    const abort = new AbortController()
-    const disarm = clock.after(maxWaitMs, () => abort.abort())
-    try {
-      const response = await fetch(url, {
-        method,
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-        // A redirect could lead the token, or the answer, elsewhere.
-        redirect: 'error',
-        signal: abort.signal,
-      })
-      return { status: response.status, json: parseObject(await response.text()) }
-    } catch {
-      throw new DingtalkError('DingTalk cannot be reached', true)
-    } finally {
-      disarm()
-    }
+    const answered = await sendJson({ fetch, clock }, method, url, body, headers)
+    if (!answered) throw new DingtalkError('DingTalk cannot be reached', true)
+    return answered
   }
 
   const askToken = async (): Promise<string> => {
     const url = `${apiUrl}/v1.0/oauth2/accessToken`
-    const { status, json } = await send(url, 'POST', { appKey: clientId, appSecret: clientSecret }, {})
+    const { status, json } = await send('POST', url, { appKey: clientId, appSecret: clientSecret })
     const value = asText(json?.['accessToken'])
     if (status !== 200 || value === undefined) throw failed('the access token', status, json)
-    token = { value, until: clock.now() + Number(json?.['expireIn']) * 1_000 - tokenMarginMs }
+    const seconds = Number(json?.['expireIn']) || tokenSeconds
+    token = { value, until: clock.now() + seconds * 1_000 - tokenMarginMs }
     return value
   }
   const currentToken = (): Promise<string> => {
@@ -108,8 +96,8 @@ export function createDingtalkApi(options: DingtalkApiOptions): DingtalkApi {
     async call(method, path, body) {
       for (let attempt = 1; ; attempt++) {
         const used = await currentToken()
-        const answered = await send(`${apiUrl}${path}`, method, body, { 'x-acs-dingtalk-access-token': used })
-        const { status, json } = answered
+        const headers = { 'x-acs-dingtalk-access-token': used }
+        const { status, json } = await send(method, `${apiUrl}${path}`, body, headers)
         if (status === 200 && json?.['success'] !== false) return checkDelivery(json)
         // A token can be withdrawn before its time.
         if (status !== 401 || attempt > 1) throw failed(path, status, json)
@@ -121,15 +109,10 @@ export function createDingtalkApi(options: DingtalkApiOptions): DingtalkApi {
       if (!URL.canParse(webhook) || new URL(webhook).origin !== webhookOrigin) {
         throw new DingtalkError('the webhook is not an address of DingTalk', false)
       }
-      const { status, json } = await send(webhook, 'POST', body, {})
+      const { status, json } = await send('POST', webhook, body)
       if (status !== 200 || (json?.['errcode'] ?? 0) !== 0) throw failed('the webhook', status, json)
     },
   }
-}
-
-interface Answered {
-  readonly status: number
-  readonly json: Readonly<Record<string, unknown>> | undefined
 }
 
 function failed(what: string, status: number, json: Answered['json']): DingtalkError {

@@ -9,10 +9,11 @@ export type WecomMessage =
 
 /**
  * Reads a decrypted callback of an AI robot (智能机器人).
+ * @param robotName - What the robot is called in groups, if it is known.
  * @returns Undefined when it is none.
  * @see https://developer.work.weixin.qq.com/document/path/100719
  */
-export function parseWecom(text: string): WecomMessage | undefined {
+export function parseWecom(text: string, robotName?: string): WecomMessage | undefined {
   const message = parseObject(text)
   const kind = asText(message?.['msgtype'])
   if (!message || kind === undefined) return undefined
@@ -31,7 +32,7 @@ export function parseWecom(text: string): WecomMessage | undefined {
     // Only a group has an id.
     chatId: group === undefined ? `wecom:${String(message['aibotid'])}:${userId}` : `wecom:${group}`,
     messageId,
-    text: said === undefined ? null : group === undefined ? said.trim() : withoutMention(said),
+    text: said === undefined ? null : group === undefined ? said.trim() : withoutMention(said, robotName),
     responseUrl: asText(message['response_url']),
   }
 }

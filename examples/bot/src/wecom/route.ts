@@ -6,6 +6,7 @@ import type { Chats } from '../conversation/chats.ts'
 import { byteLength, cutBytes, splitPages } from '../conversation/pages.ts'
 import type { Words } from '../conversation/words.ts'
 import { parseObject, unauthorized, type BotReply, type BotRequest, type PlatformRoute } from '../platform.ts'
+import { sendJson } from '../send-json.ts'
 import { decryptWecom, encryptWecom, isSameSignature, readAesKey, signWecom } from './crypt.ts'
 import { markdownBody, parseWecom, streamBody } from './message.ts'
 
@@ -14,6 +15,8 @@ export interface WecomOptions {
   readonly token: string
   /** EncodingAESKey, 43 characters. */
   readonly aesKey: string
+  /** What the robot is called in groups, to find its mention in what is said. @defaultValue the mention at an end of the text is taken for it */
+  readonly robotName?: string | undefined
   /** The one origin that the end of a very long answer is posted to. @defaultValue 'https://qyapi.weixin.qq.com' */
   readonly responseOrigin?: string | undefined
   readonly chats: Chats
@@ -54,7 +57,7 @@ interface Stream {
  * @throws {TypeError} When the key is none.
  */
 export function createWecomRoute(options: WecomOptions): PlatformRoute {
-  const { token, chats, words, onProblem, clock = systemClock, fetch = globalThis.fetch } = options
+  const { token, robotName, chats, words, onProblem, clock = systemClock, fetch = globalThis.fetch } = options
   const { responseOrigin = 'https://qyapi.weixin.qq.com' } = options
   const key = readAesKey(options.aesKey)
   const streams = new LRUCache<string, Stream>({ max: 2_000 })
@@ -116,14 +119,16 @@ export function createWecomRoute(options: WecomOptions): PlatformRoute {
   const postRest = async ({ responseUrl }: Stream, rest: string): Promise<void> => {
     try {
       if (!responseUrl || new URL(responseUrl).origin !== responseOrigin) throw new Error('no address to post it to')
-      const body = JSON.stringify(markdownBody(cutBytes(rest, maxBytes)))
-      const headers = { 'content-type': 'application/json' }
-      const { ok, status } = await fetch(responseUrl, { method: 'POST', headers, body, redirect: 'error' })
-      if (!ok) throw new Error(`WeCom answered ${status}`)
+      const body = markdownBody(cutBytes(rest, maxBytes))
+      const answered = await sendJson({ fetch, clock }, 'POST', responseUrl, body)
+      if (!answered) throw new Error('WeCom cannot be reached')
+      const { status, json } = answered
+      if (status !== 200) throw new Error(`WeCom answered ${status}`)
+      // A refusal is a success to HTTP.
+      const code = Number(json?.['errcode'] ?? 0)
+      if (code !== 0) throw new Error(`WeCom refused it with errcode ${code}`)
     } catch (error) {
-      // Not what fetch says: it could name the address, which is a capability.
-      const why = error instanceof TypeError ? 'WeCom cannot be reached' : (error as Error).message
-      onProblem(`wecom: the end of an answer could not be shown: ${why}`)
+      onProblem(`wecom: the end of an answer could not be shown: ${(error as Error).message}`)
     }
   }
 
@@ -137,7 +142,7 @@ export function createWecomRoute(options: WecomOptions): PlatformRoute {
     if (method !== 'POST') return { status: 405 }
     const text = open(query, parseObject(body)?.['encrypt'])
     if (text === undefined) return unauthorized
-    const message = parseWecom(text)
+    const message = parseWecom(text, robotName)
     if (!message) return { status: 400 }
     // An empty reply: there is nothing to say.
     if (message.kind === 'event') return { status: 200 }
