@@ -4,7 +4,9 @@ import { manualClock } from '../src/testing/index.ts'
 import type { Upstream, UpstreamEvent } from '../src/upstream/upstream.ts'
 import { createId } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
-import { heapBytes } from './support/heap.ts'
+import { createLineDecoder } from '../src/wire/ndjson.ts'
+import { createSseDecoder } from '../src/wire/sse.ts'
+import { collectYoung, heapBytes, oldBytes } from './support/heap.ts'
 
 const kib = 1_024
 const mib = 1_024 * kib
@@ -120,3 +122,26 @@ test('memory: 10 000 sessions touched leave 100 of them, 1 000 runs, and less th
   expect(known.filter(Boolean)).toHaveLength(100)
   expect(known.slice(-100).every(Boolean)).toBe(true)
 })
+
+for (const [what, decoder, line] of [
+  ['an SSE decoder', createSseDecoder, (text: string) => `data: ${text}\n\n`],
+  ['a line decoder', createLineDecoder, (text: string) => `${text}\n`],
+] as const) {
+  test(`memory: what ${what} has given out is collected young, however long its stream was silent before`, () => {
+    const { push } = decoder({})
+    const read = new TextEncoder().encode(
+      Array.from({ length: 2_000 }, (_, i) => line(`春 ${i} ${'x'.repeat(100)}`)).join(''),
+    )
+    let most = 0
+    for (let i = 0; i < 20; i++) {
+      collectYoung()
+      const before = oldBytes()
+      // Not to be held by whoever compares it.
+      const { length } = push(read)
+      expect(length).toBe(2_000)
+      collectYoung()
+      if (i > 4) most = Math.max(most, oldBytes() - before)
+    }
+    expect(most).toBeLessThan(20 * kib)
+  })
+}

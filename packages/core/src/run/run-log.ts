@@ -27,7 +27,10 @@ export interface RunLog {
   readonly urgentTo: number
   /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
   append(event: LogEvent): void
-  /** What stands between two positions; neighbouring text of one kind is one event, up to some length. */
+  /**
+   * What stands between two positions; neighbouring text of one kind is one event, up to some length.
+   * @param to - Where it stops. Default: the end of the log.
+   */
   read(from: number, to?: number): LogEntry[]
   /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
   place(position: number | undefined): number
@@ -37,7 +40,10 @@ export interface RunLog {
   boundary(position: number): number
   /** Where deltas of text ended, in UTF-16 units of the reply's text. */
   deltaEnds(): number[]
-  /** The reply up to a position. */
+  /**
+   * The reply up to a position.
+   * @param to - Where it stops. Default: the end of the log.
+   */
   partial(to?: number): Partial
 }
 
@@ -62,13 +68,13 @@ export function createRunLog(): RunLog {
   let urgentTo = 0
   let eventChars = 0
   /** Deltas that the last block does not hold yet. Adding each to its text would keep 32 bytes of rope for every one. */
-  let tail: string[] = []
+  const tail: string[] = []
 
   const settle = (): void => {
     const last = blocks.at(-1)
     if (tail.length === 0 || !last || 'event' in last) return
     last.text = [last.text, ...tail].join('')
-    tail = []
+    tail.length = 0
   }
   /** High half of a surrogate pair whose low half has not come: no frame and no cut may end between the two. */
   let half: { readonly kind: Kind; readonly code: string } | undefined

@@ -12,22 +12,26 @@ export interface LineDecoder {
   end(): string[]
 }
 
-/** Longest upstream line, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
+
+/** @public */
+export interface LineDecoderOptions {
+  /** Longest line, UTF-16 code units: what is held in memory until it is complete. @defaultValue 1048576 */
+  readonly maxChars?: number | undefined
+}
 
 const lineEnd = /* @__PURE__ */ Uint8Array.of(0x0a)
 
 /**
  * Creates a decoder that cuts a body into lines at LF, CRLF or CR (a raw CR cannot stand inside JSON text).
  * Any split of the bytes, also inside a character, gives the same lines; one leading BOM is dropped.
- * @param options.maxChars - Longest line, UTF-16 code units. Default 1 048 576.
  * @public
  */
-export function createLineDecoder(options: { readonly maxChars?: number | undefined } = {}): LineDecoder {
+export function createLineDecoder(options: LineDecoderOptions = {}): LineDecoder {
   const { maxChars = defaultMaxChars } = options
   const utf8 = new TextDecoder()
   // Pieces of an unfinished line that is long: joined once, as adding to a string at every read is quadratic.
-  let pieces: string[] = []
+  const pieces: string[] = []
   let pending = 0
   let overflow = false
 
@@ -47,12 +51,12 @@ export function createLineDecoder(options: { readonly maxChars?: number | undefi
   const hold = (piece: string): void => {
     pending += piece.length
     overflow = pending > maxChars
-    if (overflow) pieces = []
+    if (overflow) pieces.length = 0
     else if (piece !== '') pieces.push(piece)
   }
   const release = (lines: string[]): void => {
     const line = pieces.length === 1 ? pieces[0]! : pieces.join('')
-    pieces = []
+    pieces.length = 0
     pending = 0
     if (line.trim() !== '') lines.push(line)
   }
@@ -77,9 +81,7 @@ export type NdjsonLine = { readonly value: unknown } | { readonly malformed: str
  * NDJSON decoding as a stage: bytes in, parsed lines out. Backpressure and cancel pass through.
  * @public
  */
-export function ndjsonDecode(
-  options: { readonly maxChars?: number | undefined } = {},
-): TransformStream<Uint8Array, NdjsonLine> {
+export function ndjsonDecode(options: LineDecoderOptions = {}): TransformStream<Uint8Array, NdjsonLine> {
   const decoder = createLineDecoder(options)
   return new TransformStream({
     transform(bytes, out) {

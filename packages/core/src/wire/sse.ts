@@ -17,11 +17,11 @@ export interface SseDecoder {
   push(bytes: Uint8Array): SseFrame[]
 }
 
-/** Longest frame, UTF-16 code units: what is held in memory until it is complete. */
 const defaultMaxChars = 4_194_304
 
-interface SseDecoderOptions {
-  /** Longest unfinished frame, UTF-16 code units. @defaultValue 4194304 */
+/** @public */
+export interface SseDecoderOptions {
+  /** Longest frame, UTF-16 code units: what is held in memory until it is complete. @defaultValue 4194304 */
   readonly maxChars?: number | undefined
   /** Whether comments are given out as well, as frames with the event `comment`. @defaultValue false */
   readonly comments?: boolean | undefined
@@ -40,34 +40,40 @@ interface SseDecoderOptions {
  */
 export function createSseDecoder(options: SseDecoderOptions = {}): SseDecoder {
   const { maxChars = defaultMaxChars, comments = false, errorFields = false } = options
-  let frames: SseFrame[] = []
+  // Made anew for each read and not after one: an array that grew old while its stream was silent would, once dead, hold all
+  // that was put into it until the next full garbage collection.
+  let frames: SseFrame[] | undefined
   let overflow = false
   // The parser strips the one leading BOM; a decoder that did so too would strip two.
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   const parser = createParser({
     maxBufferSize: maxChars,
-    onEvent: (message: EventSourceMessage) => void frames.push(message as SseFrame),
+    onEvent: (message: EventSourceMessage) => void frames?.push(message as SseFrame),
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') overflow = true
       else if (errorFields && error.field === 'error')
-        frames.push({ id: undefined, event: 'error', data: error.value ?? '' })
+        frames?.push({ id: undefined, event: 'error', data: error.value ?? '' })
     },
-    onComment: comments ? (data) => void frames.push({ id: undefined, event: 'comment', data }) : undefined,
+    onComment: comments ? (data) => void frames?.push({ id: undefined, event: 'comment', data }) : undefined,
   })
   return {
     push(bytes) {
+      const complete: SseFrame[] = (frames = [])
       if (!overflow) parser.feed(utf8.decode(bytes, { stream: true }))
+      frames = undefined
       // What came before the long frame is given out first; a decoder that has overflowed throws ever after.
-      if (overflow && frames.length === 0)
+      if (overflow && complete.length === 0)
         throw new ChatError('overflow', `An SSE frame is longer than ${maxChars} characters.`)
-      const complete = frames
-      frames = []
       return complete
     },
   }
 }
 
-/** One frame as text. A position becomes the frame's `id`. @public */
+/**
+ * One frame as text.
+ * @param position - Becomes the frame's `id`. Default: none.
+ * @public
+ */
 export function encodeSse(json: string, position?: number): string {
   return position === undefined ? `data: ${json}\n\n` : `id: ${position}\ndata: ${json}\n\n`
 }
@@ -76,9 +82,7 @@ export function encodeSse(json: string, position?: number): string {
  * SSE decoding as a stage: bytes in, frames out. Backpressure and cancel pass through.
  * @public
  */
-export function sseDecode(
-  options: { readonly maxChars?: number | undefined } = {},
-): TransformStream<Uint8Array, SseFrame> {
+export function sseDecode(options: SseDecoderOptions = {}): TransformStream<Uint8Array, SseFrame> {
   const decoder = createSseDecoder(options)
   return new TransformStream({
     transform(bytes, out) {
