@@ -11,6 +11,7 @@ const config: ViteUserConfig = defineConfig({
       '{packages,examples}/*/test/**/*.test.{ts,tsx}',
       'docs/test/**/*.test.{ts,tsx}',
       'scripts/test/**/*.test.ts',
+      'bench/test/**/*.test.ts',
       'test-support/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**'],

@@ -2,7 +2,7 @@
 // memory. Then the same with 5 % of the clients vanishing and 5 % interrupting, at random moments.
 //
 // STREAMS, SECONDS and RATE (tokens a second) choose another load. The model server and the clients are processes on the
-// same machine: how many tokens a second it can bear is said by the last columns.
+// same machine: how many tokens a second it can bear is said by the last columns. A stream that is not well ends it with 1.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,14 +18,25 @@ const seconds = Number(process.env['SECONDS'] ?? 60)
 const rate = Number(process.env['RATE'] ?? 8)
 const tokens = Math.round(seconds * rate)
 const program = new URL('../examples/gateway/dist/main.js', import.meta.url).pathname
+const probe = new URL('support/heap-probe.ts', import.meta.url).href
+/** When the memory is looked at first, s: half of a short run, else 10. */
+const early = Math.min(10, Math.ceil(seconds / 2))
 
 const folder = mkdtempSync(join(tmpdir(), 'midstream-streams-'))
 const upstream = await startChild('numbered-upstream')
 const upstreamUrl = await upstream.call<string>('listen')
 const load = await startChild('numbered-load')
 
+interface Program {
+  readonly url: string
+  readonly pid: number
+  /** What its heap holds after a full garbage collection, MB. */
+  liveHeap(): Promise<number>
+  stop(): Promise<void>
+}
+
 /** Starts the program as a user would, with a configuration file of its own. */
-async function startProgram(): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
+async function startProgram(): Promise<Program> {
   const port = await freePort()
   const config = join(folder, 'config.yaml')
   const model = `{ provider: ollama, endpoint: "${upstreamUrl}", model_name: numbered }`
@@ -34,14 +45,22 @@ async function startProgram(): Promise<{ url: string; pid: number; stop: () => P
     config,
     `model: ${model}\nserver: { port: ${port}, host: 127.0.0.1 }\nlogging: { level: warn }\n${limits}\n`,
   )
-  const child = spawn(process.execPath, [program, '--config', config], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--import', probe, program, '--config', config], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
   const exit = once(child, 'exit')
-  await Promise.race([once(child.stdout, 'data'), exit])
+  const output = child.stdout!
+  await Promise.race([once(output, 'data'), exit])
   if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}; is it built?`)
-  child.stdout.resume()
+  output.resume()
   return {
     url: `http://127.0.0.1:${port}/api/chat`,
     pid: child.pid!,
+    async liveHeap() {
+      const answer = once(child, 'message')
+      child.send('heap')
+      return ((await answer) as [number])[0]
+    },
     async stop() {
       child.kill('SIGTERM')
       await exit
@@ -60,12 +79,15 @@ function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+let allWell = true
+
 async function round(share: number): Promise<string[]> {
-  const { url, pid, stop } = await startProgram()
+  const { url, pid, liveHeap, stop } = await startProgram()
   await upstream.call('pace', rate, tokens)
   const cpuBefore = cpuOf(pid)
   await load.call('start', url, streams, share, seconds * 1_000)
   const rss: number[] = []
+  const live: number[] = []
   const from = performance.now()
   const problems = load.call<string[]>('problems', tokens)
   let isOver = false
@@ -73,6 +95,7 @@ async function round(share: number): Promise<string[]> {
   while (!isOver) {
     await sleep(1_000)
     rss.push(rssOf(pid))
+    if (rss.length === early || rss.length === seconds - 1) live.push(await liveHeap())
   }
   const took = (performance.now() - from) / 1_000
   const found = await problems
@@ -81,12 +104,14 @@ async function round(share: number): Promise<string[]> {
   const cpu = cpuOf(pid) - cpuBefore
   await stop()
   for (const problem of found.slice(0, 10)) console.error(problem)
+  allWell &&= found.length === 0 && open === 0
   const at = (second: number): string => short(rss[Math.min(second, rss.length) - 1]!)
   return [
     share === 0 ? 'all read to the end' : `${share * 100} % vanish, ${share * 100} % interrupt`,
     `${streams - found.length} of ${streams}`,
     String(open),
-    `${at(10)} / ${at(30)} / ${at(rss.length)}`,
+    `${at(early)} / ${at(Math.ceil(seconds / 2))} / ${at(rss.length)}`,
+    live.map(short).join(' / '),
     short(read / streams / took),
     short(took),
     short((cpu / sent) * 1e6),
@@ -99,7 +124,8 @@ const head = [
   `${streams} streams, ${rate} tokens/s for ${seconds} s`,
   'well',
   'left open upstream',
-  'rss at 10 s / 30 s / end, MB',
+  `rss at ${early} s / ${Math.ceil(seconds / 2)} s / end, MB`,
+  `live heap at ${early} s / ${seconds - 1} s, MB`,
   'tokens/s read',
   'took, s',
   'CPU µs a token',
@@ -108,3 +134,4 @@ const head = [
 report('A thousand streams through the program', [head, ...rows])
 await Promise.all([upstream.close(), load.close()])
 rmSync(folder, { recursive: true })
+process.exitCode = allWell ? 0 : 1
