@@ -10,6 +10,7 @@ const guides: readonly (readonly [page: string, title: string])[] = [
   ['recovery', 'Reconnect and recovery'],
   ['nginx', 'Behind nginx'],
   ['custom-server', 'A server from the parts'],
+  ['dialect', 'A dialect of your own'],
   ['upstream', 'Write an upstream'],
   ['testing', 'Test with the fault kit'],
   ['ai-sdk', 'Move here from useChat'],
@@ -40,11 +41,17 @@ const sidebar: DefaultTheme.SidebarItem[] = [
   },
 ]
 
+/** Where the site is mounted: `/`, or a folder such as `/midstream/`. @throws {TypeError} When it is none. */
+const base = process.env['DOCS_BASE'] ?? '/'
+if (!/^\/([\w.~-]+\/)*$/.test(base)) throw new TypeError(`DOCS_BASE must begin and end with a slash: ${base}`)
+
 const config: UserConfig<DefaultTheme.Config> = defineConfig({
   title: 'Midstream',
   description: 'Streaming LLM chat that people can interrupt',
   lang: 'en',
-  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/favicon.svg' }]],
+  base,
+  // The one link to which VitePress does not add the base.
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   // Tables that pages include; they are no pages.
   srcExclude: ['generated/**', 'README.md'],
   locales: {

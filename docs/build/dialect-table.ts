@@ -13,9 +13,9 @@ export function dialectTable(): string {
 
 function continues({ continuation }: Dialect): string {
   if (continuation === null) return 'words'
-  const { body, message, path } = continuation
+  const { body, message, path, models } = continuation
   const parts = [path && `\`${path}\``, message && json(message), body && json(body)].filter(Boolean)
-  return parts.join(' with ') || 'the partial as last message'
+  return (parts.join(', ') || 'the partial as last message') + (models ? '; of some models in words' : '')
 }
 
 function think({ think }: Dialect, to: string): string {

@@ -9,6 +9,12 @@ export interface Clock {
   after(ms: number, fire: () => void): () => void
 }
 
+/** What every stage takes besides options of its own. @public */
+export interface StageOptions {
+  /** Time and timers; a test holds them still with `manualClock()`. @defaultValue `systemClock` */
+  readonly clock?: Clock | undefined
+}
+
 /** A longer delay makes `setTimeout` fire at once, so it is capped: drivers look at the clock when they wake. */
 const longestTimeout = 2_147_483_647
 

@@ -1,5 +1,5 @@
 export { backoffMs } from './backoff.ts'
-export { systemClock, type Clock } from './clock.ts'
+export { systemClock, type Clock, type StageOptions } from './clock.ts'
 export { type LogEntry, type Partial, createRunLog, type RunLog } from './run/run-log.ts'
 export { createReader, type Reader, type ReaderOptions } from './run/reader.ts'
 export { recoveryDefaults, type RecoveryOptions } from './run/recovery.ts'
@@ -40,7 +40,14 @@ export {
 } from './transforms/fuse.ts'
 export { heartbeat, heartbeatDefaults, heartbeatDueAt, ping, type HeartbeatOptions } from './transforms/heartbeat.ts'
 export { version } from './version.ts'
-export { ChatError, isChatError, toErrorBody, type ChatErrorCode, type ErrorBody } from './wire/errors.ts'
+export {
+  ChatError,
+  isChatError,
+  toErrorBody,
+  type ChatErrorCode,
+  type ChatErrorOptions,
+  type ErrorBody,
+} from './wire/errors.ts'
 export type * from './wire/events.ts'
 export { createId, isId, systemRandom, type IdKind, type RandomBytes } from './wire/ids.ts'
 export {
@@ -52,5 +59,19 @@ export {
   type Role,
   type ToolDefinition,
 } from './wire/messages.ts'
-export { createLineDecoder, ndjsonDecode, parseLine, type LineDecoder, type NdjsonLine } from './wire/ndjson.ts'
-export { createSseDecoder, encodeSse, sseDecode, type SseDecoder, type SseFrame } from './wire/sse.ts'
+export {
+  createLineDecoder,
+  ndjsonDecode,
+  parseLine,
+  type LineDecoder,
+  type LineDecoderOptions,
+  type NdjsonLine,
+} from './wire/ndjson.ts'
+export {
+  createSseDecoder,
+  encodeSse,
+  sseDecode,
+  type SseDecoder,
+  type SseDecoderOptions,
+  type SseFrame,
+} from './wire/sse.ts'

@@ -370,11 +370,18 @@ test.for<[string, number, unknown, string, string]>([
   ['lists it with its date, not as the latest', 200, listed, 'claude-sonnet-4-5-latest', 'ready'],
   ['lists others', 200, listed, 'claude-sonnet-4', 'model_missing'],
   ['lists none', 200, {}, 'claude-opus-5', 'model_missing'],
-  ['refuses the key', 401, {}, 'claude-opus-5', 'unreachable'],
+  ['refuses the key', 401, {}, 'claude-opus-5', 'unauthorized'],
+  ['refuses the key otherwise', 403, {}, 'claude-opus-5', 'unauthorized'],
+  ['has no list', 404, {}, 'claude-opus-5', 'ready'],
+  ['lets nobody get its list', 405, {}, 'claude-opus-5', 'ready'],
+  ['fails', 500, {}, 'claude-opus-5', 'unreachable'],
 ])('anthropic: the status of a server that %s', async ([, status, body, model, state]) => {
   const { asked, transport } = answering(status, body)
   const upstream = anthropic({ model, apiKey: 'k', transport })
-  expect(await upstream.status!(new AbortController().signal)).toMatchObject({ state })
+  expect(await upstream.status!(new AbortController().signal)).toMatchObject({
+    state,
+    ...(status !== 200 && { status }),
+  })
   expect(asked).toMatchObject([
     {
       method: 'GET',

@@ -100,34 +100,29 @@ const bodyOf = (name: DialectName, more: Partial<UpstreamRequest> = {}, way: 'na
   openAiQuestion({ ...request, ...more }, dialects[name], { ...options, way }).body
 
 const partial = { role: 'assistant', content: 'Hel' }
-test.for<[DialectName, Record<string, unknown>, Record<string, unknown>]>([
-  [
-    'llamacpp',
-    {},
-    { continue_final_message: true, add_generation_prompt: false, chat_template_kwargs: { enable_thinking: false } },
-  ],
-  [
-    'vllm',
-    {},
-    { continue_final_message: true, add_generation_prompt: false, chat_template_kwargs: { enable_thinking: false } },
-  ],
-  ['sglang', {}, { continue_final_message: true, chat_template_kwargs: { enable_thinking: false } }],
-  ['deepseek', { prefix: true }, { thinking: { type: 'disabled' } }],
-  ['dashscope', { partial: true }, { enable_thinking: false }],
-  ['mistral', { prefix: true }, { reasoning_effort: 'none' }],
-  ['openrouter', {}, { reasoning: { enabled: false } }],
-  ['ollama', {}, { reasoning_effort: 'none' }],
-])('dialects: %s is asked to continue by %o in the message and %o in the body', ([name, message, body]) => {
+const flags = { continue_final_message: true, add_generation_prompt: false }
+const noThinking = { chat_template_kwargs: { enable_thinking: false } }
+test.for<[DialectName, message: object, body: object, asked: object]>([
+  ['llamacpp', {}, { ...flags, ...noThinking }, {}],
+  ['vllm', {}, { ...flags, ...noThinking }, {}],
+  ['sglang', {}, { continue_final_message: true, ...noThinking }, {}],
+  ['deepseek', { prefix: true }, { thinking: { type: 'disabled' } }, {}],
+  ['dashscope', { partial: true }, { enable_thinking: false }, {}],
+  ['mistral', { prefix: true }, {}, { reasoning_effort: 'none' }],
+  ['openrouter', {}, {}, { reasoning: { enabled: false } }],
+])('dialects: %s is asked to continue by %o in the message and %o in the body', ([name, message, body, asked]) => {
   const plain = bodyOf(name)
-  const made = bodyOf(name, { prefill: 'Hel', think: true })
-  expect(made).toEqual({ ...plain, ...body, messages: [user('Hello'), { ...partial, ...message }] })
+  const messages = [user('Hello'), { ...partial, ...message }]
+  expect(bodyOf(name, { prefill: 'Hel' })).toEqual({ ...plain, ...body, messages })
+  for (const think of [true, false, 'low'])
+    expect(bodyOf(name, { prefill: 'Hel', think })).toEqual({ ...plain, ...body, ...asked, messages })
   // And in words, with thinking as it was asked for.
   const inWords = bodyOf(name, { prefill: 'Hel' }, 'instruction')
   expect(inWords).toEqual({ ...plain, messages: [user('Hello'), partial, user(continueInstruction)] })
 })
 
 test('dialects: what does not fit into the table is asked in words', () => {
-  expect(names.filter((name) => dialects[name].continuation === null)).toEqual(['openai', 'lmstudio'])
+  expect(names.filter((name) => dialects[name].continuation === null)).toEqual(['openai', 'lmstudio', 'ollama'])
 })
 
 test('dialects: llama.cpp is asked for pings, progress and timings, vLLM for usage, Mistral for nothing it may refuse', () => {
@@ -208,6 +203,7 @@ test.for<[DialectName, string]>([
     'openrouter',
     'This model does not support assistant message prefill. The conversation must end with a user message.',
   ],
+  ['openrouter', 'Reasoning is mandatory for this endpoint and cannot be disabled.'],
   ['llamacpp', 'Assistant response prefill is incompatible with enable_thinking.'],
   ['llamacpp', 'Cannot have 2 or more assistant messages at the end of the list.'],
   ['llamacpp', 'Cannot continue an assistant message that contains tool calls.'],
@@ -217,10 +213,43 @@ test.for<[DialectName, string]>([
   ],
   ['mistral', 'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant'],
   ['dashscope', 'The value of the enable_thinking parameter is restricted to True.'],
+])('dialects: %s refuses to continue by the sentence "%s", by whatever status', ([name, said]) => {
+  expect(refusesContinuation(said, true, dialects[name])).toBe(true)
+  expect(refusesContinuation(said, false, dialects[name])).toBe(true)
+})
+
+test.for<[DialectName, string]>([
   ['deepseek', 'Unknown parameter: prefix'],
+  ['deepseek', 'prefix is only available when using beta api (set base_url="https://api.deepseek.com/beta")'],
   ['sglang', 'Extra inputs are not permitted: continue_final_message'],
-])('dialects: %s refuses to continue by "%s"', ([name, said]) => {
-  expect(refusesContinuation(said, dialects[name].continuation!)).toBe(true)
+  ['vllm', `{"type":"extra_forbidden","loc":["body","add_generation_prompt"],"msg":"Extra inputs are not permitted"}`],
+  ['mistral', 'reasoning_effort is not enabled for this model'],
+  [
+    'mistral',
+    String.raw`{"message":"{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"messages\",2,\"assistant\",\"prefix\"]}]}"}`,
+  ],
+  ['mistral', `{"loc":["body","reasoning_effort"],"msg":"Extra inputs are not permitted","input":"none"}`],
+  ['dashscope', 'Value error, current model does not support parameter `enable_thinking`.'],
+  ['mistral', "Unsupported value: 'reasoning_effort' does not support 'none' with this model."],
+])('dialects: %s refuses to continue by naming the field: %s', ([name, said]) => {
+  expect(refusesContinuation(said, true, dialects[name])).toBe(true)
+  // A server that failed, and quotes its own code or what it was sent.
+  expect(refusesContinuation(said, false, dialects[name])).toBe(false)
+})
+
+const echoed = { role: 'assistant', content: 'unknown', prefix: true }
+test.for<[DialectName, string]>([
+  ['deepseek', 'prefix cache is being rebuilt'],
+  ['deepseek', '<html><p>No route for this prefix</p></html>'],
+  ['dashscope', '{"code":"DataInspectionFailed","message":"Output data may contain inappropriate content (partial)."}'],
+  ['vllm', 'EngineCore encountered an issue in continue_final_message'],
+  ['mistral', `{"type":"less_than_equal","loc":["body","temperature"],"input":${JSON.stringify(echoed)}}`],
+  [
+    'mistral',
+    `{"type":"extra_forbidden","loc":["body","n"],"msg":"Extra inputs are not permitted","input":2},{"loc":["body","messages"],"input":[${JSON.stringify(echoed)}]}`,
+  ],
+])('dialects: %s names the field, and does not refuse it: %s', ([name, said]) => {
+  expect(refusesContinuation(said, true, dialects[name])).toBe(false)
 })
 
 test('dialects: other faults are no refusal', () => {
@@ -228,6 +257,7 @@ test('dialects: other faults are no refusal', () => {
     'model not found',
     'request (9003 tokens) exceeds the available context size (2048 tokens)',
     'Loading model',
+    'Unknown parameter: temperature',
   ])
-    for (const name of names) expect(refusesContinuation(said, dialects[name].continuation ?? {})).toBe(false)
+    for (const name of names) expect(refusesContinuation(said, true, dialects[name])).toBe(false)
 })

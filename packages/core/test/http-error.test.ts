@@ -1,19 +1,11 @@
 import { expect, test } from 'vitest'
 import { httpError } from '../src/upstream/http.ts'
-import type { TransportResponse } from '../src/upstream/transport.ts'
+import { bandError } from '../src/upstream/openai-errors.ts'
 import type { ChatError } from '../src/wire/errors.ts'
-import { utf8 } from './support/bytes.ts'
 
 const now = Date.UTC(2026, 10, 22, 12, 0, 0)
-function failed(status: number, headers: Readonly<Record<string, string>> = {}, said = ''): Promise<ChatError> {
-  const response: TransportResponse = {
-    status,
-    header: (name) => headers[name],
-    body: (async function* () {
-      yield utf8(said)
-    })(),
-  }
-  return httpError(response, 'm', now)
+function failed(status: number, headers: Readonly<Record<string, string>> = {}, said = ''): ChatError {
+  return httpError({ status, header: (name) => headers[name] }, said, 'm', now)
 }
 
 test.for<[Record<string, string>, number | undefined]>([
@@ -31,8 +23,8 @@ test.for<[Record<string, string>, number | undefined]>([
   [{ 'retry-after': 'tomorrow GMT' }, undefined],
   [{ 'retry-after': '1e9' }, undefined],
   [{ 'retry-after': '' }, undefined],
-])('http: headers %o say to wait %s ms', async ([headers, ms]) => {
-  for (const status of [429, 503, 529, 500]) expect((await failed(status, headers)).retryAfterMs).toBe(ms)
+])('http: headers %o say to wait %s ms', ([headers, ms]) => {
+  for (const status of [429, 503, 529, 500]) expect(failed(status, headers).retryAfterMs).toBe(ms)
 })
 
 test.for<[number, string, string, boolean]>([
@@ -50,8 +42,37 @@ test.for<[number, string, string, boolean]>([
   [500, '{"error":"an error was encountered while running the model: unexpected EOF"}', 'upstream_crashed', true],
   [500, '{"error":"llama runner process has terminated: signal: killed"}', 'upstream_crashed', true],
   [400, '{"error":"terminated"}', 'upstream_rejected', false],
-])('http: the status %i with %o is %s', async ([status, said, code, retryable]) => {
-  const error = await failed(status, {}, said)
+  [
+    429,
+    '{"error":{"code":"insufficient_quota","message":"You exceeded your current quota"}}',
+    'upstream_rejected',
+    false,
+  ],
+  [500, '{"error":{"message":"the request exceeds the available context size"}}', 'upstream_rejected', false],
+  [429, 'too many tokens a minute for this context size', 'upstream_busy', true],
+  [403, '{"error":{"code":"model_not_found"}}', 'upstream_model_missing', false],
+  [500, '{"error":{"message":"server busy"}}', 'upstream_busy', true],
+  [500, '{"error":{"message":"the authentication service is away"}}', 'upstream_failed', true],
+])('http: the status %i with %o is %s', ([status, said, code, retryable]) => {
+  const error = failed(status, {}, said)
   expect(error).toMatchObject({ code, retryable, cause: `HTTP ${status}: ${said}` })
   if (said !== '') expect(error.message).not.toContain(said.slice(0, 10))
+})
+
+test.for<[number, string, string]>([
+  [429, 'insufficient_quota', 'You exceeded your current quota'],
+  [429, 'rate_limit_exceeded', 'slow down'],
+  [400, 'context_length_exceeded', 'x'],
+  [402, '', 'Insufficient Balance'],
+  [404, '', 'the model "m" does not exist'],
+  [404, '', 'File Not Found'],
+  [408, '', 'timed out'],
+  [422, '', 'terminated'],
+  [500, '', 'unexpected EOF'],
+  [503, '', 'Loading model'],
+  [504, '', 'connection reset'],
+])('http: the error %i %s %s means the same as a status and inside a stream', ([status, type, message]) => {
+  const error = { code: status, type, message }
+  const { code, retryable } = failed(status, {}, JSON.stringify({ error }))
+  expect(bandError({ error })).toMatchObject({ code, retryable })
 })

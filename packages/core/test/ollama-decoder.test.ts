@@ -147,3 +147,19 @@ test('ollama: arguments that are JSON text are read, and a call whose arguments 
   ])
   for (const args of ['{"at":', '[1]', 7]) expect(Object.keys(decodeLines(call(args))[0]!)).toEqual(['malformed'])
 })
+
+test('ollama: an error that is null is none', () => {
+  expect(decodeLines(lineOf({ content: 'Hi' }, { error: null }), lineOf({}, { ...final, error: null }))).toMatchObject([
+    { message: 'Hi' },
+    { finish: 'stop' },
+  ])
+})
+
+test.for<[unknown, string, boolean]>([
+  ['llama runner process has terminated', 'upstream_crashed', true],
+  ['rate_limit reached', 'upstream_busy', true],
+  ['the prompt is longer than the context window', 'upstream_rejected', false],
+  [{ message: 'out of memory' }, 'upstream_failed', true],
+])('ollama: the error %o in the stream is %s', ([error, code, retryable]) => {
+  expect(decodeLines({ error })).toMatchObject([{ error: { code, retryable } }])
+})

@@ -642,6 +642,23 @@ test('ollama: the status of a server that is not there is unreachable, as is one
   }
 })
 
+test('ollama: the status of a server that answers, and not as Ollama does, tells how', async () => {
+  const server = await replayServer(handmade([], { status: 404 }))
+  expect(await (await fetch((await bench(server.url)).base)).json()).toMatchObject({
+    upstream: { state: 'unreachable', status: 404 },
+  })
+})
+
+test.for([
+  [401, 'unauthorized'],
+  [403, 'unauthorized'],
+  [404, 'unreachable'],
+  [500, 'unreachable'],
+] as const)('ollama: the status of a server that answers by %i is %s', async ([status, state]) => {
+  const server = await replayServer(handmade(['{"error":"no"}'], { status }))
+  expect(await (await fetch((await bench(server.url)).base)).json()).toMatchObject({ upstream: { state } })
+})
+
 test('ollama: the status of a server that does not answer is unreachable after 2 s, and its sockets close', async () => {
   const server = await replayServer(handmade(['{}']), { holdAt: 'head' })
   const { base, clock } = await bench(server.url)

@@ -223,3 +223,69 @@ test('openai: a frame over the limit overflows, also as the last one', () => {
   expect(decoder.push(utf8(chunk({ content: 'a' }) + `data: ${'x'.repeat(300)}`))).toEqual([{ message: 'a' }])
   expect(() => decoder.end()).toThrow(expect.objectContaining({ code: 'overflow' }))
 })
+
+test('openai: a chunk with choices is a part of the reply, whatever its type says', () => {
+  const events = decodeText(
+    chunk({ content: 'a' }, null, { object: 'error' }) + `event: error\n${chunk({ content: 'b' }, 'stop')}`,
+  )
+  expect(events).toEqual([{ message: 'a' }, { message: 'b' }, { finish: 'stop' }])
+  expect(decodeText(frame({ object: 'error', message: 'no' }))).toMatchObject([{ error: { code: 'upstream_failed' } }])
+  expect(decodeText('event: error\n' + frame({ message: 'no' }))).toMatchObject([
+    { error: { code: 'upstream_failed' } },
+  ])
+})
+
+test('openai: of several answers to one question the first one counts', () => {
+  const of = (index: number, delta: object, reason: string | null = null): string =>
+    frame({ choices: [{ index, delta, finish_reason: reason }] })
+  const second = of(1, { content: 'B' }) + of(1, {}, 'stop')
+  expect(decodeText(of(0, { content: 'A' }) + second + of(0, { content: 'a' }, 'stop'))).toEqual([
+    { message: 'A' },
+    { alive: true },
+    { alive: true },
+    { message: 'a' },
+    { finish: 'stop' },
+  ])
+  const both = frame({
+    choices: [
+      { index: 1, delta: { content: 'B' } },
+      { index: 0, delta: { content: 'A' } },
+    ],
+  })
+  expect(decodeText(both)).toEqual([{ message: 'A' }])
+  for (const index of [undefined, null])
+    expect(decodeText(frame({ choices: [{ index, delta: { content: 'A' } }] }))).toEqual([{ message: 'A' }])
+})
+
+test('openai: the one call of old servers, a function_call in fragments, is a tool call', () => {
+  const events = decodeText(
+    chunk({ content: null, function_call: { name: 'weather', arguments: '' } }) +
+      chunk({ function_call: { arguments: '{"city":' } }) +
+      chunk({ function_call: { arguments: '"北京"}' } }) +
+      chunk({}, 'function_call') +
+      done,
+  )
+  expect(events.filter((event) => !('alive' in event || 'progress' in event))).toEqual([
+    { tool_call: { id: `call_${'07'.repeat(16)}`, name: 'weather', arguments: { city: '北京' } } },
+    { finish: 'tool_calls' },
+  ])
+})
+
+test('openai: a call that is said in both fields is one call', () => {
+  const called = { name: 'f', arguments: '{}' }
+  const events = decodeText(
+    chunk({ tool_calls: [{ index: 0, id: 'a', function: called }], function_call: called }, 'tool_calls') + done,
+  )
+  expect(events.filter((event) => 'tool_call' in event)).toEqual([{ tool_call: { id: 'a', name: 'f', arguments: {} } }])
+  expect(endOf(events)).toBe('tool_calls')
+})
+
+test('openai: a finish for calls where none came is no success', () => {
+  for (const reason of ['tool_calls', 'function_call']) {
+    expect(endOf(decodeText(chunk({}, reason) + done))).toBe('upstream_malformed')
+    expect(decodeText(chunk({ content: 'Let me look' }) + chunk({}, reason) + done)).toMatchObject([
+      { message: 'Let me look' },
+      { error: { code: 'upstream_malformed', retryable: true } },
+    ])
+  }
+})

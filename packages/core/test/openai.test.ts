@@ -379,7 +379,14 @@ test.for<[string, Partial<OpenAiCompatibleOptions>, Parameters<typeof answering>
   ['lists the model', {}, { '/v1/models': models('nano', 'x') }, 'ready'],
   ['lists it with a tag', { dialect: 'ollama' }, { '/v1/models': models('nano:latest') }, 'ready'],
   ['lists others', {}, { '/v1/models': models('x') }, 'model_missing'],
-  ['refuses the key', {}, { '/v1/models': [401, {}] }, 'unreachable'],
+  ['refuses the key', {}, { '/v1/models': [401, {}] }, 'unauthorized'],
+  ['refuses the key otherwise', { dialect: 'openrouter' }, { '/v1/models': [403, {}] }, 'unauthorized'],
+  [
+    'refuses the key before it tells its health',
+    { dialect: 'llamacpp' },
+    { '/health': [401, {}], '/v1/models': [401, {}] },
+    'unauthorized',
+  ],
   ['says what is no list', {}, { '/v1/models': [200, 'x'] }, 'model_missing'],
   [
     'ignores names',
@@ -389,6 +396,10 @@ test.for<[string, Partial<OpenAiCompatibleOptions>, Parameters<typeof answering>
   ],
   ['loads', { dialect: 'llamacpp' }, { '/health': [503, { error: { message: 'Loading model' } }] }, 'idle'],
   ['has no list', { dialect: 'dashscope' }, {}, 'ready'],
+  ['has no list, where there should be one', {}, {}, 'ready'],
+  ['lets nobody get its list', { dialect: 'dashscope' }, { '/v1/models': [405, {}] }, 'ready'],
+  ['lets nobody get its list, where there should be one', {}, { '/v1/models': [405, {}] }, 'ready'],
+  ['is too busy to tell', {}, { '/v1/models': [503, {}] }, 'unreachable'],
   ['fails', { dialect: 'openrouter' }, { '/v1/models': [500, {}] }, 'unreachable'],
 ])('openai: the status of a server that %s', async ([, options, answers, state]) => {
   const { asked, transport } = answering(answers)

@@ -117,10 +117,14 @@ test.for(streams)('recordings: %s, cut behind every frame, keeps what came', asy
   await sweep(body, server, end, [0, ...frames.map((frame) => Math.min(frame.end, body.length))])
 })
 
-test.for(streams)('recordings: %s, cut at every byte, is done only with its finish', async ([name, server]) => {
-  const body = shortened(bodyOf(recorded(name, server)), server)
-  await sweep(body, server, tableOf(name).end, Array(body.length + 1).keys())
-})
+// Shortened: of frames of one shape in a row, the first and the last. The whole is cut behind every frame above.
+test.for(streams)(
+  'recordings: %s, shortened and cut at every byte, is done only with its finish',
+  async ([name, server]) => {
+    const body = shortened(bodyOf(recorded(name, server)), server)
+    await sweep(body, server, tableOf(name).end, Array(body.length + 1).keys())
+  },
+)
 
 // Byte samples
 

@@ -665,6 +665,20 @@ test('recovery: whoever is asked to go on is told how many tokens the reply has 
   expect([started.reply.request.spent, again.request.spent]).toEqual([0, 3])
 })
 
+for (const goesOn of [true, false]) {
+  test(`recovery: that the server ${goesOn ? 'has' : 'has not'} answered again is told by the run`, async () => {
+    const bed = bench()
+    const started = await bed.start()
+    const again = await bed.retry((await cut(started, 'one')).at(-1)!)
+    if (goesOn) {
+      again.send(' two')
+      await started.frames.until(isText)
+    }
+    await bed.call(`/runs/${started.runId}/interrupt`, { method: 'POST' })
+    expect(bed.ends.map(({ retries, answered }) => [retries, answered])).toEqual([[1, goesOn]])
+  })
+}
+
 test('recovery: a reply that starts over has taken none', async () => {
   const bed = bench()
   const { frames, reply } = await bed.start()

@@ -94,6 +94,29 @@ test('run: everything in one read, first delta and finish, leaves no timer and n
   expect(started.run.log.partial().content).toBe('Hello')
 })
 
+test('run: an upstream that has finished is left, not aborted, and what it adds to its finish is not heard', async () => {
+  const left = Promise.withResolvers<boolean>()
+  const { run } = start({
+    async *generate(signal) {
+      try {
+        yield [
+          { message: 'Hello' },
+          { finish: 'stop' },
+          { message: ' more' },
+          { error: new ChatError('internal', 'No.') },
+        ]
+        yield [{ message: ' and more' }]
+      } finally {
+        left.resolve(signal.aborted)
+      }
+    },
+  })
+  expect(await run.ended).toEqual({ done: true, reason: 'stop' })
+  expect(await left.promise).toBe(false)
+  expect(run.log.partial().content).toBe('Hello')
+  expect(run.error).toBeUndefined()
+})
+
 test('run: an error of the upstream ends it, and the partial stays', async () => {
   const started = start()
   const cause = new ChatError('upstream_failed', 'The model server failed.', { cause: 'secret', retryable: true })

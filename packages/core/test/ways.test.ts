@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { manualClock } from '../src/testing/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
 import { createWays, type ContinuationWay, type Ways, type WaysOptions } from '../src/upstream/ways.ts'
-import { ChatError } from '../src/wire/errors.ts'
+import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 
 const request: UpstreamRequest = { model: 'm', messages: [], prefill: 'Once', interruptedNote: null }
 const never = new AbortController().signal
@@ -18,6 +19,7 @@ function bench(answer: (way: ContinuationWay) => Answer, more: Partial<WaysOptio
   const options: WaysOptions = {
     model: 'm',
     headers: {},
+    clock: manualClock(),
     isNative: () => true,
     isRefusal: (said) => said.includes('no prefill'),
     ...more,
@@ -103,6 +105,57 @@ test('ways: a model is looked at before its first native continuation, once, wit
   expect(ways.continuation()).toEqual({ plain: 'instruction', thinking: 'instruction' })
 })
 
+test.for<ChatErrorCode>(['upstream_busy', 'upstream_unreachable', 'upstream_crashed'])(
+  'ways: words of a refusal in an error %s are none: it is asked the same way again',
+  async (code) => {
+    const error = new ChatError(code, 'Busy.', { cause: 'no prefill here', retryAfterMs: 5 })
+    const { ways, asked, ran } = bench(() => error)
+    await expect(ran()).rejects.toMatchObject({ code, retryAfterMs: 5 })
+    expect(asked).toEqual(['native'])
+    expect(ways.continuation().plain).toBe('native')
+  },
+)
+
+test('ways: whether the server refused the request, or failed, is told to who reads its words', async () => {
+  const told: boolean[] = []
+  for (const code of ['upstream_rejected', 'upstream_failed'] as const) {
+    const { ran } = bench(() => new ChatError(code, 'No.', { cause: 'no' }), {
+      isRefusal: (_said, isRejected) => told.push(isRejected) === 0,
+    })
+    await expect(ran()).rejects.toMatchObject({ code })
+  }
+  expect(told).toEqual([true, false])
+})
+
+test('ways: what is refused in words, too, teaches nothing', async () => {
+  const { ways, asked, ran } = bench(() => [[{ alive: true }], [{ error: refusal }]])
+  await ran()
+  await ran()
+  expect(asked).toEqual(['native', 'instruction', 'native', 'instruction'])
+  expect(ways.continuation().plain).toBe('native')
+})
+
+test('ways: what was learnt holds for an hour', async () => {
+  const clock = manualClock()
+  const looks: string[] = []
+  const { ways, asked, ran } = bench(refusing, { clock })
+  const closed = bench(() => fine, { clock, probe: async ({ model }) => looks.push(model) === 0 })
+  await ran()
+  await closed.ran()
+  clock.advance(3_600_000 - 1)
+  await ran()
+  await closed.ran()
+  expect(asked).toEqual(['native', 'instruction', 'instruction'])
+  expect(looks).toEqual(['m'])
+  clock.advance(1)
+  expect(ways.continuation().plain).toBe('native')
+  expect(closed.ways.continuation().plain).toBe('native')
+  await ran()
+  await closed.ran()
+  expect(asked.slice(3)).toEqual(['native', 'instruction'])
+  expect(looks).toEqual(['m', 'm'])
+})
+
 test('ways: a look that told nothing is taken again', async () => {
   let looks = 0
   const { asked, ran } = bench(() => fine, { probe: async () => (looks++ === 0 ? undefined : false) })
@@ -126,5 +179,19 @@ test('ways: keys in headers are taken out of every error, thrown or said, and no
   expect(await bench(() => [[{ message: 'a' }, { error: said }]], all).ran()).toMatchObject([
     { message: 'a' },
     { error: safe },
+  ])
+})
+
+test('ways: keys are taken out of the errors of the request in words, too', async () => {
+  const said = new ChatError('upstream_rejected', 'Refused.', { cause: 'Bearer sk-secret is wrong' })
+  const headers = { authorization: 'Bearer sk-secret' }
+  const safe = { code: 'upstream_rejected', cause: 'Bearer [key] is wrong' }
+  const thrown = bench((way) => (way === 'native' ? refusal : said), { headers })
+  await expect(thrown.ran()).rejects.toMatchObject(safe)
+  const yielded = bench((way) => (way === 'native' ? refusal : [[{ error: said }]]), { headers })
+  expect(await yielded.ran()).toMatchObject([{ error: safe }])
+  expect([thrown.asked, yielded.asked]).toEqual([
+    ['native', 'instruction'],
+    ['native', 'instruction'],
   ])
 })

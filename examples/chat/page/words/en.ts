@@ -50,6 +50,7 @@ export const en: Words = {
     ready: 'Connected',
     idle: 'Connected, the model loads with the first message',
     unreachable: 'The model server cannot be reached',
+    unauthorized: 'The model server refuses the key of the gateway',
     model_missing: 'The model server does not have this model',
     reconnecting: 'The connection is lost, reconnecting…',
     offline: 'The gateway cannot be reached',

@@ -24,7 +24,13 @@ export interface Gateway {
    * Starts no more runs (503), gives the running ones `drainMs` to end, then ends them as `shutdown`, with their upstreams.
    * Resolves when all have ended; called again, it can only shorten the wait.
    */
-  close(options?: { readonly drainMs?: number | undefined }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
+}
+
+/** @public */
+export interface CloseOptions {
+  /** How long running runs may go on, ms. @defaultValue 0 */
+  readonly drainMs?: number | undefined
 }
 
 /** How a gateway stands. @public */

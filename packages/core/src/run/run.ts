@@ -80,6 +80,8 @@ export interface Run {
   readonly endedAt: number | undefined
   /** How often a model server was asked again. */
   readonly retries: number
+  /** Whether the one that was asked last has answered: with `retries`, that a recovery went well. */
+  readonly answered: boolean
   /** What the model server is at, while it says nothing else and tells. */
   readonly progress: Progress | undefined
   /** Who answers, or answered, when it is not who was asked. */
@@ -92,8 +94,8 @@ export interface Run {
   /** Settles, never rejects, when the run has ended. */
   readonly ended: Promise<TerminalEvent>
   /**
-   * Ends the run at a position (default: the end of its log) in this very step, and tells the upstream to stop.
-   * An ended run is left as it is.
+   * Ends the run at a position in this very step, and tells the upstream to stop. An ended run is left as it is.
+   * @param position - Where the log is cut. Default: its end.
    */
   interrupt(by: InterruptedBy, position?: number): InterruptOutcome
   /** Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless. */

@@ -62,7 +62,8 @@ export function startRun(options: RunOptions): Run {
     disarmOrphan()
     endPause()
     generate = undefined
-    abort.abort(new DOMException('The run has ended.', 'AbortError'))
+    // Whoever finished is left, not stopped: its connection may be used again.
+    if (input.type !== 'finish') abort.abort(new DOMException('The run has ended.', 'AbortError'))
     onEnd?.(run)
     settle(state.terminal)
     wake()
@@ -98,7 +99,7 @@ export function startRun(options: RunOptions): Run {
     const now = clock.now()
     try {
       for (const event of events) {
-        if (abort.signal.aborted) return
+        if (hasEnded() || abort.signal.aborted) return
         if ('error' in event) throw event.error
         if ('finish' in event) {
           step({ type: 'finish', reason: event.finish, usage: meter.finished(event.usage) })
@@ -158,7 +159,6 @@ export function startRun(options: RunOptions): Run {
   /** One request to the upstream. @returns Why it failed, if the run has not ended. */
   const attempt = async (prefill: string): Promise<ChatError> => {
     const { signal } = (abort = new AbortController())
-    hasYielded = false
     giving = 0
     replacement = null
     stepFuseWith({ type: 'ask', now: clock.now() })
@@ -166,7 +166,7 @@ export function startRun(options: RunOptions): Run {
     try {
       for await (const events of generate?.(signal, prefill, meter.spent) ?? []) {
         accept(events)
-        if (signal.aborted) break
+        if (hasEnded() || signal.aborted) break
       }
       signal.throwIfAborted()
       return incompleteReply()
@@ -203,6 +203,7 @@ export function startRun(options: RunOptions): Run {
       const waitMs = replacement ? null : afterFailure(error)
       let successor = replacement ?? (waitMs === null || failover?.isOpen ? moveOn(error) : null)
       if (waitMs === null && !successor) return fail(error)
+      hasYielded = false
       progress = undefined
       prefill = content.trimEnd()
       meter.next(prefill !== '')
@@ -254,6 +255,9 @@ export function startRun(options: RunOptions): Run {
     },
     get retries() {
       return retries
+    },
+    get answered() {
+      return hasYielded
     },
     get progress() {
       return progress

@@ -4,5 +4,10 @@ export { faultyUpstream, type UpstreamFault, type UpstreamFaultPlan } from './fa
 export { gatewayFetch } from './gateway-fetch.ts'
 export { manualClock, type ManualClock } from './manual-clock.ts'
 export { randomFetchFaults, randomUpstreamFaults, type RandomFaultOptions } from './random-faults.ts'
-export { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from './scripted-upstream.ts'
+export {
+  scriptedUpstream,
+  type ScriptedReply,
+  type ScriptedUpstream,
+  type ScriptedUpstreamOptions,
+} from './scripted-upstream.ts'
 export { seededRandom, type SeededRandom } from './seeded-random.ts'

@@ -12,7 +12,11 @@ export interface ManualClock extends Clock {
   readonly dueAt: number
 }
 
-/** @param startAt - Milliseconds. Default 0. @public */
+/**
+ * Makes a clock that a test holds still.
+ * @param startAt - What `now()` says at first, ms. Default: `0`.
+ * @public
+ */
 export function manualClock(startAt = 0): ManualClock {
   let now = startAt
   let timers: { readonly at: number; readonly fire: () => void }[] = []

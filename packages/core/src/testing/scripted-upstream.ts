@@ -9,7 +9,11 @@ export interface ScriptedReply {
   readonly signal: AbortSignal
   /** Sends events as one read of the socket; a string is a delta of text. */
   send(...events: (UpstreamEvent | string)[]): void
-  /** Sends the terminal evidence. */
+  /**
+   * Sends the terminal evidence.
+   * @param reason - Why the reply ends. Default: `'stop'`.
+   * @param usage - What it cost. Default: none.
+   */
   finish(reason?: FinishReason, usage?: Usage): void
   /** Ends the body without evidence. */
   end(): void
@@ -29,14 +33,19 @@ export interface ScriptedUpstream extends Upstream {
   readonly open: number
 }
 
+/** @public */
+export interface ScriptedUpstreamOptions {
+  /** The model's name. @defaultValue 'scripted' */
+  readonly model?: string | undefined
+  /** Writes every reply by itself; without it, the test takes each one by `next()`. */
+  readonly script?: ((reply: ScriptedReply) => void | Promise<void>) | undefined
+}
+
 /**
  * A model server that says what a test tells it to.
- * @param options.script - Writes every reply by itself; without it, the test takes each one by `next()`.
  * @public
  */
-export function scriptedUpstream(
-  options: { readonly model?: string; readonly script?: (reply: ScriptedReply) => void | Promise<void> } = {},
-): ScriptedUpstream {
+export function scriptedUpstream(options: ScriptedUpstreamOptions = {}): ScriptedUpstream {
   const { model = 'scripted', script } = options
   const replies: ScriptedReply[] = []
   const takers: ((reply: ScriptedReply) => void)[] = []

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type StageOptions } from '../clock.ts'
 import type { ChatEvent } from '../wire/events.ts'
 
 /** @public */
@@ -49,9 +49,7 @@ function merge(a: Delta, b: Delta): Delta | undefined {
  * fails or the reader cancels, the timer ends with it.
  * @public
  */
-export function coalesce(
-  options: CoalesceOptions & { readonly clock?: Clock | undefined } = {},
-): TransformStream<ChatEvent, ChatEvent> {
+export function coalesce(options: CoalesceOptions & StageOptions = {}): TransformStream<ChatEvent, ChatEvent> {
   const policy = resolveCoalesce(options)
   const clock = options.clock ?? systemClock
   let state = coalesceStart

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type Clock, type StageOptions } from '../clock.ts'
 import { ChatError } from '../wire/errors.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 
@@ -206,9 +206,7 @@ export function driveFuse(clock: Clock, dueAt: () => number, tick: (now: number)
  * {@link ChatError} when it blows. Ends quietly with its source; on cancel the timer ends.
  * @public
  */
-export function fuse(
-  options: FuseOptions & { readonly clock?: Clock | undefined } = {},
-): TransformStream<UpstreamEvent, UpstreamEvent> {
+export function fuse(options: FuseOptions & StageOptions = {}): TransformStream<UpstreamEvent, UpstreamEvent> {
   const policy = resolveFuse(options)
   const clock = options.clock ?? systemClock
   let state = startFuse(clock.now())

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type StageOptions } from '../clock.ts'
 import type { ChatEvent, PingEvent } from '../wire/events.ts'
 
 /** @public */
@@ -30,9 +30,7 @@ export function heartbeatDueAt(sentAt: number, policy: typeof heartbeatDefaults)
  * does not read finds one at most. The timer ends when the source ends or fails and when the reader cancels.
  * @public
  */
-export function heartbeat(
-  options: HeartbeatOptions & { readonly clock?: Clock | undefined } = {},
-): TransformStream<ChatEvent, ChatEvent> {
+export function heartbeat(options: HeartbeatOptions & StageOptions = {}): TransformStream<ChatEvent, ChatEvent> {
   const policy = resolveHeartbeat(options)
   const clock = options.clock ?? systemClock
   let sentAt = clock.now()

@@ -1,5 +1,5 @@
 import { list, record, text } from '../wire/json.ts'
-import { getJson } from './http.ts'
+import { failedStatus, getJson } from './http.ts'
 import type { Transport } from './transport.ts'
 import type { UpstreamStatus } from './upstream.ts'
 
@@ -21,9 +21,8 @@ export async function askStatus(
     const models = list(record(await getJson(transport, `${url}/v1/models?limit=${pageSize}`, headers, signal))['data'])
     const names = models.map((entry) => text(record(entry)['id']))
     return { state: names.some((name) => isSame(model, name)) ? 'ready' : 'model_missing' }
-  } catch {
-    // Whatever went wrong, to whoever asks how the server is, it is not to be had.
-    return { state: 'unreachable' }
+  } catch (failure) {
+    return failedStatus(failure)
   }
 }
 

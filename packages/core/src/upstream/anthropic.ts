@@ -9,7 +9,7 @@ import { anthropicError, isAnthropicError } from './anthropic-errors.ts'
 import { continuesReplies } from './anthropic-models.ts'
 import { askStatus } from './anthropic-status.ts'
 import { keyFromEnvironment } from './env-key.ts'
-import { baseUrl, checkKey, lowerCased } from './http.ts'
+import { checkKey, endpointOf, ownHeaders } from './http.ts'
 import { continueInstruction } from './openai-body.ts'
 import { openReply, readReply } from './read-reply.ts'
 import { createSeam } from './seam.ts'
@@ -26,7 +26,7 @@ const refusals =
 
 /** @public */
 export interface AnthropicOptions {
-  /** The base of `/v1/messages`. @defaultValue 'https://api.anthropic.com' */
+  /** The base of `/v1/messages`; its query goes up with every request. @defaultValue 'https://api.anthropic.com' */
   readonly url?: string | undefined
   /** The model that is used when a request names none, e.g. `claude-sonnet-5-5`. */
   readonly model: string
@@ -46,7 +46,7 @@ export interface AnthropicOptions {
   readonly maxLineChars?: number | undefined
   /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
-  /** Tells how long a date in `Retry-After` is away. @defaultValue systemClock */
+  /** Tells how long a date in `Retry-After` is away, and times what is learnt of continuations. @defaultValue systemClock */
   readonly clock?: Clock | undefined
 }
 
@@ -56,17 +56,19 @@ export interface AnthropicOptions {
  * A reply that has begun is the last message of the request where the model takes that (Claude up to 4.5, without
  * thinking); where it does not, which is known by name or learnt from the refusal, it is asked for in words.
  * `stop_reason: "refusal"` is an error, `upstream_rejected`: the reply is not whole, and asking again does not help.
- * @throws {TypeError} When `url` is no http(s) URL, `model` is empty, or the key cannot be a header.
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
  * @throws {RangeError} When `maxTokens` is not a whole number from 1 up.
  * @public
  */
 export function anthropic(options: AnthropicOptions): Upstream {
-  const { model, transport = defaultTransport, maxLineChars, random, clock = systemClock } = options
+  const { model, maxLineChars, random, clock = systemClock } = options
   const { body: extra = {}, instruction = continueInstruction, maxTokens = 16_384 } = options
   if (!model) throw new TypeError('anthropic({ model }): name a model.')
   if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
     throw new RangeError(`anthropic({ maxTokens }) must be a whole number >= 1, got ${maxTokens}`)
-  const url = baseUrl('anthropic', options.url ?? home).replace(/\/v1$/, '')
+  const { url: given = home, transport: send = defaultTransport } = options
+  const { url: base, query, transport } = endpointOf('anthropic', given, send)
+  const url = base.replace(/\/v1$/, '')
   const headers = outgoing(options, url)
 
   async function* ask(
@@ -76,13 +78,22 @@ export function anthropic(options: AnthropicOptions): Upstream {
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const { body, sent, tail } = anthropicQuestion(request, { way, instruction, extra, maxTokens })
     const question = { url: `${url}/v1/messages`, headers, body, model: request.model, errorOf }
-    const response = await openReply(transport, question, clock, signal)
+    const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
     const seam = createSeam({ sent, tail, copies: sent === '' || way === 'native' ? 'never' : 'overlap' })
-    yield* readReply(response, decoder, seam, signal)
+    yield* readReply(reply, decoder, seam, signal)
   }
 
-  const ways = createWays({ model, headers, isNative: continuesReplies, isRefusal: (said) => refusals.test(said) }, ask)
+  const ways = createWays(
+    {
+      model,
+      headers: { ...headers, ...query },
+      clock,
+      isNative: continuesReplies,
+      isRefusal: (said) => refusals.test(said),
+    },
+    ask,
+  )
   return {
     name: 'anthropic',
     model,
@@ -95,8 +106,8 @@ export function anthropic(options: AnthropicOptions): Upstream {
 }
 
 /** Headers that every request has: the app's own, and the key. */
-function outgoing({ apiKey, headers = {} }: AnthropicOptions, url: string): Record<string, string> {
-  const own = lowerCased(headers)
+function outgoing({ apiKey, headers }: AnthropicOptions, url: string): Record<string, string> {
+  const own = ownHeaders('anthropic', headers)
   const isKnown = 'x-api-key' in own || 'authorization' in own
   const key = apiKey ?? (isKnown ? undefined : keyFromEnvironment('ANTHROPIC_API_KEY', url, home))
   if (key !== undefined) checkKey('anthropic', key)

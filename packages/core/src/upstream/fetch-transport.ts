@@ -1,12 +1,17 @@
 import type { Transport } from './transport.ts'
 
+/** @public */
+export interface FetchTransportOptions {
+  /** What asks the model server, e.g. through a proxy. @defaultValue the platform's */
+  readonly fetch?: typeof globalThis.fetch | undefined
+}
+
 /**
  * A transport on `fetch`: the default everywhere but on Node, whose `fetch` (undici) gives up after 300 s without
  * headers or between two reads. On Node the default is `nodeTransport`, which has no such limit and costs less CPU.
- * @param options.fetch - Default: the platform's.
  * @public
  */
-export function fetchTransport(options: { readonly fetch?: typeof globalThis.fetch | undefined } = {}): Transport {
+export function fetchTransport(options: FetchTransportOptions = {}): Transport {
   return async ({ url, method, headers, body, signal }) => {
     const send = options.fetch ?? globalThis.fetch
     const response = await send(url, {

@@ -10,6 +10,12 @@ export const missingRequest = '[continue]'
 /** Between two messages of one role that become one. */
 const mergeGap = '\n\n'
 
+/** @public */
+export interface HistoryOptions {
+  /** `keep`: replies that stay keep their thinking, for servers that want it back. @defaultValue 'drop' */
+  readonly thinking?: 'drop' | 'keep' | undefined
+}
+
 /**
  * Makes any history valid for servers that follow OpenAI's roles, Ollama among them (docs/design.md rule 5). Never changes the
  * text a person saw; what it adds is only the note behind a reply that a person cut off (rule 4).
@@ -19,13 +25,12 @@ const mergeGap = '\n\n'
  * - Neighbours of one role are merged.
  *
  * @param note - Said after an interrupted reply; null says nothing.
- * @param options.thinking - `keep`: replies that stay keep theirs, for servers that want it back.
  * @public
  */
 export function normaliseHistory(
   messages: readonly ChatTurn[],
   note: string | null,
-  { thinking = 'drop' }: { readonly thinking?: 'drop' | 'keep' | undefined } = {},
+  { thinking = 'drop' }: HistoryOptions = {},
 ): ChatTurn[] {
   const results = new Map<string, string>()
   for (const { role, tool_call_id, content } of messages) {

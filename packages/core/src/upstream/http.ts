@@ -1,26 +1,59 @@
 import { ChatError, type ChatErrorCode } from '../wire/errors.ts'
-import { crashWords } from './crash-words.ts'
+import { record } from '../wire/json.ts'
+import { mayPass, meaningOf, sentences } from './error-meaning.ts'
+import type { AnswerFacts } from './dialects.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportResponse } from './transport.ts'
+import type { UpstreamStatus } from './upstream.ts'
 
 /** How much of an error's body is read for the log, UTF-16 code units. */
 const maxErrorChars = 8_192
+/** The same of an answer in JSON. */
+export const maxJsonChars = 4_194_304
+
+/** Where a server is, and how it is asked there. */
+export interface Endpoint {
+  /** The base of its paths, without a slash at its end, and without its query. */
+  readonly url: string
+  /** What its query says, for keys may be in it. */
+  readonly query: Readonly<Record<string, string>>
+  /** Adds the query to each request. */
+  readonly transport: Transport
+}
 
 /**
- * The base of a server's paths, without a slash at its end.
  * @param factory - Whose option `url` it is, for the error.
- * @throws {TypeError} When it is no http(s) URL.
+ * @throws {TypeError} When it is no http(s) URL, or has a name or a password in it.
  */
-export function baseUrl(factory: string, url: string): string {
+export function endpointOf(factory: string, url: string, transport: Transport): Endpoint {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
     throw new TypeError(`${factory}({ url }): not an http(s) URL: ${url}`)
-  return parsed.origin + parsed.pathname.replace(/\/+$/, '')
+  const { origin, pathname, search, searchParams, username, password } = parsed
+  if (username || password)
+    throw new TypeError(`${factory}({ url }): no name or password goes up from it: use \`headers\`.`)
+  return {
+    url: origin + pathname.replace(/\/+$/, ''),
+    query: Object.fromEntries(searchParams),
+    transport: (request) => {
+      const more = request.url.includes('?') ? search.replace('?', '&') : search
+      return transport({ ...request, url: request.url + more })
+    },
+  }
 }
 
-/** An app's own headers, by their lower-case names. */
-export function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+/**
+ * An app's own headers, by their lower-case names. What a transport says of one that it refuses holds its value.
+ * @param factory - Whose option `headers` they are, for the error.
+ * @throws {TypeError} When a name or a value cannot be a header's.
+ */
+export function ownHeaders(factory: string, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const lowerCased = Object.entries(headers).map(([name, value]) => {
+    if (typeof value !== 'string' || !/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*$/.test(`${name}\n${value}`))
+      throw new TypeError(`${factory}({ headers }): no header can be called ${name}, or have that value.`)
+    return [name.toLowerCase(), value]
+  })
+  return Object.fromEntries(lowerCased) as Record<string, string>
 }
 
 /**
@@ -50,58 +83,67 @@ export function unreachable(cause: unknown, signal: AbortSignal): never {
 /**
  * What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway.
  * @param now - Epoch milliseconds, for a `Retry-After` that names a date.
+ * @param own - What the dialect knows of its words.
  */
-export async function httpError(response: TransportResponse, model: string, now: number): Promise<ChatError> {
+export function httpError(
+  response: Pick<TransportResponse, 'status' | 'header'>,
+  said: string,
+  model: string,
+  now: number,
+  own: AnswerFacts['errors'] = [],
+): ChatError {
   const { status } = response
-  const retryAfterMs = retryAfter(response, now)
-  const said = await readText(response)
-  const [code, message] = meaningOf(status, said, model)
-  return new ChatError(code, message, {
+  const code = meaningOf(status, said, own)
+  return new ChatError(code, messageOf(code, status, model), {
     cause: `HTTP ${status}: ${said}`,
-    retryable: code !== 'upstream_rejected' && code !== 'upstream_model_missing',
-    retryAfterMs,
+    retryable: mayPass(code),
+    retryAfterMs: retryAfter(response, now),
   })
 }
 
-function meaningOf(status: number, said: string, model: string): [code: ChatErrorCode, message: string] {
-  // Servers name the model, in whatever words; a wrong path names none, and would send people looking for the model.
-  if (status === 404 && /model/i.test(said))
-    return ['upstream_model_missing', `The model server does not have the model "${model}".`]
-  if (status === 404)
-    return ['upstream_rejected', 'The model server has nothing at this path (HTTP 404): is the URL right?']
-  // 529 is Anthropic's word for being overloaded.
-  if (status === 429 || status === 503 || status === 529) return ['upstream_busy', 'The model server is busy.']
-  // What a proxy says when there is nobody behind it, or nobody who answers.
-  if (status === 408 || status === 502 || status === 504)
-    return ['upstream_unreachable', 'The model server cannot be reached.']
-  if (status < 500) return ['upstream_rejected', `The model server refused the request (HTTP ${status}).`]
-  const code = crashWords.test(said) ? 'upstream_crashed' : 'upstream_failed'
-  return [code, `The model server failed (HTTP ${status}).`]
+function messageOf(code: ChatErrorCode, status: number, model: string): string {
+  if (code === 'upstream_model_missing') return `The model server does not have the model "${model}".`
+  if (code !== 'upstream_rejected') return sentences[code] ?? `The model server failed (HTTP ${status}).`
+  return status === 404
+    ? 'The model server has nothing at this path (HTTP 404): is the URL right?'
+    : `The model server refused the request (HTTP ${status}).`
 }
 
-/** @throws Whatever the transport throws, and on any status but 200. */
+/** @throws Whatever the transport throws, on any status but 200, which is the error's cause, and on what is no JSON. */
 export async function getJson(
   transport: Transport,
   url: string,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  return readJson(await transport({ method: 'GET', url, headers, signal }))
-}
-
-/** @throws On any status but 200, and on what is no JSON. */
-export async function readJson(response: TransportResponse): Promise<unknown> {
-  const body = await readText(response, 4_194_304)
-  if (response.status !== 200) throw new Error(`HTTP ${response.status}`)
+  const response = await transport({ method: 'GET', url, headers, signal })
+  const body = await readText(response, maxJsonChars)
+  const { status } = response
+  if (status !== 200) throw new Error(`HTTP ${status}`, { cause: status })
   return JSON.parse(body) as unknown
 }
 
+/**
+ * How a server is that did not tell of its models.
+ * @param failure - What {@link getJson} threw; the status is its cause.
+ */
+export function failedStatus(failure: unknown): UpstreamStatus {
+  const { cause: status } = record(failure)
+  if (typeof status !== 'number') return { state: 'unreachable' }
+  if (status === 401 || status === 403) return { state: 'unauthorized', status }
+  // Some have no list at all; that they answer is enough.
+  return { state: status === 404 || status === 405 ? 'ready' : 'unreachable', status }
+}
+
 /** The beginning of a body, however it ends. */
-export async function readText(response: TransportResponse, maxChars: number = maxErrorChars): Promise<string> {
+export async function readText(
+  { body }: Pick<TransportResponse, 'body'>,
+  maxChars: number = maxErrorChars,
+): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
   try {
-    for await (const bytes of response.body) {
+    for await (const bytes of body) {
       text += utf8.decode(bytes, { stream: true })
       if (text.length >= maxChars) break
     }

@@ -11,14 +11,16 @@ export {
 } from './breaker.ts'
 export {
   dialects,
+  type AnswerFacts,
   type Dialect,
   type DialectName,
   type HistoryNeeds,
   type NativeContinuation,
   type ThinkSwitch,
+  type UpstreamErrorCode,
 } from './dialects.ts'
-export { fetchTransport } from './fetch-transport.ts'
-export { missingRequest, missingResult, normaliseHistory } from './history.ts'
+export { fetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
+export { missingRequest, missingResult, normaliseHistory, type HistoryOptions } from './history.ts'
 export { ollama, type OllamaOptions } from './ollama.ts'
 export { openaiCompatible, type OpenAiCompatibleOptions } from './openai.ts'
 export { continueInstruction } from './openai-body.ts'

@@ -81,12 +81,11 @@ export function createLoadingWatch({ clock, look }: LoadingOptions): WatchLoadin
       },
     }
     join(waiter)
-    let isOver = false
+    let result: IteratorResult<UpstreamEvent[]> | undefined
     try {
       const first = events.next()
       // Looked at below, but perhaps not before it rejects.
       first.catch(() => undefined)
-      let result: IteratorResult<UpstreamEvent[]> | undefined
       while (!result) {
         if (isNew && told) {
           isNew = false
@@ -97,10 +96,10 @@ export function createLoadingWatch({ clock, look }: LoadingOptions): WatchLoadin
       }
       leave(waiter)
       for (; result.done !== true; result = await events.next()) yield result.value
-      isOver = true
     } finally {
       leave(waiter)
-      if (!isOver) left.abort()
+      // Later it is left by its `return`, which may still read to the end of a whole reply.
+      if (!result) left.abort()
       await events.return?.()
     }
   }

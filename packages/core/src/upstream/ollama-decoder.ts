@@ -3,7 +3,7 @@ import type { FinishReason, ToolCall, Usage } from '../wire/events.ts'
 import { createId, type RandomBytes } from '../wire/ids.ts'
 import { isRecord, list, parsedJson, record, text, type Json } from '../wire/json.ts'
 import { countedUsage } from './counted-usage.ts'
-import { crashWords } from './crash-words.ts'
+import { meaningOf, saidError } from './error-meaning.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
 /** Turns the lines of one answer into events. */
@@ -26,7 +26,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
     // be one: a model can say a token twice.
     if (repeated && 'created_at' in frame) return void events.push({ alive: true })
-    if ('error' in frame) {
+    if (frame['error']) {
       finished = true
       return void events.push({ error: lineError(frame['error']) })
     }
@@ -61,9 +61,8 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
 }
 
 function lineError(cause: unknown): ChatError {
-  const code = typeof cause === 'string' && crashWords.test(cause) ? 'upstream_crashed' : 'upstream_failed'
   const said = typeof cause === 'string' ? cause : JSON.stringify(cause)
-  return new ChatError(code, 'The model server failed in the middle of its reply.', { cause: said, retryable: true })
+  return saidError(meaningOf('', said), said)
 }
 
 function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {

@@ -1,23 +1,24 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../clock.ts'
 import type { RandomBytes } from '../wire/ids.ts'
-import { record, text } from '../wire/json.ts'
+import { record, text, type Json } from '../wire/json.ts'
 import { createLineDecoder } from '../wire/ndjson.ts'
 import { refusesContinuation } from './dialects.ts'
-import { baseUrl, getJson, httpError, readJson, unreachable } from './http.ts'
+import { endpointOf, failedStatus, getJson, maxJsonChars, ownHeaders, readText, unreachable } from './http.ts'
 import { createLoadingWatch } from './loading.ts'
 import { ollamaQuestion } from './ollama-body.ts'
 import { createOllamaDecoder } from './ollama-decoder.ts'
 import { continueInstruction } from './openai-body.ts'
 import { lookAtModels, modelNames, sameModel } from './residency.ts'
+import { openReply, type OpenReply } from './read-reply.ts'
 import { createSeam } from './seam.ts'
-import type { Transport, TransportResponse } from './transport.ts'
+import type { Transport } from './transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from './upstream.ts'
 import { createWays, type ContinuationWay } from './ways.ts'
 
 /** @public */
 export interface OllamaOptions {
-  /** Where Ollama listens. @defaultValue 'http://127.0.0.1:11434' */
+  /** Where Ollama listens; its query goes up with every request. @defaultValue 'http://127.0.0.1:11434' */
   readonly url?: string | undefined
   /** The model that is used when a request names none, e.g. `qwen3:32b`. */
   readonly model: string
@@ -31,7 +32,7 @@ export interface OllamaOptions {
   readonly maxLineChars?: number | undefined
   /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
-  /** Times the questions about a model that is loading. @defaultValue systemClock */
+  /** Times the questions about a model that is loading, and what is learnt of continuations. @defaultValue systemClock */
   readonly clock?: Clock | undefined
 }
 
@@ -41,42 +42,36 @@ export interface OllamaOptions {
  * Whether a model's template leaves a reply open, to be continued, is asked before its first continuation; one that does
  * not is asked in words.
  * @see https://github.com/ollama/ollama/blob/main/docs/api.md
- * @throws {TypeError} When `url` is no http(s) URL or `model` is empty.
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
  * @public
  */
 export function ollama(options: OllamaOptions): Upstream {
-  const { model, headers = {}, transport = defaultTransport, maxLineChars, random, clock = systemClock } = options
+  const { model, maxLineChars, random, clock = systemClock } = options
   const { instruction = continueInstruction } = options
   if (!model) throw new TypeError('ollama({ model }): name a model, as `ollama list` shows it.')
-  const url = baseUrl('ollama', options.url ?? 'http://127.0.0.1:11434')
+  const { url: given = 'http://127.0.0.1:11434', transport: send = defaultTransport } = options
+  const { url, query, transport } = endpointOf('ollama', given, send)
+  const headers = ownHeaders('ollama', options.headers)
 
-  const post = (body: unknown, signal: AbortSignal): Promise<TransportResponse> =>
-    transport({
-      method: 'POST',
-      url: `${url}/api/chat`,
-      headers: { ...headers, 'content-type': 'application/json', accept: 'application/x-ndjson' },
-      body: JSON.stringify(body),
-      signal,
-    })
+  const post = (body: Json, model: string, signal: AbortSignal): Promise<OpenReply> => {
+    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model }
+    return openReply(transport, question, clock, signal)
+  }
   const ask = async function* (
     request: UpstreamRequest,
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const { body, sent, tail } = ollamaQuestion(request, way, instruction)
-    const response = await post(body, signal).catch((cause: unknown) => unreachable(cause, signal))
-    if (response.status !== 200) {
-      const error = await httpError(response, request.model, clock.now())
-      signal.throwIfAborted()
-      throw error
-    }
+    const reply = await post(body, request.model, signal)
     const lines = createLineDecoder({ maxChars: maxLineChars })
     const decoder = createOllamaDecoder(random)
     // Models that llama-server has the template of may be continued by builds that say the partial again.
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
     try {
-      for await (const bytes of response.body) {
+      for await (const bytes of reply.body) {
         const events = seam.push(decoder.push(lines.push(bytes)))
+        reply.heard(events)
         if (events.length > 0) yield events
         if (decoder.finished) return
       }
@@ -99,10 +94,9 @@ export function ollama(options: OllamaOptions): Upstream {
     // A server that does not know the question answers it, as briefly as it can be told to.
     const brief = { ...record(body['options']), num_predict: 1 }
     try {
-      const answer = await readJson(
-        await post({ ...body, stream: false, options: brief, _debug_render_only: true }, signal),
-      )
-      const { rendered_template: rendered } = record(record(answer)['_debug_info'])
+      const asked = { ...body, stream: false, options: brief, _debug_render_only: true }
+      const answer = await readText(await post(asked, request.model, signal), maxJsonChars)
+      const { rendered_template: rendered } = record(record(JSON.parse(answer))['_debug_info'])
       return typeof rendered !== 'string' || rendered.trimEnd().endsWith(sent)
     } catch {
       signal.throwIfAborted()
@@ -111,7 +105,14 @@ export function ollama(options: OllamaOptions): Upstream {
     }
   }
   const ways = createWays(
-    { model, headers, isNative: () => true, isRefusal: (said) => refusesContinuation(said, {}), probe },
+    {
+      model,
+      headers: { ...headers, ...query },
+      clock,
+      isNative: () => true,
+      isRefusal: (said) => refusesContinuation(said, false),
+      probe,
+    },
     ask,
   )
   const get = (path: string, signal: AbortSignal): Promise<unknown> =>
@@ -128,9 +129,10 @@ export function ollama(options: OllamaOptions): Upstream {
       const known = (answer: unknown): boolean => modelNames(answer).some((name) => sameModel(name, model))
       const found = known(ps) ? 'ready' : known(tags) ? 'idle' : 'model_missing'
       return { state: found, version: text(record(version)['version']) || undefined }
-    } catch {
-      // Whatever went wrong, to whoever asks how the server is, it is not to be had.
-      return { state: 'unreachable' }
+    } catch (failure) {
+      const found = failedStatus(failure)
+      // Without these paths it is no Ollama.
+      return found.state === 'ready' ? { ...found, state: 'unreachable' } : found
     }
   }
   return {

@@ -44,8 +44,8 @@ export function openAiQuestion(
     dialect.send,
     options.extra,
     request.options ?? {},
-    // A reply that has begun is past its thinking: most servers refuse the one with the other.
-    thinkFields(dialect, isNative ? false : request.think),
+    // A reply that has begun is past its thinking: most servers refuse the one with the other. Unasked, nothing of it goes up.
+    thinkFields(dialect, isNative && request.think ? false : request.think),
     isNative ? (dialect.continuation?.body ?? {}) : {},
     { model: request.model, messages, stream: true },
     tools === undefined ? {} : { tools: tools.map(writtenTool) },

@@ -2,6 +2,7 @@ import type { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../wire/events.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import type { SseFrame } from '../wire/sse.ts'
+import type { AnswerFacts } from './dialects.ts'
 import { countedUsage } from './counted-usage.ts'
 import { createSseFrames } from './sse-frames.ts'
 import { isRecord, list, parsedJson, record, text, type Json } from '../wire/json.ts'
@@ -20,10 +21,13 @@ import type { UpstreamEvent } from './upstream.ts'
  */
 export function createOpenAiDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
+  facts: AnswerFacts = {},
 ): ReplyDecoder {
+  const { thinkingFields = allThinkingFields, finishReasons = {}, errors } = facts
   const sse = createSseFrames(options.maxChars)
   const calls = createToolFragments(options.random)
   let called = false
+  let said = false
   let reason: FinishReason | undefined
   /** The last chunk that counted tokens. */
   let counted: Json = {}
@@ -44,20 +48,30 @@ export function createOpenAiDecoder(
   }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     if (event === 'comment' || (data[0] !== '{' && data.trim() === '')) return void events.push({ alive: true })
-    if (data.startsWith('[DONE]'))
-      return void events.push(
-        ...(reason === undefined ? [fail(incompleteReply(`${data.slice(0, 20)} came first`))] : finish()),
-      )
+    if (data.startsWith('[DONE]')) {
+      if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
+      if (reason !== undefined) events.push(...finish())
+      else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
+      return
+    }
     const chunk = parsedJson(data)
     // A line of an error that is no JSON is an error all the same.
     if (!isRecord(chunk))
-      return void events.push(event === 'error' ? fail(bandError({ error: data })) : { malformed: data.slice(0, 200) })
-    if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk)))
+      return void events.push(
+        event === 'error' ? fail(bandError({ error: data }, errors)) : { malformed: data.slice(0, 200) },
+      )
+    if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
     const wasOver = reason !== undefined
     if (isRecord(chunk['usage']) || isRecord(chunk['timings'])) counted = chunk
     const before = events.length
-    const choice = record(list(chunk['choices'])[0])
-    progress = pushDelta(record(choice['delta']), events) ?? openAiProgress(chunk) ?? progress
+    // Whoever asks for several answers gets the first one.
+    const choice =
+      list(chunk['choices'])
+        .map(record)
+        .find(({ index }) => (index ?? 0) === 0) ?? {}
+    const calling = pushDelta(record(choice['delta']), events)
+    said ||= calling !== undefined || events.length > before
+    progress = calling ?? openAiProgress(chunk) ?? progress
     const why = text(choice['finish_reason'])
     // Some servers say no reason as '' or 'null'.
     if (why !== '' && why !== 'null') over(why, events)
@@ -75,7 +89,7 @@ export function createOpenAiDecoder(
   }
   /** Gives how far the tool calls have come, where the delta holds a piece of one. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): Progress | undefined => {
-    const thinking = thinkingOf(delta)
+    const thinking = thinkingOf(delta, thinkingFields)
     if (thinking !== '') events.push({ thinking })
     const content = delta['content']
     if (typeof content === 'string') {
@@ -84,17 +98,21 @@ export function createOpenAiDecoder(
     // What OpenAI's models say when they refuse is for the person to read.
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
-    const fragments = list(delta['tool_calls'])
+    const calling = list(delta['tool_calls'])
+    const old = delta['function_call']
+    // The one call of old servers; newer ones may say it both ways.
+    const fragments = calling.length === 0 && isRecord(old) ? [{ function: old }] : calling
     for (const fragment of fragments) calls.push(fragment)
     return fragments.length === 0 ? undefined : { stage: 'tool_call', done: calls.chars }
   }
   const over = (why: string, events: UpstreamEvent[]): void => {
-    const isCut = why === 'length' || why === 'max_tokens' || why === 'model_length'
+    const isCut = why === 'length' || why === 'max_tokens' || why === 'model_length' || finishReasons[why] === 'length'
     const { whole, broken } = calls.end()
-    const error = finishError(why) ?? (broken === undefined || isCut ? undefined : brokenCall(broken))
+    called ||= whole.length > 0
+    const lost = broken ?? (called || !/^(tool_calls|function_call)$/.test(why) ? undefined : `finish_reason ${why}`)
+    const error = finishError(why, finishReasons) ?? (lost === undefined || isCut ? undefined : brokenCall(lost))
     // Without the calls: what has been called for must not be generated again.
     if (error) return void events.push(fail(error))
-    called ||= whole.length > 0
     for (const call of whole) events.push({ tool_call: call })
     // Reasons nobody knows end an answer as `stop` does: the server said that it was done.
     reason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
@@ -118,8 +136,14 @@ export function createOpenAiDecoder(
 }
 
 /** Servers call it differently, and some say it under two names at once. */
-function thinkingOf(delta: Json): string {
-  return text(delta['reasoning_content']) || text(delta['reasoning']) || text(delta['thinking'])
+const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking']
+
+function thinkingOf(delta: Json, fields: readonly string[]): string {
+  for (const field of fields) {
+    const said = text(delta[field])
+    if (said !== '') return said
+  }
+  return ''
 }
 
 /** A part of content in a list: Mistral's models think in such. */

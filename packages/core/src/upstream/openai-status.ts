@@ -1,5 +1,5 @@
 import type { Dialect } from './dialects.ts'
-import { getJson } from './http.ts'
+import { failedStatus, getJson } from './http.ts'
 import { list, record, text } from '../wire/json.ts'
 import type { Transport } from './transport.ts'
 import type { UpstreamStatus } from './upstream.ts'
@@ -22,15 +22,13 @@ export async function askStatus(asked: Asked, signal: AbortSignal): Promise<Upst
     }
     if (!dialect.listsModels) {
       const status = await head(transport, `${url}/models`, headers, signal)
-      // Some have no list at all; that they answer is enough.
-      return { state: status === 200 || status === 404 || status === 405 ? 'ready' : 'unreachable' }
+      return status === 200 ? { state: 'ready' } : failedStatus({ cause: status })
     }
     const models = list(record(await getJson(transport, `${url}/models`, headers, signal))['data'])
     const names = models.map((entry) => text(record(entry)['id']))
     return { state: names.some((name) => name === model || name === `${model}:latest`) ? 'ready' : 'model_missing' }
-  } catch {
-    // Whatever went wrong, to whoever asks how the server is, it is not to be had.
-    return { state: 'unreachable' }
+  } catch (failure) {
+    return failedStatus(failure)
   }
 }
 

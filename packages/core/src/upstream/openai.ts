@@ -1,10 +1,9 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../clock.ts'
-import type { ChatError } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
 import { keyFromEnvironment } from './env-key.ts'
-import { baseUrl, checkKey, getJson, lowerCased } from './http.ts'
+import { checkKey, endpointOf, getJson, ownHeaders } from './http.ts'
 import { createLoadingWatch } from './loading.ts'
 import type { Json } from '../wire/json.ts'
 import { continueInstruction, openAiQuestion } from './openai-body.ts'
@@ -20,7 +19,10 @@ import { createWays, type ContinuationWay } from './ways.ts'
 
 /** @public */
 export interface OpenAiCompatibleOptions {
-  /** The base of `/chat/completions`, e.g. `http://127.0.0.1:8080/v1`. @defaultValue where the dialect's server listens */
+  /**
+   * The base of `/chat/completions`, e.g. `http://127.0.0.1:8080/v1`; its query, such as Azure's `?api-version=…`, goes up
+   * with every request. @defaultValue where the dialect's server listens
+   */
   readonly url?: string | undefined
   /** The model that is used when a request names none. */
   readonly model: string
@@ -43,7 +45,10 @@ export interface OpenAiCompatibleOptions {
   readonly maxLineChars?: number | undefined
   /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
   readonly random?: RandomBytes | undefined
-  /** Times the questions about a model that is loading, and tells when a server wants to be asked again. @defaultValue systemClock */
+  /**
+   * Times the questions about a model that is loading, and what is learnt of continuations; tells when a server wants to be
+   * asked again. @defaultValue systemClock
+   */
   readonly clock?: Clock | undefined
 }
 
@@ -51,18 +56,20 @@ export interface OpenAiCompatibleOptions {
  * A server that speaks OpenAI's `POST /chat/completions`, told the truth in its own dialect.
  *
  * A reply that has begun is continued by the server's own means where it has some; what it refuses is learnt, per model
- * and thinking, and from then on asked for in words.
- * @throws {TypeError} When `url` is no http(s) URL, `model` is empty, or a header must not go up.
+ * and thinking, and asked for in words for an hour.
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
  * @public
  */
 export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
-  const { model, transport = defaultTransport, maxLineChars, random, instruction = continueInstruction } = options
+  const { model, maxLineChars, random, instruction = continueInstruction } = options
   const { dialect: kind = 'openai', body: extra = {}, clock = systemClock } = options
   if (typeof kind === 'string' && !Object.hasOwn(dialects, kind))
     throw new TypeError(`openaiCompatible({ dialect }): unknown: ${kind}`)
   const dialect = typeof kind === 'string' ? dialects[kind] : kind
+  const { continuation, errors, residency } = dialect
   if (!model) throw new TypeError('openaiCompatible({ model }): name a model.')
-  const url = baseUrl('openaiCompatible', options.url ?? dialect.url)
+  const { url: base = dialect.url, transport: send = defaultTransport } = options
+  const { url, query, transport } = endpointOf('openaiCompatible', base, send)
   const headers = outgoing(options, () => keyFromEnvironment(dialect.apiKeyVariable, url, dialect.url))
 
   const ask = async function* (
@@ -72,25 +79,31 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const { body, sent, tail } = openAiQuestion(request, dialect, { way, instruction, extra })
     const isNative = sent !== '' && way === 'native'
-    const base = isNative ? withPath(url, dialect.continuation?.path) : url
-    const question = { url: `${base}/chat/completions`, headers, body, model: request.model, errorOf }
-    const response = await openReply(transport, question, clock, signal)
-    const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random })
+    const base = isNative ? withPath(url, continuation?.path) : url
+    const question = {
+      url: `${base}/chat/completions`,
+      headers,
+      body,
+      model: request.model,
+      errors,
+      errorOf: (said: Json) => (isBandError(said, undefined) ? bandError(said, errors) : undefined),
+    }
+    const reply = await openReply(transport, question, clock, signal)
+    const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random }, dialect)
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : isNative ? dialect.echo : 'overlap' })
-    yield* readReply(response, decoder, seam, signal)
+    yield* readReply(reply, decoder, seam, signal)
   }
 
-  const { continuation } = dialect
   const ways = createWays(
     {
       model,
-      headers,
-      isNative: () => continuation !== null,
-      isRefusal: (said) => continuation !== null && refusesContinuation(said, continuation),
+      headers: { ...headers, ...query },
+      clock,
+      isNative: (name) => continuation !== null && (continuation.models?.(name) ?? true),
+      isRefusal: (said, isRejected) => refusesContinuation(said, isRejected, dialect),
     },
     ask,
   )
-  const { residency } = dialect
   const watch =
     residency &&
     createLoadingWatch({
@@ -112,10 +125,10 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
 
 /** Headers that every request has: the app's own, and the key. */
 function outgoing(
-  { apiKey, headers = {} }: OpenAiCompatibleOptions,
+  { apiKey, headers }: OpenAiCompatibleOptions,
   fromEnvironment: () => string | undefined,
 ): Record<string, string> {
-  const own = lowerCased(headers)
+  const own = ownHeaders('openaiCompatible', headers)
   // llama.cpp goes on with a reply that has this header when its reader leaves: an interrupt would stop nothing.
   if ('x-conversation-id' in own)
     throw new TypeError('openaiCompatible({ headers }): X-Conversation-Id would keep llama.cpp from stopping.')
@@ -123,10 +136,6 @@ function outgoing(
   if (key === undefined) return own
   checkKey('openaiCompatible', key)
   return { ...own, authorization: `Bearer ${key}` }
-}
-
-function errorOf(body: Json): ChatError | undefined {
-  return isBandError(body, undefined) ? bandError(body) : undefined
 }
 
 /** The same base with another path in place of `/v1`. */

@@ -1,10 +1,16 @@
 import type { Clock } from '../clock.ts'
 import { ChatError } from '../wire/errors.ts'
+import type { AnswerFacts } from './dialects.ts'
 import { parsedJson, record, type Json } from '../wire/json.ts'
 import { httpError, readText, unreachable } from './http.ts'
 import type { Seam } from './seam.ts'
-import type { Transport, TransportResponse } from './transport.ts'
+import type { Transport } from './transport.ts'
 import type { UpstreamEvent } from './upstream.ts'
+
+/** How long the words of an error are waited for, ms. */
+const errorMs = 2_000
+/** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
+const restMs = 100
 
 /** One question, and how to read an answer that is none. */
 export interface Question {
@@ -12,8 +18,20 @@ export interface Question {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Json
   readonly model: string
-  /** The error in a body that is no stream, if it is one. */
-  errorOf(body: Json): ChatError | undefined
+  /** What the server's own words mean, where a status came with them. @defaultValue what is known of all */
+  readonly errors?: AnswerFacts['errors']
+  /** @defaultValue 'text/event-stream' */
+  readonly accept?: string | undefined
+  /** The error in a body that is no stream, if it is one. Without it every body is a stream. */
+  readonly errorOf?: ((body: Json) => ChatError | undefined) | undefined
+}
+
+/** A stream of events that has begun. */
+export interface OpenReply {
+  /** Leaving the loop closes the connection; after a finish what is left is read first, for a moment, in the background. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** To be told what the body held. */
+  heard(events: readonly UpstreamEvent[]): void
 }
 
 /**
@@ -25,24 +43,53 @@ export async function openReply(
   question: Question,
   clock: Clock,
   signal: AbortSignal,
-): Promise<TransportResponse> {
+): Promise<OpenReply> {
+  const { url, headers, accept = 'text/event-stream', model, errorOf } = question
+  const left = new AbortController()
+  const close = (): void => left.abort()
   const response = await transport({
     method: 'POST',
-    url: question.url,
-    headers: { ...question.headers, 'content-type': 'application/json', accept: 'text/event-stream' },
+    url,
+    headers: { ...headers, 'content-type': 'application/json', accept },
     body: JSON.stringify(question.body),
-    signal,
+    signal: AbortSignal.any([signal, left.signal]),
   }).catch((cause: unknown) => unreachable(cause, signal))
-  if (response.status !== 200) {
-    const error = await httpError(response, question.model, clock.now())
-    signal.throwIfAborted()
-    throw error
-  }
-  if (!/json|html/i.test(response.header('content-type') ?? '')) return response
-  // A proxy's page, or a server that has no streams: whatever it says, it is no reply in the making.
+  const isAnswer = response.status === 200
+  if (isAnswer && !(errorOf && /json|html/i.test(response.header('content-type') ?? '')))
+    return opened(response.body, close, clock)
+  const now = clock.now()
+  const disarm = clock.after(errorMs, close)
   const said = await readText(response)
+  disarm()
+  signal.throwIfAborted()
+  if (!isAnswer) throw httpError(response, said, model, now, question.errors)
+  // A proxy's page, or a server that has no streams: whatever it says, it is no reply in the making.
   const message = 'The model server answered with something that is no stream of events.'
-  throw question.errorOf(record(parsedJson(said))) ?? new ChatError('upstream_malformed', message, { cause: said })
+  throw errorOf?.(record(parsedJson(said))) ?? new ChatError('upstream_malformed', message, { cause: said })
+}
+
+function opened(body: AsyncIterable<Uint8Array>, close: () => void, clock: Clock): OpenReply {
+  const bytes = body[Symbol.asyncIterator]()
+  let isWhole = false
+  const leave = async (): Promise<IteratorReturnResult<undefined>> => {
+    if (isWhole) void readRest(bytes, close, clock)
+    else await bytes.return?.()
+    return { done: true, value: undefined }
+  }
+  return {
+    body: { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: leave }) },
+    heard: (events) => void (isWhole ||= events.some((event) => 'finish' in event)),
+  }
+}
+
+async function readRest(bytes: AsyncIterator<Uint8Array>, close: () => void, clock: Clock): Promise<void> {
+  const disarm = clock.after(restMs, close)
+  try {
+    while ((await bytes.next()).done !== true);
+  } catch {
+    // The reply is whole: how its connection ends concerns nobody.
+  }
+  disarm()
 }
 
 /** Turns the bytes of one answer into events. */
@@ -57,14 +104,15 @@ export interface ReplyDecoder {
 
 /** The events of an answer, one read of the socket at a time. Returns after the finish, an error or the end of the body. */
 export async function* readReply(
-  response: TransportResponse,
+  reply: OpenReply,
   decoder: ReplyDecoder,
   seam: Seam,
   signal: AbortSignal,
 ): AsyncGenerator<UpstreamEvent[], void, undefined> {
   try {
-    for await (const bytes of response.body) {
+    for await (const bytes of reply.body) {
       const events = seam.push(decoder.push(bytes))
+      reply.heard(events)
       if (events.length > 0) yield events
       if (decoder.finished) return
     }

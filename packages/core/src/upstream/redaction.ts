@@ -5,16 +5,25 @@ const secretNames = /authorization|key|token|secret|cookie/i
 
 /**
  * Some servers say the key again that they refuse, and whoever logs a cause must not log that: gives what takes the keys
- * in a request's headers out of an error's cause. Anything but such an error stays as it is.
+ * in a request's headers out of an error's cause, text or errors. Anything but such an error stays as it is.
  */
 export function createRedaction(headers: Readonly<Record<string, string>>): <E>(error: E) => E {
   const secrets = Object.entries(headers).flatMap(([name, value]) => (secretNames.test(name) ? words(value) : []))
   return <E>(error: E): E => {
-    if (!isChatError(error) || typeof error.cause !== 'string') return error
-    const { code, message, retryable, retryAfterMs, cause } = error
-    const safe = secrets.reduce((said, secret) => said.replaceAll(secret, '[key]'), cause)
-    return safe === cause ? error : (new ChatError(code, message, { cause: safe, retryable, retryAfterMs }) as E)
+    if (!isChatError(error)) return error
+    const { code, message, retryable, retryAfterMs } = error
+    const said = saidBy(error.cause)
+    const cause = secrets.reduce((safe, secret) => safe.replaceAll(secret, '[key]'), said)
+    return cause === said ? error : (new ChatError(code, message, { cause, retryable, retryAfterMs }) as E)
   }
+}
+
+/** Of an error what it and its causes say: with a key in it nothing else of it stays. */
+function saidBy(cause: unknown): string {
+  let said = typeof cause === 'string' ? cause : ''
+  // Causes can go round.
+  for (let one = cause, i = 0; one instanceof Error && i < 9; one = one.cause, i += 1) said += `${i ? ': ' : ''}${one}`
+  return said
 }
 
 /** A scheme such as `Bearer` is no secret; what is too short for one would leave nothing of an error. */

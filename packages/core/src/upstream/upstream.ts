@@ -39,8 +39,13 @@ export interface UpstreamRequest {
 
 /** What a model server says of itself. @public */
 export interface UpstreamStatus {
-  /** `idle`: the model is there, but has to be loaded first. */
-  readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
+  /**
+   * `ready`: it answers, and nothing speaks against the model. `idle`: the model is there, but has to be loaded first.
+   * `unauthorized`: it refuses the key.
+   */
+  readonly state: 'ready' | 'idle' | 'unreachable' | 'unauthorized' | 'model_missing'
+  /** The HTTP status of its answer, when it answered and told nothing of its models. */
+  readonly status?: number | undefined
   readonly version?: string | undefined
   /** How a reply of its default model that has begun is gone on with, by what is known so far. */
   readonly continuation?: Continuation | undefined
@@ -66,6 +71,7 @@ export interface Upstream {
    * Asks for one reply. Yields the events of one read of the socket at a time and returns after `finish` or `error`, or when the
    * body ended without them (the run then fails as `upstream_incomplete`).
    * Aborting `signal` closes the request in every phase; the iterator then throws the signal's reason.
+   * After `finish` it is left by the iterator's `return`, without an abort: its connection may be used again.
    * @throws {ChatError} With an `upstream_…` code.
    */
   generate(request: UpstreamRequest, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>

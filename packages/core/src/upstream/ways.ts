@@ -1,6 +1,10 @@
+import type { Clock } from '../clock.ts'
 import { isChatError } from '../wire/errors.ts'
 import { createRedaction } from './redaction.ts'
 import type { Continuation, UpstreamEvent, UpstreamRequest } from './upstream.ts'
+
+/** How long what was learnt holds, ms: servers are updated, and models change behind a name. */
+const learntMs = 3_600_000
 
 /** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
 export type ContinuationWay = 'native' | 'instruction'
@@ -19,8 +23,12 @@ export interface WaysOptions {
   readonly headers: Readonly<Record<string, string>>
   /** Whether the server has means of its own for this model, by all that is known before it is asked. */
   isNative(model: string, thinking: boolean): boolean
-  /** Whether the server's words mean that it does not continue that way. */
-  isRefusal(said: string): boolean
+  readonly clock: Clock
+  /**
+   * Whether the server's words mean that it does not continue that way.
+   * @param isRejected - It refused the request; else it failed.
+   */
+  isRefusal(said: string, isRejected: boolean): boolean
   /**
    * Finds out before the first native continuation of a model whether it would be one. Must throw nothing but the reason
    * of `signal`; undefined: not known this time, so it is tried, and asked again before the next one.
@@ -31,12 +39,13 @@ export interface WaysOptions {
 
 type Failure = Extract<UpstreamEvent, { error: unknown }>
 const isFailure = (event: UpstreamEvent): event is Failure => 'error' in event
+const isGrowth = (event: UpstreamEvent): boolean => 'message' in event || 'thinking' in event || 'tool_call' in event
 
 /** What was learnt of one server's continuations, and what it is asked by. */
 export interface Ways {
   /**
-   * Asks once; a native continuation that is refused before the reply has grown is asked for again, in words. What it
-   * throws and yields holds no keys.
+   * Asks once; a native continuation that is refused before the reply has grown is asked for again, in words, and if that
+   * is answered, it is learnt. What it throws and yields holds no keys.
    */
   generate(request: UpstreamRequest, signal: AbortSignal): AsyncGenerator<UpstreamEvent[], void, undefined>
   /** How replies of the default model are continued, by what is known so far. */
@@ -46,27 +55,32 @@ export interface Ways {
 /** Learns, per model and thinking, which replies a server does not continue by its own means, and asks accordingly. */
 export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   const redact = createRedaction(options.headers)
-  const refused = new Set<string>()
-  const probed = new Set<string>()
-  const keyOf = (model: string, thinking: boolean): string => `${model} ${thinking}`
+  const { clock } = options
+  /** What was refused with and without thinking, and which models were looked at; until when it holds. */
+  const learnt = new Map<string, number>()
+  const keyOf = (model: string, of: boolean | 'probed'): string => `${model} ${of}`
+  const learn = (model: string, of: boolean | 'probed'): unknown => learnt.set(keyOf(model, of), clock.now() + learntMs)
+  const isLearnt = (model: string, of: boolean | 'probed'): boolean => (learnt.get(keyOf(model, of)) ?? 0) > clock.now()
   const wayOf = (model: string, thinking: boolean): ContinuationWay =>
-    options.isNative(model, thinking) && !refused.has(keyOf(model, thinking)) ? 'native' : 'instruction'
+    options.isNative(model, thinking) && !isLearnt(model, thinking) ? 'native' : 'instruction'
 
   /** What it tells of a model holds with and without thinking: a native continuation never thinks. */
   const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<ContinuationWay> => {
     const { model } = request
-    if (options.probe === undefined || probed.has(model)) return 'native'
+    if (options.probe === undefined || isLearnt(model, 'probed')) return 'native'
     const isNative = await options.probe(request, signal)
-    if (isNative !== undefined) probed.add(model)
+    if (isNative !== undefined) learn(model, 'probed')
     if (isNative !== false) return 'native'
-    refused.add(keyOf(model, false)).add(keyOf(model, true))
+    learn(model, false)
+    learn(model, true)
     return 'instruction'
   }
+  /** A server that is busy, restarts or cannot be reached is asked the same way again. */
   const isRefusal = (error: unknown): boolean =>
     isChatError(error) &&
-    error.code !== 'upstream_unreachable' &&
+    (error.code === 'upstream_rejected' || error.code === 'upstream_failed') &&
     typeof error.cause === 'string' &&
-    options.isRefusal(error.cause)
+    options.isRefusal(error.cause, error.code === 'upstream_rejected')
   const safe = (events: UpstreamEvent[]): UpstreamEvent[] =>
     events.some(isFailure) ? events.map((event) => (isFailure(event) ? { error: redact(event.error) } : event)) : events
 
@@ -74,9 +88,9 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     request: UpstreamRequest,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const key = keyOf(request.model, Boolean(request.think))
+    const thinking = Boolean(request.think)
     let way: ContinuationWay = 'instruction'
-    if (request.prefill.trim() !== '') way = wayOf(request.model, Boolean(request.think))
+    if (request.prefill.trim() !== '') way = wayOf(request.model, thinking)
     if (way === 'native') way = await probe(request, signal)
     // Only a native continuation that is refused before the reply has grown is asked for again.
     let isOpen = way === 'native'
@@ -86,17 +100,23 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
           const failed = events.find(isFailure)
           // Also where the head had gone out before the template was looked at.
           if (failed && isRefusal(failed.error)) throw failed.error
-          isOpen = !events.some((event) => 'message' in event || 'thinking' in event || 'tool_call' in event)
+          isOpen = !events.some(isGrowth)
         }
         yield safe(events)
       }
       return
     } catch (error) {
       if (!isOpen || !isRefusal(error)) throw redact(error)
-      refused.add(key)
     }
     try {
-      for await (const events of ask(request, 'instruction', signal)) yield safe(events)
+      for await (const events of ask(request, 'instruction', signal)) {
+        // What it refuses in words, too, was no matter of the way.
+        if (isOpen && events.some(isGrowth)) {
+          isOpen = false
+          learn(request.model, thinking)
+        }
+        yield safe(events)
+      }
     } catch (error) {
       throw redact(error)
     }

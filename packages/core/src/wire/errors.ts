@@ -53,6 +53,16 @@ export interface ErrorBody {
   readonly retry_after_ms?: number
 }
 
+/** @public */
+export interface ChatErrorOptions {
+  /** What must not leave the process: an upstream's own words, a socket error. */
+  readonly cause?: unknown
+  /** Whether the same request may succeed later. @defaultValue false */
+  readonly retryable?: boolean | undefined
+  /** How soon to ask again, ms, as whoever refused said it. */
+  readonly retryAfterMs?: number | undefined
+}
+
 /**
  * The one error class. `cause` holds what must not leave the process (an upstream's own words, a socket error).
  * @public
@@ -63,15 +73,7 @@ export class ChatError extends Error {
   readonly retryable: boolean
   /** How soon to ask again, ms, as whoever refused said it. */
   readonly retryAfterMs: number | undefined
-  constructor(
-    code: ChatErrorCode,
-    message: string,
-    options: {
-      readonly cause?: unknown
-      readonly retryable?: boolean
-      readonly retryAfterMs?: number | undefined
-    } = {},
-  ) {
+  constructor(code: ChatErrorCode, message: string, options: ChatErrorOptions = {}) {
     super(message, { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false

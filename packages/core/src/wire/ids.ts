@@ -11,6 +11,7 @@ export const systemRandom: RandomBytes = (bytes) => crypto.getRandomValues(bytes
 
 /**
  * Makes an id of 128 random bits. Uses `getRandomValues`, as pages on plain http lack `randomUUID`.
+ * @param random - Where the bits come from. Default: `crypto.getRandomValues`.
  * @public
  */
 export function createId(kind: IdKind, random: RandomBytes = systemRandom): string {

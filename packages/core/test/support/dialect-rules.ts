@@ -34,11 +34,11 @@ const continued: Partial<Record<Kind, { readonly message?: object; readonly body
   vllm: { body: { continue_final_message: true, add_generation_prompt: false, ...noThinking() } },
   // Without its field it silently makes the reply a message of the user.
   sglang: { body: { continue_final_message: true, ...noThinking() } },
-  deepseek: { message: { prefix: true } },
+  deepseek: { message: { prefix: true }, body: { thinking: { type: 'disabled' } } },
   dashscope: { message: { partial: true }, body: { enable_thinking: false } },
   mistral: { message: { prefix: true } },
+  // Of Claude, to which it is passed on.
   openrouter: {},
-  ollama: {},
   'ollama /api/chat': { body: { think: false } },
 }
 function noThinking(): Record<string, unknown> {
