@@ -40,17 +40,21 @@ function describe(what: string, config: ModelConfig, standing: ServerStanding | 
 
 function condition(config: ModelConfig, standing: ServerStanding | undefined, waitMs: number): string {
   const { provider, model_name: model } = config
-  switch (standing?.state) {
+  const isBare = dialectOf(provider) !== undefined && new URL(addressOf(config)).pathname === '/'
+  const bareHint = 'does the endpoint lack its /v1?'
+  const { state, status } = standing ?? { state: 'unreachable' }
+  switch (state) {
     case 'ready':
-      return 'it answers'
+      return status !== undefined && isBare ? `it answers with HTTP ${status}: ${bareHint}` : 'it answers'
     case 'idle':
       return 'it answers; the model is loaded by the first request'
     case 'model_missing':
       return `it answers, but has no model of that name${provider === 'ollama' ? `: ollama pull ${model}` : ''}`
-    case 'unreachable':
-    case undefined: {
-      const isBare = dialectOf(provider) !== undefined && new URL(addressOf(config)).pathname === '/'
-      const hint = isBare ? 'does the endpoint lack its /v1?' : 'is it running, and is the endpoint right?'
+    case 'unauthorized':
+      return 'IT REFUSES THE KEY: is api_key right?'
+    case 'unreachable': {
+      if (status !== undefined) return `IT ANSWERS WITH HTTP ${status}${status < 500 ? ': is the endpoint right?' : ''}`
+      const hint = isBare ? bareHint : 'is it running, and is the endpoint right?'
       return `IT DOES NOT ANSWER: ${hint}${waitMs > 0 ? ` Requests wait ${waitMs / 1_000} s for it.` : ''}`
     }
   }

@@ -1,18 +1,21 @@
-import { createGateway } from '@midstream/core/gateway'
+import { createGateway, type Gateway } from '@midstream/core/gateway'
 import { resolve } from 'node:path'
 import type { Config } from './config/config.ts'
 import { toGatewayOptions } from './config/to-options.ts'
 import { createUpstreamNames, describeServers } from './model-servers.ts'
 import { createBearer } from './server/bearer.ts'
 import { clientAddress } from './server/client-address.ts'
+import { createCrowded } from './server/crowded.ts'
 import { isLoopback, localHosts, urlOf } from './server/hosts.ts'
 import { createHttpServer } from './server/http-server.ts'
 import { cached, canAnswer, standingOf } from './server/standing.ts'
 import { sendText, staticFiles } from './server/static-files.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
+import { watchConnections } from './watch/connections.ts'
 import { surviveCrashes } from './watch/crashes.ts'
 import { logRun, type Log } from './watch/logs.ts'
 import { createMetrics } from './watch/metrics.ts'
+import { createReaderWatch } from './watch/readers.ts'
 import { createRefusalHints } from './watch/refusals.ts'
 import { watchReplies } from './watch/replies.ts'
 
@@ -35,12 +38,16 @@ const readyMs = 1_000
  */
 export async function start(config: Config, folder: string, log: Log): Promise<Program> {
   const { server: options, auth, limits } = config
-  const http = createHttpServer(config)
+  const http = createHttpServer(
+    config,
+    watchConnections(log, limits.connections, () => metrics.dropped()),
+  )
   const port = await http.listen()
   const hosts = options.allowed_hosts ?? localHosts(options.host, port)
   const owner = auth && createBearer(auth.tokens ?? { shared: auth.secret ?? '' })
   const reader = config.metrics.token === undefined ? undefined : createBearer({ metrics: config.metrics.token })
   const upstreamOf = createUpstreamNames(config)
+  const readers = createReaderWatch()
 
   const gateway = createGateway({
     ...toGatewayOptions(config),
@@ -50,11 +57,11 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
       limits.client_runs === undefined ? undefined : (request) => clientAddress(request, Number(options.trust_proxy)),
     onRunEnd(run) {
       const upstream = run.successor?.upstream ?? upstreamOf(run.model)
-      metrics.run(run, upstream)
+      metrics.run(run, upstream, readers.drops(run))
       logRun(log, run, upstream)
     },
   })
-  const metrics = createMetrics(() => gateway.stats())
+  const metrics = createMetrics({ stats: () => gateway.stats(), connections: () => http.connections })
   surviveCrashes(log, () => metrics.crash())
   const hint = createRefusalHints(log)
   const shutdown = createShutdown(gateway, http.server, options.drain_ms)
@@ -66,14 +73,15 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
   )
   const files = options.static === undefined ? undefined : staticFiles(resolve(folder, options.static))
 
+  const watched = (answering: Gateway): Gateway =>
+    watchReplies(answering, readers, (code, request) => {
+      metrics.refused(code)
+      hint(code, request)
+    })
   http.answerWith({
-    gateway: watchReplies(gateway, {
-      refused(code, request) {
-        metrics.refused(code)
-        hint(code, request)
-      },
-      drop: () => metrics.drop(),
-    }),
+    gateway: watched(gateway),
+    crowded: watched(createCrowded(gateway)),
+    serves: (host) => !hosts || hosts.includes(host ?? ''),
     pages: {
       '/healthz': async (_request, response) => sendText(response, 200),
       '/readyz': async (_request, response) => {
@@ -89,9 +97,13 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
       },
     },
     rest(request, response) {
-      if (hosts && !hosts.includes(request.headers.host ?? '')) sendText(response, 403, {}, 'this host is not served')
-      else if (files) files(request, response)
+      if (files) files(request, response)
       else sendText(response, 404, {}, `nothing is here; the chat is at ${gateway.basePath}`)
+    },
+    refuse(request, response) {
+      const { method = 'GET', headers } = request
+      hint('host_not_allowed', { method, headers: { get: () => headers.host ?? null } })
+      sendText(response, 403, {}, 'this host is not served')
     },
   })
   if (!auth && !isLoopback(options.host))

@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { chat, postJson } from './support/chat.ts'
 import { startFakeOllama } from './support/fake-ollama.ts'
 import { startProgram, temporaryFolder } from './support/program.ts'
-import { send } from './support/sockets.ts'
+import { open, send } from './support/sockets.ts'
 
 const offline = 'model: { provider: ollama, endpoint: "http://127.0.0.1:9", model_name: m }\n'
 const [ann, bob, prometheus] = ['token-of-ann-0000', 'token-of-bob-0000', 'token-of-figures-0']
@@ -100,11 +101,35 @@ test('hosts: at a loopback address a name that was pointed here is refused, and 
   for (const host of ['evil.example', `evil.example:${port}`, 'localhost:1']) {
     expect(await ask('/api/chat', host)).toBe(403)
     expect(await ask('/', host)).toBe(403)
-    expect(await ask('/healthz', host)).toBe(200)
+  }
+  for (const path of ['/healthz', '/readyz', '/metrics']) {
+    expect(await ask(path, `evil.example:${port}`)).toBe(403)
+    expect(await ask(path, '127.0.0.1.evil.example')).toBe(403)
   }
   expect(await program.log(({ host }) => host === 'evil.example')).toMatchObject({
     msg: 'refused; server.allowed_hosts would let it in',
   })
+})
+
+test('hosts: whoever probes by an address, by localhost or without a host gets its answer', async () => {
+  const program = await startProgram(`${offline}server: { port: 0, allowed_hosts: [chat.example] }\n`)
+  const ask = async (path: string, host: string): Promise<number> =>
+    (await send(program.url, { path, headers: { host } })).status
+  for (const host of [
+    '127.0.0.1:18789',
+    '10.1.2.3',
+    '[::1]:1',
+    '[fe80::1]',
+    'localhost',
+    'localhost:1',
+    'chat.example',
+  ])
+    expect([host, await ask('/healthz', host), await ask('/metrics', host)]).toEqual([host, 200, 200])
+  const old = open(program.url)
+  old.write('GET /healthz HTTP/1.0\r\n\r\n')
+  expect(await text(old)).toMatch(/^HTTP\/1\.1 200 /)
+  expect(await ask('/metrics', 'evil.example')).toBe(403)
+  expect(await program.log(({ host }) => host === 'evil.example')).toMatchObject({ code: 'host_not_allowed' })
 })
 
 test('hosts: a host that others reach is asked by any name, or by those of the file', async () => {
@@ -113,7 +138,7 @@ test('hosts: a host that others reach is asked by any name, or by those of the f
   const named = await startProgram(`${offline}server: { port: 0, host: 0.0.0.0, allowed_hosts: [chat.example] }\n`)
   expect((await send(named.url, { path: '/api/chat', headers: { host: 'chat.example' } })).status).toBe(200)
   expect((await send(named.url, { path: '/api/chat', headers: { host: 'any.example' } })).status).toBe(403)
-  expect((await send(named.url, { path: '/readyz', headers: { host: 'any.example' } })).status).toBe(503)
+  expect((await send(named.url, { path: '/readyz', headers: { host: 'any.example' } })).status).toBe(403)
 })
 
 test('static: a folder beside the chat makes a whole site, and nothing else is served', async () => {

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load.ts'
+import { temporaryFolder } from './support/program.ts'
 
 const folder = import.meta.dirname
 const ollama = 'model: { provider: ollama, model_name: m }\n'
@@ -46,7 +48,60 @@ test.each<[what: string, source: string, problems: readonly string[]]>([
     'model:\n  provider: ollama\n provider: x\n',
     ['3:1: not YAML: All mapping items must start at the same column'],
   ],
-  ['a key twice', 'logging: {}\nlogging: {}\n', ['2:1: not YAML: Map keys must be unique']],
+  ['a key twice', 'logging: {}\nlogging: {}\n', ['2:1: not YAML: "logging" is there twice']],
+  ['a key twice in a section', 'model: { "a": 1, a: 2 }\n', ['1:18: not YAML: "a" is there twice']],
+  [
+    'two documents',
+    `${ollama}---\nlogging: {}\n`,
+    ['2:1: not YAML: a file is one document, and this --- begins another one'],
+  ],
+  [
+    'a variable without its quotes in braces',
+    'model: { provider: ollama, model_name: m, api_key: ${K}, headers: { x-a: ${A} } }\nlogging: {}\n',
+    [
+      '1:52: not YAML: inside { } and [ ] a variable needs quotes: "${K}"',
+      '1:74: not YAML: inside { } and [ ] a variable needs quotes: "${A}"',
+    ],
+  ],
+  [
+    'a variable without its quotes in brackets',
+    `${ollama}server:\n  allowed_hosts: [a.\${K}]\n`,
+    ['3:21: not YAML: inside { } and [ ] a variable needs quotes: "${K}"'],
+  ],
+  [
+    'an alias of nothing',
+    'model: *server\n',
+    ['1:8: not YAML: *server stands for nothing: there is no &server above it'],
+  ],
+  [
+    'a section that holds itself',
+    'model: &m { provider: vllm, model_name: m, body: *m }\n',
+    ['1:50: not YAML: *m stands for nothing: there is no &m above it'],
+  ],
+  ['a nest without end', `a: ${'['.repeat(20_000)}`, [expect.stringMatching(/^1:\d+: not YAML: nested too deep$/)]],
+  [
+    'aliases that multiply',
+    [
+      'a: &a [x]',
+      ...'bcdefgh'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefgh'[i]},`.repeat(9)}]`),
+    ].join('\n'),
+    ['1:1: not YAML: its aliases make too much of it'],
+  ],
+  [
+    'a key that every object has',
+    `${ollama}constructor: 1\n`,
+    [expect.stringMatching(/^2:1: constructor: there is no such key; /)],
+  ],
+  [
+    'a value that every object has',
+    'model: { provider: constructor, model_name: m }\n',
+    [expect.stringMatching(/^1:20: model.provider: must be one of .*, got "constructor"$/)],
+  ],
+  [
+    'a variable that every object has',
+    'model: { provider: ollama, model_name: "${constructor}" }\n',
+    ['1:40: model.model_name: the environment has no variable constructor: set it before the start'],
+  ],
   [
     'a key with a slip',
     `${ollama}server:\n  prot: 1\n`,
@@ -119,7 +174,14 @@ test.each<[what: string, source: string, problems: readonly string[]]>([
     'an origin with a slash at its end',
     `${ollama}server: { cors_allowed_origins: [https://a.example/] }\n`,
     [
-      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example (no path, no slash at the end), or "*"',
+      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
+    ],
+  ],
+  [
+    'an origin with a star in it, which no browser sends',
+    `${ollama}server: { cors_allowed_origins: ["http://*.a.example"] }\n`,
+    [
+      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
     ],
   ],
   [
@@ -143,6 +205,32 @@ test.each<[what: string, source: string, problems: readonly string[]]>([
     'an endpoint that goes too far',
     'model: { provider: vllm, model_name: m, endpoint: "http://gpu/v1/chat/completions" }\n',
     ['1:51: model.endpoint: must end before /chat/completions, which is added'],
+  ],
+  [
+    "an endpoint of OpenAI's wire for Ollama's own",
+    'model: { provider: ollama, model_name: m, endpoint: "http://127.0.0.1:11434/v1/" }\n',
+    ['1:53: model.endpoint: must be without /v1 for provider ollama; with it, the provider is ollama_openai'],
+  ],
+  [
+    'headers that frame a request',
+    'model: { provider: ollama, model_name: m, headers: { Host: a, X-Team: b, Content-Length: "5" } }\n',
+    [
+      '1:54: model.headers.Host: belongs to the connection, and is set by this program alone',
+      '1:74: model.headers.Content-Length: belongs to the connection, and is set by this program alone',
+    ],
+  ],
+  [
+    'a wait that is longer than a run',
+    `${ollama}fuse: { max_run_ms: 1000, first_delta_ms: 300000, stall_ms: 1000, tool_stall_ms: 1001 }\n`,
+    [
+      '2:43: fuse.first_delta_ms: must be at most fuse.max_run_ms (1000), which would always be first',
+      '2:82: fuse.tool_stall_ms: must be at most fuse.max_run_ms (1000), which would always be first',
+    ],
+  ],
+  [
+    'more runs of one client than of all',
+    `${ollama}limits: { client_runs: 20, runs: 10 }\n`,
+    ['2:24: limits.client_runs: must be at most limits.runs (10), which would always be first'],
   ],
   [
     'a switch where there is none',
@@ -264,7 +352,7 @@ test.each<[what: string, source: string, problems: readonly string[]]>([
     ['2:24: chat.system_prompt: "${A:-b}" names no variable of the environment; a plain ${ is written $${'],
   ],
 ])('config: refuses %s', (_what, source, problems) => {
-  expect(problemsOf(source)).toEqual(problems.map((problem) => `c.yaml:${problem}`))
+  expect(problemsOf(source).map((problem) => problem.replace(/^c\.yaml:/, ''))).toEqual(problems)
 })
 
 test('config: tells everything that is wrong at once, in the order of the lines', () => {
@@ -329,6 +417,44 @@ test('config: what came from the environment is never shown', () => {
     'c.yaml:2:17: server.port: must be a number, got text',
     'c.yaml:2:31: server.host: the environment has no variable EMPTY (it is empty): set it before the start',
     'c.yaml:3:19: logging.level: must be one of debug, info, warn, error, silent, got text',
+  ])
+})
+
+test("config: a bound that the file does not name is nobody's contradiction", () => {
+  expect(problemsOf(`${ollama}fuse: { max_run_ms: 1000 }\nlimits: { client_runs: 2000 }\n`)).toEqual([])
+  expect(problemsOf(`${ollama}fuse: { max_run_ms: no, first_delta_ms: 9000000 }\n`)).toEqual([
+    'c.yaml:2:21: fuse.max_run_ms: must be a number, got "no"',
+  ])
+})
+
+test.each([
+  ['beside the site', 'config.yaml', 'site', true],
+  ['in the folder that is served', 'site/config.yaml', '.', false],
+  ['below it', 'site/below/config.yaml', '..', false],
+  ['in it by a link to the folder', 'site/config.yaml', '../link', false],
+  ['in it by a link to the file', 'linked.yaml', 'site', false],
+  ['as a link in it', 'site/outside.yaml', '.', false],
+  ['beside a folder of a like name', 'site-2/config.yaml', '../site', true],
+])('config: a file with keys is not published: %s', (_where, path, served, isFine) => {
+  const root = temporaryFolder({ 'real.yaml': '' })
+  for (const name of ['site', 'site/below', 'site-2']) mkdirSync(join(root, name))
+  symlinkSync(join(root, 'site'), join(root, 'link'))
+  symlinkSync(join(root, 'site', 'config.yaml'), join(root, 'linked.yaml'))
+  symlinkSync(join(root, 'real.yaml'), join(root, 'site', 'outside.yaml'))
+  writeFileSync(join(root, 'site', 'config.yaml'), '')
+  const file = join(root, path)
+  const source = `${ollama}server: { static: ${served} }\n`
+  const loaded = loadConfig(source, file, { environment: {}, folder: dirname(file) })
+  expect('problems' in loaded ? loaded.problems : []).toEqual(
+    isFine
+      ? []
+      : [`${file}:2:19: server.static: must not hold this file, which would be published with all that is in it`],
+  )
+})
+
+test('config: the folder of the program itself is no site', () => {
+  expect(problemsOf(`${ollama}server: { static: ${dirname(process.execPath)} }\n`)).toEqual([
+    'c.yaml:2:19: server.static: must not hold the program itself: give the site a folder of its own',
   ])
 })
 

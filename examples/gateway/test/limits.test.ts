@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { chat, postJson } from './support/chat.ts'
 import { startFakeOllama, type FakeOllama } from './support/fake-ollama.ts'
 import { startProgram, type ProgramProcess } from './support/program.ts'
-import { open } from './support/sockets.ts'
+import { open, send } from './support/sockets.ts'
 
 async function startWith(rest: string, server = ''): Promise<readonly [ProgramProcess, FakeOllama]> {
   const fake = await startFakeOllama()
@@ -70,18 +70,52 @@ test('limits: readers, bodies and messages', async () => {
 })
 
 test('limits: more connections than `connections` are told so, and twice as many are closed', async () => {
-  const [program] = await startWith('limits: { connections: 2 }')
-  const get = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+  const [program] = await startWith('limits: { connections: 2 }', ', cors_allowed_origins: ["https://app.example"]')
+  const get = (path: string, headers = ''): string =>
+    `GET ${path} HTTP/1.1\r\nHost: ${new URL(program.url).host}\r\n${headers}\r\n`
   const held = [open(program.url), open(program.url), open(program.url), open(program.url)]
   await Promise.all(held.map((socket) => once(socket, 'connect')))
-  held[0]!.write(get)
+  held[0]!.write(get('/healthz'))
   expect(String((await once(held[0]!, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /)
-  held[2]!.write(get)
+  held[2]!.write(get('/healthz'))
   expect(await text(held[2]!)).toMatch(/^HTTP\/1\.1 200 .*connection: close\r\n/s)
-  held[3]!.write(get.replace('/healthz', '/api/chat'))
-  expect(await text(held[3]!)).toMatch(/^HTTP\/1\.1 503 .*retry-after: 1\r\n.*too many connections\n/s)
+  held[3]!.write(get('/api/chat/runs/run_x', 'Origin: https://app.example\r\n'))
+  const [head = '', body = ''] = (await text(held[3]!)).split('\r\n\r\n')
+  expect(head).toMatch(/^HTTP\/1\.1 503 /)
+  for (const header of [
+    'retry-after: 1',
+    'connection: close',
+    'access-control-allow-origin: https://app.example',
+    'content-type: application/json; charset=utf-8',
+  ])
+    expect(head.split('\r\n')).toContainEqual(expect.stringMatching(new RegExp(`^${header}$`, 'i')))
+  expect(JSON.parse(body)).toEqual({
+    error: { code: 'overloaded', message: 'Too many connections at once.', retryable: true },
+  })
   const more = [open(program.url), open(program.url), open(program.url)].map((socket) => once(socket, 'close'))
   await Promise.race(more)
+  expect(await program.log(({ msg }) => msg.startsWith('too many'))).toMatchObject({ level: 'warn', connections: 2 })
+  held[0]!.write(get('/metrics'))
+  let figures = ''
+  while (!/_dropped_total \d+\n/.test(figures)) figures += String((await once(held[0]!, 'data'))[0])
+  expect(figures).toContain('midstream_refused_total{code="overloaded"} 1\n')
+  expect(figures).toMatch(/\nmidstream_connections [34]\n/)
+  expect(figures).toMatch(/\nmidstream_connections_dropped_total [12]\n/)
+})
+
+test('limits: on too many connections a page gets its preflight, a stranger what a stranger gets, a file none', async () => {
+  const [program] = await startWith('limits: { connections: 1 }', ', cors_allowed_origins: ["https://app.example"]')
+  await once(open(program.url), 'connect')
+  const ask = async (path: string, method: string, headers: Readonly<Record<string, string>>) => {
+    const { host } = new URL(program.url)
+    const { status, body } = await send(program.url, { path, method, headers: { host, ...headers } })
+    return [status, /"code":"(\w+)"/.exec(body)?.[1]]
+  }
+  expect(await ask('/api/chat', 'OPTIONS', { origin: 'https://app.example' })).toEqual([204, undefined])
+  expect(await ask('/api/chat', 'POST', { origin: 'https://app.example' })).toEqual([503, 'overloaded'])
+  expect(await ask('/api/chat', 'POST', { origin: 'https://evil.example' })).toEqual([403, 'origin_not_allowed'])
+  expect(await ask('/api/chat', 'POST', { host: 'evil.example' })).toEqual([403, 'host_not_allowed'])
+  expect(await ask('/nowhere', 'GET', {})).toEqual([503, undefined])
 })
 
 test('limits: a request whose head or body comes drop by drop is closed', async () => {
@@ -98,7 +132,7 @@ test('limits: a request whose head or body comes drop by drop is closed', async 
 test('limits: a connection that asks for nothing more is closed after `idle_ms`', async () => {
   const [program] = await startWith('limits: { idle_ms: 50 }')
   const socket = open(program.url)
-  socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*Keep-Alive: timeout=0\r\n.*\r\nok\n$/s)
 })
 

@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Config } from '../src/config/config.ts'
 import { createBearer } from '../src/server/bearer.ts'
 import { clientAddress } from '../src/server/client-address.ts'
-import { localHosts } from '../src/server/hosts.ts'
+import { isProbe, localHosts } from '../src/server/hosts.ts'
+import { createHttpServer } from '../src/server/http-server.ts'
 import { cached, canAnswer, type ServerStanding } from '../src/server/standing.ts'
 
 const from = (remoteAddress: string, forwarded?: string): Parameters<typeof clientAddress>[0] => ({
@@ -38,6 +40,28 @@ test('hosts: at a loopback address only local names are served, elsewhere any', 
   expect(localHosts('localhost', 80)).toContain('localhost')
   expect(localHosts('127.0.0.2', 1)).toContain('127.0.0.2:1')
   expect(localHosts('0.0.0.0', 18_789)).toBe(undefined)
+})
+
+test('hosts: a name that somebody can point here is no probe', () => {
+  for (const host of [undefined, '127.0.0.1', '10.0.0.1:80', '[::1]', '[2001:db8::1]:80', 'localhost', 'LOCALHOST:1'])
+    expect(isProbe(host)).toBe(true)
+  for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', '1.2.3', '', 'a:b', '[::1'])
+    expect(isProbe(host)).toBe(false)
+})
+
+test('http server: what fails once it listens is told, and ends nothing', async () => {
+  const limits = { connections: 1, header_ms: 1_000, request_ms: 1_000, idle_ms: 1_000 }
+  const told: unknown[] = []
+  const http = createHttpServer({ server: { port: 0, host: '127.0.0.1' }, limits } as Config, {
+    failed: (error) => void told.push(error),
+    crowded: () => undefined,
+    dropped: () => undefined,
+  })
+  await http.listen()
+  onTestFinished(() => void http.server.close())
+  const errors = [new Error('EMFILE'), new Error('ENFILE')]
+  for (const error of errors) http.server.emit('error', error)
+  expect(told).toEqual(errors)
 })
 
 const server = (state: ServerStanding['state'], breaker?: ServerStanding['breaker']): ServerStanding => ({

@@ -72,6 +72,31 @@ server: { port: 0 }
   ])
 })
 
+test('program: says at the start how a model server answers that is none of its kind, or lets nobody in', async () => {
+  const server = createServer((request, response) =>
+    response.writeHead(request.headers['x-as'] === 'key' ? 401 : 404).end(),
+  )
+  server.listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const program = await startProgram(`
+models:
+  path: { provider: ollama, endpoint: "${url}/openai", model_name: m }
+  bare: { provider: vllm, endpoint: "${url}", model_name: m }
+  list: { provider: vllm, endpoint: "${url}/v1", model_name: m }
+  key: { provider: vllm, endpoint: "${url}/v1", model_name: m, headers: { x-as: key } }
+server: { port: 0 }
+`)
+  await program.line(/^Model key/)
+  expect(program.printed.slice(2)).toEqual([
+    `Model path: m by ollama at ${url}/openai: IT ANSWERS WITH HTTP 404: is the endpoint right?`,
+    `Model bare: m by vllm at ${url}: it answers with HTTP 404: does the endpoint lack its /v1?`,
+    `Model list: m by vllm at ${url}/v1: it answers`,
+    `Model key: m by vllm at ${url}/v1: IT REFUSES THE KEY: is api_key right?`,
+  ])
+})
+
 test('program: --check says whether a file is fine, and starts nothing', async () => {
   const folder = temporaryFolder({
     'good.yaml': 'model: { provider: ollama, model_name: m }\n',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chat, postJson } from './support/chat.ts'
+import { chat, postJson, type Chat } from './support/chat.ts'
 import { startFakeOllama } from './support/fake-ollama.ts'
 import { startProgram, type ProgramProcess } from './support/program.ts'
 
@@ -9,6 +9,18 @@ async function figures(program: ProgramProcess): Promise<readonly string[]> {
   const response = await program.fetch('/metrics')
   expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
   return (await response.text()).split('\n').filter((line) => !line.startsWith('#'))
+}
+
+/** The value of one figure; fails when it is not there once. */
+function valueOf(lines: readonly string[], name: string): number {
+  const found = lines.filter((line) => line.startsWith(`${name} `))
+  expect(found).toHaveLength(1)
+  return Number(found[0]!.slice(name.length + 1))
+}
+
+/** What a line of the log tells of a run's times, ms. */
+function timesOf(line: Readonly<Record<string, unknown>>): { readonly first: number; readonly whole: number } {
+  return { first: Number(line['first_delta_ms']), whole: Number(line['duration_ms']) }
 }
 
 test('watch: one line of the log for a run, and the same in figures', async () => {
@@ -54,16 +66,18 @@ server: { port: 0 }
   await cut.text(4)
   await postJson(program.fetch, `/api/chat/runs/${cut.runId}/interrupt`, {})
   await cut.end()
-  expect(await program.log(({ reason }) => reason === 'interrupted')).toMatchObject({ by: 'person', units: 4 })
+  const cutLine = await program.log(({ reason }) => reason === 'interrupted')
+  expect(cutLine).toMatchObject({ by: 'person', units: 4 })
 
   const left = await chat(program.fetch, 'a third one')
   ;(await fake.next()).say('Well')
   await left.text(4)
   await left.leave()
-  await program.log(({ by }) => by === 'orphan')
+  const leftLine = await program.log(({ by }) => by === 'orphan')
   expect((await program.fetch('/api/chat', { method: 'POST', body: '{' })).status).toBe(400)
 
-  expect(await figures(program)).toEqual(
+  const now = await figures(program)
+  expect(now).toEqual(
     expect.arrayContaining([
       'midstream_runs_active 0',
       'midstream_readers_active 0',
@@ -73,14 +87,153 @@ server: { port: 0 }
       'midstream_interrupts_total{by="orphan"} 1',
       'midstream_drops_total 1',
       'midstream_tokens_total{kind="prompt"} 3',
+      'midstream_tokens_total{kind="completion"} 7',
       'midstream_refused_total{code="bad_request"} 1',
       'midstream_time_to_first_token_seconds_count{model="fake"} 3',
       'midstream_tokens_per_second_count{model="fake"} 1',
+      'midstream_run_duration_seconds_count{model="fake"} 3',
       expect.stringMatching(/^process_resident_memory_bytes \d+/),
       expect.stringMatching(/^nodejs_eventloop_lag_p99_seconds /),
     ]),
   )
   expect(program.logged.join('\n')).not.toMatch(/words|second one|Well/)
+
+  // The log rounds to whole ms.
+  const times = [line, cutLine, leftLine].map(timesOf)
+  const sum = (name: 'first' | 'whole'): number => times.reduce((total, one) => total + one[name], 0) / 1_000
+  const firstDelta = valueOf(now, 'midstream_time_to_first_token_seconds_sum{model="fake"}')
+  expect(Math.abs(firstDelta - sum('first'))).toBeLessThan(0.002)
+  const duration = valueOf(now, 'midstream_run_duration_seconds_sum{model="fake"}')
+  expect(Math.abs(duration - sum('whole'))).toBeLessThan(0.002)
+  const pace = valueOf(now, 'midstream_tokens_per_second_sum{model="fake"}')
+  const flowed = times[0]!.whole - times[0]!.first
+  expect(flowed).toBeGreaterThan(1)
+  expect(pace).toBeGreaterThan(5_000 / (flowed + 1))
+  expect(pace).toBeLessThan(5_000 / (flowed - 1))
+})
+
+test('watch: a continuation tells which run it goes on with', async () => {
+  const fake = await startFakeOllama()
+  const program = await startProgram(`
+model: { provider: ollama, endpoint: "${fake.url}", model_name: fake }
+server: { port: 0 }
+`)
+  const first = await chat(program.fetch, 'hello')
+  ;(await fake.next()).say('Once upon')
+  await first.text(9)
+  await postJson(program.fetch, `/api/chat/runs/${first.runId}/interrupt`, {})
+  await first.end()
+  const history = [
+    { role: 'user', content: 'hello' },
+    { role: 'assistant', content: 'Once upon', interrupted: true },
+  ]
+  const session = first.response.headers.get('session-id')
+  const rest = await chat(program.fetch, history, {}, { resume: 'continue', session_id: session })
+  const asked = await fake.next()
+  asked.say(' a time')
+  asked.finish()
+  await rest.end()
+  expect(await program.log(({ reason }) => reason === 'interrupted')).not.toHaveProperty('continues')
+  expect(await program.log(({ reason }) => reason === 'stop')).toMatchObject({ continues: first.runId })
+})
+
+test('watch: a run has recovered when the model went on, and not when it only ended', async () => {
+  const fake = await startFakeOllama()
+  const program = await startProgram(`
+model: { provider: ollama, endpoint: "${fake.url}", model_name: fake }
+server: { port: 0 }
+breaker: false
+recovery: { max_attempts: 2 }
+`)
+  /** The next request for a run: of one that was left there may be one more. */
+  const asks = async (name: string): ReturnType<typeof fake.next> => {
+    for (;;) {
+      const asked = await fake.next()
+      if (asked.body.messages[0]?.content === name) return asked
+    }
+  }
+  const breaks = async (name: string, text: string): Promise<Chat> => {
+    const one = await chat(program.fetch, name)
+    const asked = await asks(name)
+    if (text !== '') asked.say(text)
+    await one.text(text.length)
+    asked.reset()
+    await one.retry()
+    return one
+  }
+  const counts = async (one: Chat, outcome: string, count: number): Promise<void> => {
+    await program.log(({ run_id }) => run_id === one.runId)
+    expect(valueOf(await figures(program), `midstream_recoveries_total{outcome="${outcome}"}`)).toBe(count)
+  }
+
+  const unheard = await breaks('unheard', '')
+  await unheard.leave()
+  await counts(unheard, 'abandoned', 1)
+
+  const left = await breaks('left', 'Once upon')
+  await left.leave()
+  await counts(left, 'abandoned', 2)
+
+  const cut = await breaks('cut', 'Once upon')
+  ;(await asks('cut')).say(' a time')
+  await cut.text(16)
+  await postJson(program.fetch, `/api/chat/runs/${cut.runId}/interrupt`, {})
+  await counts(cut, 'recovered', 1)
+
+  const whole = await breaks('whole', 'Once upon')
+  const rest = await asks('whole')
+  rest.say(' a time')
+  rest.finish()
+  await counts(whole, 'recovered', 2)
+
+  const failed = await breaks('failed', 'Once upon')
+  const again = await asks('failed')
+  again.say(' a time')
+  await failed.text(16)
+  again.reset()
+  expect(await failed.end()).toMatchObject({ reason: 'error' })
+  await counts(failed, 'failed', 1)
+})
+
+test('watch: a reader that leaves to interrupt is no drop, one that leaves and comes back is', async () => {
+  const fake = await startFakeOllama()
+  const program = await startProgram(`
+model: { provider: ollama, endpoint: "${fake.url}", model_name: fake }
+server: { port: 0 }
+`)
+  const says = async (rest: object = {}): Promise<Chat> => {
+    const one = await chat(program.fetch, 'hello', {}, { reconnect: true, ...rest })
+    ;(await fake.next()).say('Once upon')
+    await one.text(9)
+    return one
+  }
+  const drops = async (): Promise<number> => valueOf(await figures(program), 'midstream_drops_total')
+  const gone = async (one: Chat): Promise<void> => {
+    await one.leave()
+    while (!(await figures(program)).includes('midstream_readers_active 0'));
+  }
+  const interrupt = async (one: Chat): Promise<void> => {
+    await postJson(program.fetch, `/api/chat/runs/${one.runId}/interrupt`, { position: 9 })
+  }
+
+  const cut = await says()
+  await gone(cut)
+  await interrupt(cut)
+  const superseded = await says()
+  await gone(superseded)
+  const next = await says({ interrupts: { run_id: superseded.runId, position: 9 } })
+  expect(await drops()).toBe(0)
+
+  await gone(next)
+  const back = await program.fetch(`/api/chat/runs/${next.runId}?after=9`)
+  await back.body?.cancel()
+  while (!(await figures(program)).includes('midstream_readers_active 0'));
+  await interrupt(next)
+  expect(await drops()).toBe(1)
+
+  const ended = await program.fetch(`/api/chat/runs/${next.runId}`)
+  await ended.body?.cancel()
+  expect(await drops()).toBe(1)
 })
 
 test('watch: fuses, failures, retries and breakers are counted, and who took over is told', async () => {

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { Config, ModelConfig } from './config.ts'
 import { closest } from './explain.ts'
 import { dialectOf, keyOf } from './providers.ts'
@@ -13,17 +13,30 @@ export interface Surroundings {
   readonly folder: string
 }
 
+/** What else is known of the file itself. */
+export interface Written {
+  /** Its name. */
+  readonly file: string
+  /** Whether a value stands in it, and is fine by itself; else its default is in its place. */
+  isSet(...path: Path): boolean
+}
+
 /** Values that are fine by themselves, but not together, or not here. */
-export function checkCombinations(config: Config, surroundings: Surroundings): Problem[] {
+export function checkCombinations(config: Config, written: Written, surroundings: Surroundings): Problem[] {
   const problems: Problem[] = []
   const complain = (path: Path, message: string, at: Problem['at'] = 'value'): void =>
     void problems.push({ path, at, message })
   checkModels(config, surroundings, complain)
   checkAccess(config, complain)
   checkTimes(config, complain)
-  checkPlaces(config, surroundings, complain)
+  checkBounds(config, written, complain)
+  checkPlaces(config, written, surroundings, complain)
   return problems
 }
+
+/** Headers that the HTTP client makes of the request and its connection; others of these would break both. */
+const framing =
+  /^(host|content-length|content-encoding|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade|expect)$/i
 
 type Complain = (path: Path, message: string, at?: Problem['at']) => void
 
@@ -67,6 +80,11 @@ function checkModel(model: ModelConfig, path: Path, environment: Environment, co
   const suffix = dialectOf(provider) ? '/chat/completions' : provider === 'anthropic' ? '/v1/messages' : '/api/chat'
   if (endpoint?.replace(/\/+$/, '').endsWith(suffix))
     complain([...path, 'endpoint'], `must end before ${suffix}, which is added`)
+  // Whoever meant Ollama's OpenAI wire would get 404 for every request.
+  if (provider === 'ollama' && endpoint && /\/v1\/*$/.test(endpoint))
+    complain([...path, 'endpoint'], 'must be without /v1 for provider ollama; with it, the provider is ollama_openai')
+  for (const name of Object.keys(headers).filter((one) => framing.test(one)))
+    complain([...path, 'headers', name], 'belongs to the connection, and is set by this program alone', 'key')
   if (headerNames.has('x-conversation-id'))
     complain([...path, 'headers'], 'must not hold X-Conversation-Id: with it llama.cpp would not stop when interrupted')
   const own = keyOf(provider)
@@ -119,7 +137,18 @@ function checkTimes({ heartbeat, coalesce, fuse, limits }: Config, complain: Com
     )
 }
 
-function checkPlaces({ server }: Config, { folder }: Surroundings, complain: Complain): void {
+/** Bounds that another one always comes before. A default is nobody's wish, and may be higher. */
+function checkBounds({ fuse, limits }: Config, { isSet }: Written, complain: Complain): void {
+  const mustBeIn = (section: 'fuse' | 'limits', name: string, value: number, outer: string, bound: number): void => {
+    if (value > bound && isSet(section, name) && isSet(section, outer))
+      complain([section, name], `must be at most ${section}.${outer} (${bound}), which would always be first`)
+  }
+  for (const name of ['first_delta_ms', 'stall_ms', 'tool_stall_ms'] as const)
+    mustBeIn('fuse', name, fuse[name], 'max_run_ms', fuse.max_run_ms)
+  mustBeIn('limits', 'client_runs', limits.client_runs ?? 0, 'runs', limits.runs)
+}
+
+function checkPlaces({ server }: Config, { file }: Written, { folder }: Surroundings, complain: Complain): void {
   const own = ['/healthz', '/readyz', '/metrics'].find(
     (path) => server.base_path === path || server.base_path.startsWith(`${path}/`),
   )
@@ -127,5 +156,26 @@ function checkPlaces({ server }: Config, { folder }: Surroundings, complain: Com
   if (server.static === undefined) return
   const path = resolve(folder, server.static)
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
-    complain(['server', 'static'], `must be a folder: there is none at ${path}`)
+    return complain(['server', 'static'], `must be a folder: there is none at ${path}`)
+  const site = realPath(path)
+  const named = resolve(folder, basename(file))
+  // A link to it that stands in the site is served as it is itself.
+  if (holds(site, realPath(named)) || holds(site, join(realPath(folder), basename(file))))
+    complain(['server', 'static'], 'must not hold this file, which would be published with all that is in it')
+  else if (holds(site, realPath(process.execPath)))
+    complain(['server', 'static'], 'must not hold the program itself: give the site a folder of its own')
+}
+
+function holds(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+/** Without links; as it is where that cannot be told, as for a file that is a pipe. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    return path
+  }
 }

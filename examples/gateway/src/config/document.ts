@@ -12,6 +12,7 @@ import {
   type Scalar,
 } from 'yaml'
 import type { Path, Problem } from './problem.ts'
+import { syntaxProblems } from './syntax.ts'
 
 /** A place in a file, counted from 1. */
 interface Place {
@@ -19,16 +20,10 @@ interface Place {
   readonly column: number
 }
 
-/** What keeps a file from being YAML. */
-interface SyntaxProblem {
-  readonly place: Place
-  readonly message: string
-}
-
 /** The file as YAML, which knows where its values stand. */
 export interface ConfigDocument {
   /** When there are any, nothing else is to be believed. */
-  readonly problems: readonly SyntaxProblem[]
+  readonly problems: readonly { readonly place: Place; readonly message: string }[]
   toValue(): unknown
   /** Texts that are values, not keys; `replace` changes what `toValue` gives. */
   texts(): readonly { readonly path: Path; readonly text: string; replace(text: string): void }[]
@@ -45,10 +40,7 @@ export function readDocument(source: string): ConfigDocument {
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
   return {
-    problems: [...document.errors, ...document.warnings].map(({ pos: [offset], message }) => ({
-      place: placeOf(offset),
-      message,
-    })),
+    problems: syntaxProblems(document, source).map(({ offset, message }) => ({ place: placeOf(offset), message })),
     toValue: () => document.toJS() as unknown,
     texts: () => textsOf(document),
     place(path, at) {

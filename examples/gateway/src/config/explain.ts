@@ -94,13 +94,17 @@ function isOtherKind(issue: Issue): boolean {
 }
 
 /** What other programs call it. */
-const elsewhere: Readonly<Record<string, string>> = { url: 'endpoint', baseurl: 'endpoint', apibase: 'endpoint' }
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ['url', 'endpoint'],
+  ['baseurl', 'endpoint'],
+  ['apibase', 'endpoint'],
+])
 
 /** The name that was meant, if any comes near; cases and dashes do not count, and a beginning or an end may be missing. */
 export function closest(given: string, names: readonly string[]): string | undefined {
   const known = new Map(names.map((name) => [plain(name), name]))
   const candidates = [...known.keys()]
-  const wantedName = elsewhere[plain(given)] ?? plain(given)
+  const wantedName = elsewhere.get(plain(given)) ?? plain(given)
   const isPart = (part: string, whole: string): boolean =>
     part.length > 3 && (whole.startsWith(part) || whole.endsWith(part))
   const maxDistance = wantedName.length < 4 ? 1 : Math.max(2, Math.floor(wantedName.length / 3))

@@ -1,4 +1,5 @@
 import { createGateway } from '@midstream/core/gateway'
+import type * as z from 'zod'
 import { checkCombinations, type Surroundings } from './combinations.ts'
 import type { Config } from './config.ts'
 import { readDocument } from './document.ts'
@@ -28,12 +29,17 @@ export function loadConfig(source: string, file: string, surroundings: Surroundi
   const isFromOutside = (path: Path): boolean => variables.paths.some((one) => isWithin(path, one))
   const isNotSet = (path: Path): boolean => variables.problems.some((problem) => isWithin(path, problem.path))
   const value = withNumbers(written, variables.paths)
-  const read = configSchema.safeParse(value)
+  const read = check(value)
   // What the environment did not give is missed once.
   const found = explain(read.error?.issues ?? [], value, isFromOutside).filter(({ path }) => !isNotSet(path))
   const problems = [...variables.problems, ...found]
   const rest = read.success ? read.data : withoutProblems(value, [...problems])
-  if (rest) problems.push(...checkCombinations(rest, surroundings).filter((one) => !isKnown(one, problems)))
+  const isSet = (...path: Path): boolean =>
+    valueAt(value, path) !== undefined && !problems.some((problem) => isWithin(path, problem.path))
+  if (rest) {
+    const more = checkCombinations(rest, { file, isSet }, surroundings)
+    problems.push(...more.filter((one) => !isKnown(one, problems)))
+  }
   if (problems.length === 0 && read.success) {
     const refusal = refusalOf(read.data)
     return refusal === undefined ? { config: read.data } : { problems: [`${file}: ${refusal}`] }
@@ -47,9 +53,23 @@ export function loadConfig(source: string, file: string, surroundings: Surroundi
   return { problems: [...new Set(lines)] }
 }
 
+type Checked =
+  | { readonly success: true; readonly data: Config; readonly error?: undefined }
+  | { readonly success: false; readonly error: { readonly issues: readonly z.core.$ZodIssue[] } }
+
+function check(value: unknown): Checked {
+  try {
+    return configSchema.safeParse(value)
+  } catch {
+    // zod 4.6 asks whatever has a `length` how long it is, also a section that stands where a text or a list should.
+    const message = 'must have no section with a key "length" where a text or a list belongs'
+    return { success: false, error: { issues: [{ code: 'custom', path: [], message, input: undefined }] } }
+  }
+}
+
 /** What comes from the environment is text; where a number or a switch is wanted, it may be one. */
 function withNumbers(value: unknown, paths: readonly Path[]): unknown {
-  const issues = configSchema.safeParse(value).error?.issues ?? []
+  const issues = check(value).error?.issues ?? []
   let changed = value
   for (const path of paths) {
     const isWrong = issues.some((issue) => isWithin(issue.path as Path, path))
@@ -70,7 +90,7 @@ function withoutProblems(value: unknown, problems: readonly Problem[]): Config |
     const paths = wrong.map(({ path }) => (valueAt(left, path) === undefined ? path.slice(0, -1) : path))
     paths.sort((a, b) => Number(b.at(-1)) - Number(a.at(-1)) || 0)
     for (const path of paths) left = withValue(left, path)
-    const read = configSchema.safeParse(left)
+    const read = check(left)
     if (read.success) return read.data
     wrong = explain(read.error.issues, left, () => true)
   }

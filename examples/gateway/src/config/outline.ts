@@ -28,11 +28,15 @@ export function keysAt(schema: Outline, path: Path): readonly string[] | undefin
   let at: Outline | undefined = sectionOf(schema)
   for (const step of path) {
     const next: Outline | boolean | undefined =
-      typeof step === 'number' ? at?.items : (at?.properties?.[step] ?? at?.additionalProperties)
+      typeof step === 'number' ? at?.items : (own(at?.properties, step) ?? at?.additionalProperties)
     if (typeof next !== 'object') return undefined
     at = sectionOf(next)
   }
   return at?.properties && Object.keys(at.properties)
+}
+
+function own<T>(table: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return table && Object.hasOwn(table, name) ? table[name] : undefined
 }
 
 /** Of what can be several things, the one with keys. */

@@ -25,8 +25,8 @@ const words = (): z.ZodString => z.string().min(1)
 const endpoint = words().refine(isEndpoint, {
   error: 'must be an http(s) URL without user, query or fragment, such as http://127.0.0.1:11434',
 })
-const origin = words().refine((value) => value === '*' || (URL.canParse(value) && new URL(value).origin === value), {
-  error: 'must be an origin such as https://app.example (no path, no slash at the end), or "*"',
+const origin = words().refine(isOrigin, {
+  error: 'must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
 })
 const host = words().regex(/^(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i, {
   error: 'must be a host as a browser sends it, such as chat.example or localhost:18789 (no scheme, no path)',
@@ -54,7 +54,10 @@ const modelFields = {
     .describe(
       'Goes up, and nowhere else. Default for hosted services: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and the like of the environment.',
     ),
-  headers: z.record(headerName, header).optional().describe('Headers of every request.'),
+  headers: z
+    .record(headerName, header)
+    .optional()
+    .describe('Headers of every request, but for those of the connection, such as `Host`.'),
   body: z
     .record(z.string(), z.unknown())
     .optional()
@@ -94,9 +97,11 @@ const server = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'Names (the `Host` header) by which it may be asked. Default: any; at a loopback `host`, `localhost`, `127.0.0.1` and `[::1]` with the port.',
+      'Names (the `Host` header) by which it may be asked. Default: any; at a loopback `host`, `localhost`, `127.0.0.1` and `[::1]` with the port. Probes may ask by address, too.',
     ),
-  static: words().optional().describe('A folder to serve beside the chat, relative to this file.'),
+  static: words()
+    .optional()
+    .describe('A folder to serve beside the chat, relative to this file, which must not be in it.'),
   trust_proxy: z
     .union([z.boolean(), z.int().min(1).max(16)])
     .default(false)
@@ -248,6 +253,11 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     .prefault({}),
   logging: logging.prefault({}),
 })
+
+function isOrigin(value: string): boolean {
+  // They are compared, not matched: a star in a name would let in nobody.
+  return value === '*' || (!value.includes('*') && URL.canParse(value) && new URL(value).origin === value)
+}
 
 function isEndpoint(value: string): boolean {
   if (!URL.canParse(value)) return false

@@ -28,7 +28,8 @@ export function replaceVariables(document: ConfigDocument, environment: Environm
       if (name === undefined || end === '' || !/^[A-Za-z_]\w*$/.test(name))
         return complain(`"${found.slice(0, 40)}" names no variable of the environment; a plain \${ is written $\${`)
       paths.push(path)
-      const value = environment[name]
+      // `process.env` has what every object has, too.
+      const value = Object.hasOwn(environment, name) ? environment[name] : undefined
       if (value) return value
       return complain(
         `the environment has no variable ${name}${value === '' ? ' (it is empty)' : ''}: set it before the start`,

@@ -4,7 +4,9 @@ import type { Gateway } from '@midstream/core/gateway'
 export interface ServerStanding {
   readonly name: string
   readonly model: string
-  readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
+  readonly state: 'ready' | 'idle' | 'unreachable' | 'unauthorized' | 'model_missing'
+  /** The HTTP status of its answer, when that told nothing of its models. */
+  readonly status?: number
   readonly breaker?: 'closed' | 'open' | 'half_open'
 }
 

@@ -6,12 +6,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export interface Metrics {
   readonly contentType: string
   text(): Promise<string>
-  /** A run has ended. */
-  run(run: Run, upstream: string): void
+  /** A run has ended, which so many readers had left. */
+  run(run: Run, upstream: string, left: number): void
   /** A request of the chat was refused. */
   refused(code: string): void
-  /** A reader left before the end. */
-  drop(): void
+  /** A connection was closed at once, as there were too many. */
+  dropped(): void
   /** Something failed that nobody waited for. */
   crash(): void
 }
@@ -25,8 +25,13 @@ const fuses: ReadonlySet<ChatErrorCode> = new Set<ChatErrorCode>([
   'run_too_long',
 ])
 
-/** @param stats - How the gateway stands, asked at each scrape. */
-export function createMetrics(stats: () => GatewayStats): Metrics {
+/** What is asked at each scrape: how the gateway stands, and how many connections there are. */
+interface Sources {
+  stats(): GatewayStats
+  connections(): number
+}
+
+export function createMetrics({ stats, connections }: Sources): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -44,6 +49,7 @@ export function createMetrics(stats: () => GatewayStats): Metrics {
 
   gauge('runs_active', 'Runs that have not ended.', () => stats().runs)
   gauge('readers_active', 'Connections that read a run.', () => stats().readers)
+  gauge('connections', 'Connections of clients, of any kind.', connections)
   void new Gauge({
     name: 'midstream_breaker_state',
     help: 'Of each model server: 1 for the state that its breaker is in.',
@@ -63,13 +69,24 @@ export function createMetrics(stats: () => GatewayStats): Metrics {
   const errors = counter('run_errors_total', 'Runs that failed.', ['code'])
   const blown = counter('fuse_blows_total', 'Runs that a fuse or another bound ended.', ['code'])
   const interrupts = counter('interrupts_total', 'Runs that were ended early, by whom.', ['by'])
-  const drops = counter('drops_total', 'Readers that left before the end of their run.', [])
+  const drops = counter(
+    'drops_total',
+    'Readers that left before the end of their run, and not to interrupt it; counted at that end.',
+    [],
+  )
   const retries = counter('retries_total', 'Times that a model server was asked again for the same run.', [])
-  const recoveries = counter('recoveries_total', 'Runs that went on after a model server failed, by how they ended.', [
-    'outcome',
-  ])
+  const recoveries = counter(
+    'recoveries_total',
+    'Runs whose model server was asked again: it went on (recovered), it did not (failed), or nobody waited (abandoned).',
+    ['outcome'],
+  )
   const tokens = counter('tokens_total', 'Tokens, as the model servers count them, or estimated.', ['kind'])
   const refusals = counter('refused_total', 'Requests of the chat that were refused.', ['code'])
+  const dropped = counter(
+    'connections_dropped_total',
+    'Connections that were closed at once, as there were too many.',
+    [],
+  )
   const crashes = counter('crashes_total', 'Failures that nobody waited for.', [])
   const firstDelta = new Histogram({
     name: 'midstream_time_to_first_token_seconds',
@@ -96,7 +113,7 @@ export function createMetrics(stats: () => GatewayStats): Metrics {
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    run(run, upstream) {
+    run(run, upstream, left) {
       const { state, model, startedAt, firstDeltaAt, endedAt = startedAt } = run
       if (state.phase !== 'ended') return
       const { terminal } = state
@@ -107,7 +124,10 @@ export function createMetrics(stats: () => GatewayStats): Metrics {
       if (hasFailed) errors.inc({ code: terminal.error.code })
       if (hasFailed && fuses.has(terminal.error.code)) blown.inc({ code: terminal.error.code })
       retries.inc(run.retries)
-      if (run.retries > 0) recoveries.inc({ outcome: hasFailed ? 'failed' : 'recovered' })
+      drops.inc(left)
+      const isAbandoned = terminal.reason === 'interrupted' && !run.answered
+      const outcome = hasFailed ? 'failed' : isAbandoned ? 'abandoned' : 'recovered'
+      if (run.retries > 0) recoveries.inc({ outcome })
       const usage = ('usage' in terminal ? terminal.usage : undefined) ?? run.usage
       const made = usage?.completion_tokens ?? 0
       tokens.inc({ kind: 'prompt' }, usage?.prompt_tokens ?? 0)
@@ -118,7 +138,7 @@ export function createMetrics(stats: () => GatewayStats): Metrics {
       if (made > 1 && endedAt > firstDeltaAt) pace.observe({ model }, (made * 1_000) / (endedAt - firstDeltaAt))
     },
     refused: (code) => refusals.inc({ code }),
-    drop: () => drops.inc(),
+    dropped: () => dropped.inc(),
     crash: () => crashes.inc(),
   }
 }

@@ -5,14 +5,16 @@ import type { Log } from './logs.ts'
 const most = 50
 
 /** What somebody who has set up a proxy or a page wants to read when nothing works: said once for each name. */
-export function createRefusalHints(log: Log): (code: string, request: GatewayRequest) => void {
+export function createRefusalHints(
+  log: Log,
+): (code: string, request: Pick<GatewayRequest, 'method' | 'headers'>) => void {
   const told = new Set<string>()
-  const keys: Readonly<Record<string, readonly [header: string, key: string]>> = {
-    host_not_allowed: ['host', 'server.allowed_hosts'],
-    origin_not_allowed: ['origin', 'server.cors_allowed_origins'],
-  }
+  const keys: ReadonlyMap<string, readonly [header: string, key: string]> = new Map([
+    ['host_not_allowed', ['host', 'server.allowed_hosts']],
+    ['origin_not_allowed', ['origin', 'server.cors_allowed_origins']],
+  ])
   return (code, request) => {
-    const [header, key] = keys[code] ?? []
+    const [header, key] = keys.get(code) ?? []
     log.debug({ code, method: request.method }, 'refused')
     if (header === undefined) return
     const name = (request.headers.get(header) ?? '').slice(0, 200)

@@ -1,40 +1,21 @@
-import type { Reader } from '@midstream/core'
 import type { Gateway, GatewayReply, GatewayRequest } from '@midstream/core/gateway'
+import type { ReaderWatch } from './readers.ts'
 
-/** What is seen of the answers of a gateway. */
-export interface ReplyWatch {
-  /** It refused a request. */
-  refused(code: string, request: GatewayRequest): void
-  /** A reader left before the end of its run. */
-  drop(): void
-}
-
-/** The same gateway, watched. */
-export function watchReplies(gateway: Gateway, watch: ReplyWatch): Gateway {
+/** The same gateway, whose refusals are told, and whose readers are watched. */
+export function watchReplies(
+  gateway: Gateway,
+  readers: ReaderWatch,
+  refused: (code: string, request: GatewayRequest) => void,
+): Gateway {
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
     const answer = await gateway.reply(request)
-    const { status, body } = answer
+    const { status, headers, body } = answer
     const code = typeof body === 'string' && status >= 400 ? refusalIn(body) : undefined
-    if (code !== undefined) watch.refused(code, request)
-    return body === null || typeof body === 'string' ? answer : { ...answer, body: watchReader(body, watch) }
+    if (code !== undefined) refused(code, request)
+    if (body === null || typeof body === 'string') return answer
+    return { ...answer, body: readers.watch(body, headers['run-id'] ?? '') }
   }
   return Object.assign((request: Request) => gateway(request), gateway, { reply })
-}
-
-function watchReader(reader: Reader, watch: ReplyWatch): Reader {
-  let hasEnded = false
-  return {
-    async next() {
-      const frames = await reader.next()
-      if (frames === null) hasEnded = true
-      return frames
-    },
-    cancel() {
-      if (!hasEnded) watch.drop()
-      hasEnded = true
-      reader.cancel()
-    },
-  }
 }
 
 /** A run that failed, answered as one JSON, is no refusal. */

@@ -11,6 +11,7 @@ interface Frame {
   readonly reason?: string
   readonly by?: string
   readonly ping?: string
+  readonly attempt?: number
 }
 
 /** A stream that the test reads as far as it wants. */
@@ -21,6 +22,8 @@ export interface Chat {
   text(length: number): Promise<string>
   /** Reads until so many pings more have come. */
   pings(count: number): Promise<void>
+  /** Reads until it is told that the model server is asked again. */
+  retry(): Promise<void>
   /** Reads to the end, and gives the last frame. */
   end(): Promise<Frame | undefined>
   /** Hangs up. */
@@ -57,6 +60,9 @@ export async function chat(
     async pings(count) {
       for (let seen = 0; seen < count; seen += last?.ping === undefined ? 0 : 1)
         if (!(await next())) throw new Error(`the stream ended after ${seen} pings`)
+    },
+    async retry() {
+      while (last?.attempt === undefined) if (!(await next())) throw new Error('the stream ended')
     },
     async end() {
       while (await next());

@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest'
 interface Asked {
   readonly body: {
     readonly model: string
+    readonly _debug_render_only?: true
     readonly messages: readonly { readonly role: string; readonly content: string }[]
   }
   say(text: string): void
@@ -42,8 +43,12 @@ export async function startFakeOllama(model = 'fake', port = 0): Promise<FakeOll
   const server = createServer((request, response) => {
     if (request.url === '/api/chat') {
       json(request).then(
-        (body) => {
-          asked.push(answer(body as Asked['body'], response))
+        (read) => {
+          const body = read as Asked['body']
+          // Its template leaves a reply open at its end: whoever asks that wants no chat.
+          const rendered_template = body.messages.at(-1)?.content
+          if (body._debug_render_only) return void response.end(JSON.stringify({ _debug_info: { rendered_template } }))
+          asked.push(answer(body, response))
           arrived()
         },
         () => response.destroy(),
