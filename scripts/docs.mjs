@@ -1,4 +1,5 @@
-// `npm run docs`: installs, and builds the documentation site into docs/.vitepress/dist, which any static host can serve.
+// `npm run docs`: installs, and builds the documentation site into docs/.vitepress/dist, which any static host can serve;
+// below a folder of it with `DOCS_BASE=/folder/ npm run docs`.
 // `npm run docs:dev` serves it instead, and shows what is edited; what comes from docstrings is read once, at the start.
 import { tool } from './toolchain.mjs'
 

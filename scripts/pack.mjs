@@ -1,8 +1,11 @@
 // Packs the three packages into artifacts/packages, as they would be published, and looks at the tarballs with publint and
-// attw. Needs a build.
+// attw.
+//   npm run pack                      installs and builds first: what `npm install artifacts/packages/*.tgz` takes elsewhere
+//   node scripts/pack.mjs --built     takes the build that is there
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { prepare, runSteps } from './steps.mjs'
 import { root, tool } from './toolchain.mjs'
 
 export const packages = ['core', 'client', 'react']
@@ -44,10 +47,6 @@ export function manifest(name) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  try {
-    await pack()
-  } catch (error) {
-    console.error(error.message)
-    process.exitCode = 1
-  }
+  if (process.argv.includes('--built')) await pack()
+  else await runSteps(async () => (await prepare()).built && pack())
 }

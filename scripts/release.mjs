@@ -1,14 +1,19 @@
-// `npm run release`: what stands in the packages is built, packed, checked and published, with provenance, from CI.
-//   npm run release -- --dry-run    shows what would be published, and publishes nothing
-// Versions and changelogs come first, in a commit of their own: `pnpm changeset version` (see CONTRIBUTING.md).
+// `npm run release`: what stands in the packages is built, packed, checked and published, with provenance, from CI
+// (.github/workflows/release.yml). What is published already is left as it is, so a release that broke off is run again.
+//   npm run release -- --dry-run            shows what would be published, and publishes nothing
+//   npm run release -- --dry-run --packed   the same of what is packed already
+// Versions and changelogs come first, in a commit of their own: `npm run release:version` (see CONTRIBUTING.md).
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { manifest, pack, packages, tarball } from './pack.mjs'
+import { publishMissing } from './publish.mjs'
 import { prepare, runSteps } from './steps.mjs'
 import { root, tool } from './toolchain.mjs'
+import { versionSource } from './version.mjs'
 
 const dryRun = process.argv.includes('--dry-run')
+const isPacked = dryRun && process.argv.includes('--packed')
 
 /** Why nothing can be published from here. */
 function obstacles() {
@@ -18,41 +23,39 @@ function obstacles() {
   const dirty = spawnSync('git', ['status', '--porcelain'], { cwd: root }).stdout?.toString().trim()
   return [
     versions.size === 1 ? '' : `the packages have different versions: ${[...versions].join(', ')}`,
-    source.includes(`'${manifest('core').version}'`) ? '' : 'packages/core/src/version.ts has another version',
-    repository ? '' : 'the root package.json names no "repository" ({ "type": "git", "url": … }): provenance needs it',
+    source === versionSource(manifest('core').version) ? '' : 'packages/core/src/version.ts says another version',
+    repository
+      ? ''
+      : 'nobody has said where the repository is, which provenance needs: ' +
+        'npm pkg set repository.type=git repository.url=git+https://…, then pnpm install --no-frozen-lockfile',
     dirty ? 'the work tree has changes that are not committed' : '',
     process.env.GITHUB_ACTIONS || process.env.GITLAB_CI ? '' : 'provenance is attested by GitHub Actions or GitLab CI',
   ].filter(Boolean)
 }
 
+/** Says what is in a tarball. */
 async function show(name) {
   const { version, dependencies = {}, peerDependencies = {} } = manifest(name)
-  const { output } = await tool('tar', ['-tzvf', tarball(name)], { quiet: true })
-  const files = output.trimEnd().split('\n')
-  const bytes = files.reduce((sum, line) => sum + Number(/\s(\d+)\s/.exec(line)?.[1] ?? 0), 0)
+  const { code, output } = await tool('tar', ['-tzf', tarball(name)], { quiet: true })
+  if (code !== 0) throw new Error(`tar ended with ${code} for ${tarball(name)}\n${output}`)
+  const files = output.trimEnd().split('\n').toSorted()
   const needs = Object.keys({ ...dependencies, ...peerDependencies }).join(', ')
-  console.log(
-    `@midstream/${name}@${version}: ${files.length} files, ${Math.round(bytes / 1000)} kB unpacked; needs ${needs}`,
-  )
+  console.log(`\n@midstream/${name}@${version}: ${files.length} files; needs ${needs}`)
+  for (const file of files) console.log(`  ${file.replace(/^package\//, '')}`)
 }
 
 async function release() {
-  await pack()
+  if (!isPacked) await pack()
   for (const name of packages) await show(name)
-  const { output } = await tool('changeset', ['publish-plan'], { quiet: true })
-  console.log(`\n${output.trim()}\n`)
   const against = obstacles()
-  for (const reason of against) console.log(`not yet: ${reason}`)
-  if (dryRun) return console.log('\nA dry run: nothing was published.')
+  console.log(`\n${against.map((reason) => `not yet: ${reason}\n`).join('')}`)
+  if (dryRun) return console.log('A dry run: nothing was published.')
   if (against.length > 0) throw new Error('Nothing was published.')
   // What was looked at is what is published.
-  for (const name of packages) {
-    const { code } = await tool('npm', ['publish', tarball(name), '--access', 'public', '--provenance'])
-    if (code !== 0) throw new Error(`npm publish ended with ${code} for ${name}`)
-  }
-  await tool('changeset', ['git-tag'])
+  await publishMissing(
+    packages.map((name) => ({ name: `@midstream/${name}`, version: manifest(name).version, file: tarball(name) })),
+  )
 }
 
-await runSteps(async () => {
-  if ((await prepare()).built) await release()
-})
+if (isPacked) await release()
+else await runSteps(async () => (await prepare()).built && release())

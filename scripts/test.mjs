@@ -20,7 +20,7 @@ function countSizes({ code, stdout }) {
 await runSteps(async () => {
   const { installed, built } = await prepare()
   if (!installed) return
-  if (built) await step('pack, publint, attw', 'node', ['scripts/pack.mjs'])
+  if (built) await step('pack, publint, attw', 'node', ['scripts/pack.mjs', '--built'])
   await step('format', 'pnpm', ['run', 'format:check'])
   await step('lint', 'pnpm', ['run', 'lint'])
   await step('types', 'pnpm', ['run', 'types'])

@@ -1,9 +1,10 @@
-// A conversation of a person with a model, from end to end, in any runtime: a reply streams, is interrupted, and followed
-// up. Plain JavaScript over the built packages: `smoke()` gives what came of it, or throws.
+// A conversation of a person with a model, from end to end, in any runtime and without a socket: a reply streams, is
+// interrupted, and followed up. Plain JavaScript over the built packages: `smoke()` gives what came of it, or throws.
 import { createChatClient } from '@midstream/client'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
 import { ollama } from '@midstream/core/upstream'
+import { equal, shows, texts } from './checks.mjs'
 
 export async function smoke() {
   const upstream = scriptedUpstream()
@@ -33,32 +34,10 @@ export async function smoke() {
   hello.send('Good day')
   hello.finish()
   equal((await whole).state, 'done')
-  equal(
-    session
-      .getSnapshot()
-      .messages.map(({ content }) => content)
-      .join(' | '),
-    'Tell me a story | Once upon a time | Hello | Good day',
-  )
+  equal(texts(session), 'Tell me a story | Once upon a time | Hello | Good day')
 
   // How this runtime reaches a model server: nobody listens there, and that is what it says.
   const status = await ollama({ url: 'http://127.0.0.1:9', model: 'none' }).status(AbortSignal.timeout(5_000))
   equal(status.state, 'unreachable')
   return `${told.length} messages told, ${session.getSnapshot().messages.length} shown`
-}
-
-function shows(session, text) {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (session.getSnapshot().messages.at(-1)?.content !== text) return
-      leave()
-      resolve()
-    }
-    const leave = session.subscribe(look)
-    look()
-  })
-}
-
-function equal(actual, expected) {
-  if (actual !== expected) throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`)
 }

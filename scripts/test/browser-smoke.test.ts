@@ -1,3 +1,6 @@
+import { createGateway } from '@midstream/core/gateway'
+import { toNodeListener } from '@midstream/core/node'
+import { scriptedUpstream } from '@midstream/core/testing'
 import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
@@ -36,10 +39,28 @@ async function importMap(): Promise<Record<string, string>> {
     }
     for (const [path, target] of Object.entries(imports)) map[path] = `/${join(folder, target.default)}`
   }
-  const parser = createRequire(join(root, 'packages/core/')).resolve('eventsource-parser/package.json')
-  map['eventsource-parser'] = `/${join(relative(root, dirname(parser)), 'dist/index.js')}`
+  map['eventsource-parser'] = `${parser}/dist/index.js`
   return map
 }
+
+const parser = `/${relative(root, dirname(createRequire(join(root, 'packages/core/')).resolve('eventsource-parser/package.json')))}`
+
+/** A page as the client's README says, its files where npm would have installed them. */
+async function clientPage(): Promise<string> {
+  const [, map] = /^```json\n([\s\S]*?)^```$/m.exec(await readFile(join(root, 'packages/client/README.md'), 'utf8'))!
+  return `<!doctype html><script type="importmap">${map}</script>
+    <script>addEventListener('error', ({ message }) => (document.title = message))</script>
+    <script type="module">
+      import { createChatClient } from '@midstream/client'
+      import { persist } from '@midstream/client/persist'
+      import { tabs } from '@midstream/client/tabs'
+      const extensions = [persist(localStorage), tabs()]
+      const session = createChatClient({ url: '/api/chat', extensions }).session()
+      session.send('Tell me a story').then(({ content, state }) => (document.title = \`\${content} (\${state})\`))
+    </script>`
+}
+const installed = (path: string): string =>
+  path.replace(/^\/node_modules\/@midstream(?=\/)/, '/packages').replace(/^\/node_modules\/eventsource-parser/, parser)
 
 /** The smoke test and all that it imports in one file: a worker knows no import map. */
 const workerScript = (): Promise<string> =>
@@ -60,13 +81,18 @@ beforeAll(async () => {
   const texts = new Map([
     ['/', page],
     ['/worker.js', await workerScript()],
+    ['/chat', await clientPage()],
   ])
   const answer = async (path: string, response: ServerResponse): Promise<void> => {
-    const text = texts.get(path) ?? (await readFile(join(root, path), 'utf8').catch(() => undefined))
-    const type = path === '/' ? 'text/html' : 'text/javascript'
+    const text = texts.get(path) ?? (await readFile(join(root, installed(path)), 'utf8').catch(() => undefined))
+    const type = texts.get(path)?.startsWith('<') ? 'text/html' : 'text/javascript'
     response.writeHead(text === undefined ? 404 : 200, { 'content-type': type }).end(text)
   }
-  server = createServer(({ url = '/' }, response) => void answer(url, response)).listen(0, '127.0.0.1')
+  const upstream = scriptedUpstream({ script: (reply) => (reply.send('Once upon a time'), reply.finish()) })
+  const chat = toNodeListener(createGateway({ upstream }))
+  server = createServer((request, response) => {
+    chat(request, response, () => void answer(request.url ?? '/', response))
+  }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   browser = await launchBrowser()
@@ -81,6 +107,13 @@ test.skipIf(!chromiumPath)('smoke: a page without a build runs the packages from
   await page.goto(origin)
   await page.waitForFunction(() => document.title !== '', undefined, { timeout: 5_000 })
   expect(await page.title()).toBe(told)
+})
+
+test.skipIf(!chromiumPath)('smoke: a page with the import map of the client’s README talks to a gateway', async () => {
+  const page = await browser.newPage()
+  await page.goto(`${origin}/chat`)
+  await page.waitForFunction(() => document.title !== '', undefined, { timeout: 5_000 })
+  expect(await page.title()).toBe('Once upon a time (done)')
 })
 
 test.skipIf(!chromiumPath)('smoke: a web worker runs the packages', async () => {

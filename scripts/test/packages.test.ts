@@ -10,10 +10,25 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
-const tarballs = ['core', 'client', 'react'].map((name) => join(root, `artifacts/packages/midstream-${name}.tgz`))
+const names = ['core', 'client', 'react']
+const tarballs = names.map((name) => join(root, `artifacts/packages/midstream-${name}.tgz`))
 const ours = ['@midstream/client', '@midstream/core', '@midstream/react', 'eventsource-parser']
+/** The oldest TypeScript that reads the types, and the one that made them. */
+const oldest = '5.7'
+const newest = (await readJson(join(root, 'package.json'))).devDependencies!['typescript']!
 const happyDom = pathToFileURL(createRequire(join(root, 'packages/react/')).resolve('happy-dom')).href
 const run = promisify(execFile)
+
+interface Manifest {
+  readonly version: string
+  readonly exports: Readonly<Record<string, unknown>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+  readonly sideEffects?: boolean
+  readonly publishConfig?: object
+}
+async function readJson(path: string): Promise<Manifest> {
+  return JSON.parse(await readFile(path, 'utf8')) as Manifest
+}
 
 const folders: string[] = []
 let nano: Awaited<ReturnType<typeof startNano>>
@@ -21,8 +36,7 @@ let nano: Awaited<ReturnType<typeof startNano>>
 let bare: Promise<string>
 
 beforeAll(async () => {
-  if (!tarballs.every((file) => existsSync(file)))
-    throw new Error('Nothing is packed: run `node scripts/pack.mjs` first')
+  if (!tarballs.every((file) => existsSync(file))) throw new Error('Nothing is packed: run `npm run pack` first')
   bare = install('react@19')
   nano = await startNano({ tokensPerSecond: 200 })
 })
@@ -31,7 +45,7 @@ afterAll(async () => {
   await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
 })
 
-/** An empty folder outside of the repository, into which npm installs the tarballs and what is named. */
+/** An empty folder outside of the repository, into which npm installs the tarballs, as the README says, and what is named. */
 async function install(...names: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'midstream-'))
   folders.push(folder)
@@ -39,11 +53,9 @@ async function install(...names: string[]): Promise<string> {
   // What npm sets for the scripts that it runs is not for this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(npm|pnpm)_/i.test(key)))
   const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  await run('npm', ['install', ...flags, ...tarballs, ...names], {
-    cwd: folder,
-    env,
-    shell: process.platform === 'win32',
-  })
+  const [, where] = /^npm install \.\.\/midstream\/(\S+)/m.exec(await readFile(join(root, 'README.md'), 'utf8'))!
+  const files = process.platform === 'win32' ? tarballs : [`'${root}'/${where}`]
+  await run(['npm install', ...flags, ...files, ...names].join(' '), { cwd: folder, env, shell: true })
   return folder
 }
 
@@ -61,22 +73,40 @@ async function installed(folder: string): Promise<Map<string, number>> {
   return new Map(await Promise.all(sizes))
 }
 
-/** Writes the README's examples, the blocks that begin with `// file: NAME`, into a folder. */
+/**
+ * Writes into a folder: the README's examples, which are the blocks that begin with `// file: NAME`, the packages' own as
+ * `NAME-readme.ts`, and `every-import.ts`.
+ */
 async function writeExamples(folder: string): Promise<void> {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const blocks = [...readme.matchAll(/^```tsx?\n(\/\/ file: (\S+)\n[\s\S]*?)^```$/gm)]
   await Promise.all(blocks.map(([, code = '', name = '']) => writeFile(join(folder, name), code)))
+  const imports: string[] = []
+  for (const name of names) {
+    const path = join(folder, 'node_modules/@midstream', name)
+    const own = [...(await readFile(join(path, 'README.md'), 'utf8')).matchAll(/^```(tsx?)[^\n]*\n([\s\S]*?)^```$/gm)]
+    expect(own).toHaveLength(1)
+    for (const [, extension, code = ''] of own) await writeFile(join(folder, `${name}-readme.${extension}`), code)
+    const entries = Object.keys((await readJson(join(path, 'package.json'))).exports)
+    imports.push(...entries.filter((entry) => !entry.endsWith('.json')).map((entry) => join('@midstream', name, entry)))
+  }
+  await writeFile(join(folder, 'every-import.ts'), imports.map((from) => `export type {} from '${from}'\n`).join(''))
   await cp(join(import.meta.dirname, 'consumer'), folder, { recursive: true })
 }
 
-test.concurrent.each(['19', '18'])(
-  'packages: installed with npm beside React %s, the README’s examples type-check and run',
-  async (react) => {
-    const names = ['react', 'react-dom', '@types/react', '@types/react-dom'].map((name) => `${name}@${react}`)
-    const folder = await install(...names, '@types/node@24')
+test.concurrent.each([
+  ['19', newest],
+  ['18', oldest],
+])(
+  'packages: installed with npm beside React %s and TypeScript %s, all examples of the READMEs type-check, and the main one’s run',
+  async (react, typescript) => {
+    const beside = ['react', 'react-dom', '@types/react', '@types/react-dom'].map((name) => `${name}@${react}`)
+    const folder = await install(...beside, '@types/node@24', `typescript@${typescript}`)
     await writeExamples(folder)
-    const tsc = join(root, 'node_modules/.bin/tsc')
-    await run(tsc, [], { cwd: folder }).catch(({ stdout }: { stdout: string }) => expect(stdout).toBe(''))
+    const tsc = join(folder, 'node_modules/.bin/tsc')
+    for (const config of ['tsconfig.json', 'tsconfig.no-dom.json']) {
+      await run(tsc, ['-p', config], { cwd: folder }).catch(({ stdout }: { stdout: string }) => expect(stdout).toBe(''))
+    }
     const env = { ...process.env, OLLAMA_URL: nano.url, MODEL: 'nano' }
     const { stdout } = await run(process.execPath, ['drive.mjs', happyDom], { cwd: folder, env, timeout: 60_000 })
     const result = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, unknown>
@@ -101,7 +131,7 @@ test.concurrent('packages: npm brings nothing but the three, eventsource-parser 
 
 test.concurrent('packages: each has its licence, README and changelog, no sources, and nothing that only the workspace has', async () => {
   const folder = await bare
-  for (const name of ['core', 'client', 'react']) {
+  for (const name of names) {
     const path = join(folder, 'node_modules/@midstream', name)
     const manifest = await readFile(join(path, 'package.json'), 'utf8')
     expect((await readdir(path)).sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json'])
@@ -110,4 +140,15 @@ test.concurrent('packages: each has its licence, README and changelog, no source
     const files = await readdir(join(path, 'dist'), { recursive: true })
     expect(files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([])
   }
+}, 60_000)
+
+test.concurrent('packages: one version, which the code says, too; no side effects; published with provenance', async () => {
+  const folder = await bare
+  const paths = names.map((name) => join(folder, 'node_modules/@midstream', name))
+  const manifests = await Promise.all(paths.map((path) => readJson(join(path, 'package.json'))))
+  const print = `import { version } from '@midstream/core'; console.log(version)`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', print], { cwd: folder })
+  const version = stdout.trim()
+  const publishConfig = { access: 'public', provenance: true }
+  for (const manifest of manifests) expect(manifest).toMatchObject({ version, sideEffects: false, publishConfig })
 }, 60_000)

@@ -21,7 +21,7 @@ export async function bundle(root: string, code: string, options: { distrust?: b
       write: false,
       minify: true,
       lib: { entry, formats: ['es'] },
-      rolldownOptions: { input: entry, external: 'react' },
+      rolldownOptions: { input: entry, external: ['react', /^node:/] },
     },
   })
   const [result] = Array.isArray(built) ? built : [built]

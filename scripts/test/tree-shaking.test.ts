@@ -4,10 +4,10 @@ import { expect, test } from 'vitest'
 import { bundle } from './support.ts'
 
 const root = join(import.meta.dirname, '../../packages/react')
-// All but `./upstream` and `./node`, which are for servers.
 const entries = [
   '@midstream/core',
   '@midstream/core/gateway',
+  '@midstream/core/node',
   '@midstream/core/testing',
   '@midstream/client',
   '@midstream/client/persist',
@@ -17,7 +17,15 @@ const entries = [
 
 test.each(entries)('side effects: loading %s does nothing, whatever its package.json says of it', async (entry) => {
   const code = await bundle(root, `import '${entry}'`, { distrust: true })
-  expect(code.replace('import "react";', '').trim()).toBe('')
+  expect(code.replaceAll(/import "(react|node:[^"]+)";/g, '').trim()).toBe('')
+})
+
+// Its table of dialects spreads constants, which no bundler takes for pure by itself: there the package.json has to say it.
+test('side effects: @midstream/core/upstream is left out when nothing of it is used, as its package.json allows', async () => {
+  const entry = `import '@midstream/core/upstream'`
+  // Nothing is called.
+  expect(await bundle(root, entry, { distrust: true })).not.toMatch(/[\w)\]]\(/)
+  expect((await bundle(root, entry)).trim()).toBe('')
 })
 
 test.each([

@@ -5,8 +5,10 @@ import type { ChatMessage, ChatSnapshot, ChatStatus } from './types.ts'
 interface Span {
   readonly at: number
   readonly kind: 'message' | 'thinking' | 'tool_call' | 'data' | 'reset'
-  /** The thinking that a reset made void: a cut before the reset brings it back. */
-  readonly thinking?: string | undefined
+  /** What of the reply they grow. */
+  readonly field: 'content' | 'thinking' | 'toolCalls' | 'data'
+  /** The reply without them. */
+  readonly from: ChatMessage
 }
 
 /** The run whose reply is the last message. */
@@ -149,21 +151,28 @@ function next(state: ChatState): ChatState {
 
 function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!
-  const grow = (kind: Span['kind'], change: Partial<ChatMessage>): Stepped => {
-    const isMore = run.spans.at(-1)?.kind === kind
-    const span = { at: run.position, kind, ...(kind === 'reset' && { thinking: reply.thinking }) }
-    const spans = isMore ? run.spans : [...run.spans, span]
-    return { snapshot: at('streaming', withReply(snapshot, { ...reply, ...change })), run: { ...run, position, spans } }
+  const { spans, before } = run
+  const grow = <Field extends Span['field']>(
+    kind: Span['kind'],
+    field: Field,
+    value: ChatMessage[Field],
+    from = reply,
+  ): Stepped => {
+    const isMore = spans.at(-1)?.kind === kind
+    return {
+      snapshot: at('streaming', withReply(snapshot, { ...reply, [field]: value })),
+      run: { ...run, position, spans: isMore ? spans : [...spans, { at: run.position, kind, field, from }] },
+    }
   }
   if ('message' in event) {
-    const isFirst = !run.spans.some(({ kind }) => kind === 'message')
-    const content = isFirst ? run.before.content.slice(0, run.keeps) : reply.content
-    return grow('message', { content: content + event.message })
+    const isFirst = !spans.some(({ kind }) => kind === 'message')
+    const from = isFirst ? { ...reply, content: before.content.slice(0, run.keeps) } : reply
+    return grow('message', 'content', from.content + event.message, from)
   }
-  if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
-  if ('tool_call' in event) return grow('tool_call', { toolCalls: [...(reply.toolCalls ?? []), event.tool_call] })
-  if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
-  if ('reset' in event) return grow('reset', { thinking: run.before.thinking })
+  if ('thinking' in event) return grow('thinking', 'thinking', (reply.thinking ?? '') + event.thinking)
+  if ('tool_call' in event) return grow('tool_call', 'toolCalls', [...(reply.toolCalls ?? []), event.tool_call])
+  if ('data' in event) return grow('data', 'data', [...(reply.data ?? []), event.data])
+  if ('reset' in event) return grow('reset', 'thinking', before.thinking)
   if ('session_id' in event) {
     const { session_id: sessionId, model, continues } = event
     const started = at('waiting', snapshot, { model })
@@ -198,22 +207,12 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
 export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMessage {
   if (position >= run.position) return reply
   const { before, spans } = run
-  const left = { message: 0, thinking: 0, tool_call: 0, data: 0, reset: 0 }
-  spans.forEach(({ at, kind }, i) => {
-    const units = Math.min(spans[i + 1]?.at ?? run.position, position) - at
-    if (units > 0 && kind === 'reset') left.thinking = 0
-    if (units > 0) left[kind] += units
-  })
-  const reset = spans.find(({ at, kind }) => kind === 'reset' && at >= position)
-  const thinking = reset ? reset.thinking : reply.thinking
-  const kept = before.content.slice(0, run.keeps).length
-  return {
-    ...reply,
-    content: left.message === 0 ? before.content : reply.content.slice(0, kept + left.message),
-    thinking: thinking?.slice(0, (before.thinking ?? '').length + left.thinking),
-    toolCalls: reply.toolCalls?.slice(0, (before.toolCalls ?? []).length + left.tool_call),
-    data: reply.data?.slice(0, (before.data ?? []).length + left.data),
-  }
+  const index = spans.findLastIndex(({ at }) => at < position)
+  const { at, field, from } = spans[index] ?? { at: position, field: 'data', from: before }
+  const to = spans[index + 1]?.from ?? reply
+  const { content, thinking, toolCalls, data } = from
+  const grown = to[field]?.slice(0, (from[field] ?? '').length + position - at)
+  return { ...reply, content, thinking, toolCalls, data, [field]: grown }
 }
 
 function failed(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {

@@ -23,8 +23,7 @@ export async function request(
   { method = 'GET', headers, json, signal = null }: RequestParts = {},
 ): Promise<Response> {
   const own = typeof endpoint.headers === 'function' ? await endpoint.headers() : endpoint.headers
-  const send = endpoint.fetch ?? globalThis.fetch
-  const response = await send(endpoint.url.replace(/\/$/, '') + path, {
+  const response = await (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
     method,
     ...(json && { method: 'POST', body: JSON.stringify(json) }),
     ...(endpoint.credentials && { credentials: endpoint.credentials }),
@@ -57,10 +56,11 @@ export interface Received {
 const maxChars = 4_194_304
 
 /**
- * Reads the events of a body; what came in one read comes at once. Returns when the body ends, with or without a
- * terminal event; leaving the loop gives the body up.
+ * Reads the events of a body; what came in one read comes at once. Who has seen the terminal event leaves the loop, which
+ * gives the body up.
+ * @throws {ChatError} `dropped` when the body ends before that; `overflow`.
  */
-export async function* readEvents(response: Response): AsyncGenerator<readonly Received[], void, undefined> {
+export async function* readEvents(response: Response): AsyncGenerator<readonly Received[], never, undefined> {
   let received: Received[] = []
   let isTooLong = false
   const parser = createParser({
@@ -79,7 +79,7 @@ export async function* readEvents(response: Response): AsyncGenerator<readonly R
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return
+      if (done) throw droppedError()
       parser.feed(utf8.decode(value, { stream: true }))
       yield received
       if (isTooLong) throw new ChatError('overflow', 'The frame is too long')

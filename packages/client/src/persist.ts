@@ -13,81 +13,82 @@ export interface ChatStorage {
 export interface PersistOptions {
   /** The keys in the storage begin with it. @defaultValue 'midstream' */
   readonly prefix?: string | undefined
+  /** Longest time that text which grows waits to be written, ms; everything else is written at once. @defaultValue 500 */
+  readonly intervalMs?: number | undefined
 }
 
 /**
  * Keeps a conversation over a reload: its session, its messages, and the run that is going on, which is joined again
  * from its start. What a person says meanwhile wins over what is still being read. A storage that is full or fails costs
- * the keeping, and nothing else.
+ * the keeping, and nothing else. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
+ * and one when the page is hidden or left.
  *
  * Whoever can read the storage can read the conversation; `clear()` wipes it.
  * @param storage - E.g. `globalThis.localStorage`; without one, as on a server, nothing is kept.
+ * @throws {RangeError} When `intervalMs` is negative or no number.
  * @public
  */
 export function persist(storage: ChatStorage | undefined, options: PersistOptions = {}): SessionExtension {
-  const { prefix = 'midstream' } = options
-  return ({ name, session, kept, restore }) => {
+  const { prefix = 'midstream', intervalMs = 500 } = options
+  if (!(intervalMs >= 0)) throw new RangeError(`intervalMs: ${intervalMs}`)
+  return ({ name, session, clock, kept, restore }) => {
     if (!storage) return
-    const key = name === '' ? prefix : `${prefix}:${name}`
+    const key = name ? `${prefix}:${name}` : prefix
+    let written = kept()
     let writing = false
-    let isStale = false
+    /** Set while text waits to be written. */
+    let disarm: (() => void) | undefined
 
     /** One write at a time, always of the newest state. */
     const write = async (): Promise<void> => {
-      isStale = true
+      disarm?.()
+      disarm = undefined
       if (writing) return
       writing = true
-      while (isStale) {
-        isStale = false
-        const chat = kept()
+      written = kept()
+      try {
+        await (written.messages.length ? storage.setItem(key, JSON.stringify(written)) : storage.removeItem(key))
+      } catch {
         // A storage that fails is no error for the person.
-        await attempt(() =>
-          chat.messages.length === 0 ? storage.removeItem(key) : storage.setItem(key, JSON.stringify(chat)),
-        )
       }
       writing = false
+      look()
     }
+    const look = (): void => {
+      const { messages, run } = kept()
+      if (messages === written.messages) return
+      if (run && run.runId === written.run?.runId) disarm ??= clock.after(intervalMs, leave)
+      else void write()
+    }
+    const leave = (): unknown => disarm && write()
     const read = async (): Promise<void> => {
-      const chat = parse(await attempt(() => storage.getItem(key)))
-      if (chat && kept().messages.length === 0) restore(chat)
-      session.subscribe(() => void write())
-      if (kept().messages.length > 0) await write()
+      let chat: KeptChat | undefined
+      try {
+        const stored = JSON.parse((await storage.getItem(key)) ?? '') as KeptChat
+        if (isKept(stored)) chat = stored
+      } catch {
+        // What stands in a storage may be anything, not even JSON.
+      }
+      if (chat && !kept().messages.length) restore(chat)
+      session.subscribe(look)
+      // Phones end a hidden page without a word. When it comes back, one write more does no harm.
+      for (const type of ['pagehide', 'visibilitychange']) globalThis.addEventListener?.(type, leave)
+      look()
     }
     void read()
   }
 }
 
-async function attempt<T>(use: () => T | Promise<T>): Promise<T | null> {
-  try {
-    return await use()
-  } catch {
-    return null
-  }
-}
-
-/** What stands in a storage may be anything. */
-function parse(text: string | null): KeptChat | undefined {
-  try {
-    const chat = JSON.parse(text ?? 'null') as KeptChat | null
-    return isKept(chat) ? chat : undefined
-  } catch {
-    // Not even JSON, or of another shape altogether.
-    return undefined
-  }
-}
-
-function isKept(chat: KeptChat | null): chat is KeptChat {
-  if (!chat || !isId('sess', chat.sessionId) || typeof chat.version !== 'number') return false
-  const { run, messages } = chat
-  if (messages.length === 0 || !messages.every(isMessage)) return false
+/** @throws {TypeError} When it is of another shape altogether. */
+function isKept({ sessionId, version, run, messages }: KeptChat): boolean {
   // What streams is the last message, which the run grows.
-  const streaming = messages.findIndex(({ state }) => state === 'streaming')
-  if (run === null) return streaming < 0
+  const growing = run === null ? undefined : messages.at(-1)
   return (
-    isId('run', run.runId) &&
-    typeof run.isOpen === 'boolean' &&
-    isMessage(run.before) &&
-    streaming === messages.length - 1
+    isId('sess', sessionId) &&
+    typeof version === 'number' &&
+    messages.length > 0 &&
+    messages.every((message) => isMessage(message) && (message.state === 'streaming') === (message === growing)) &&
+    (run === null || (isId('run', run.runId) && isMessage(run.before)))
   )
 }
 

@@ -1,4 +1,4 @@
-import { backoffMs, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
+import { backoffMs, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
 import { droppedError, readEvents, request, type Endpoint, type Received } from './connection.ts'
 import { isHidden } from './schedule.ts'
 
@@ -45,7 +45,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       () => silentHeartbeats * heartbeatMs,
       () => connection.abort(droppedError()),
     )
-    let lost = droppedError()
+    // A body is left at its terminal event, or it throws.
+    let lost!: ChatError
     try {
       // Once a frame has come, the run is there: starting it again could only be refused.
       const response = opened
@@ -58,7 +59,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           opened = true
           if ('session_id' in event) {
             heartbeatMs = event.heartbeat_ms
-            watchdog.arm()
+            watchdog.feed()
           }
           if (after !== undefined) {
             // What is known is dropped. A gap is not read over: the next connection starts where it is.
@@ -105,24 +106,14 @@ function units(event: ChatEvent): number {
 }
 
 /** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */
-function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; arm(): void; stop(): void } {
-  let fedAt = clock.now()
+function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; stop(): void } {
   let disarm = (): void => {}
-  const look = (isSecond: boolean): void => {
-    const left = fedAt + silentMs() - clock.now()
-    if (left <= 0 && isSecond) return bark()
-    disarm = clock.after(Math.max(0, left), () => look(left <= 0))
-  }
-  const arm = (): void => {
+  const feed = (): void => {
     disarm()
-    look(false)
+    disarm = clock.after(silentMs(), () => (disarm = clock.after(0, bark)))
   }
-  arm()
-  return {
-    feed: () => void (fedAt = clock.now()),
-    arm,
-    stop: () => disarm(),
-  }
+  feed()
+  return { feed, stop: () => disarm() }
 }
 
 /** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */

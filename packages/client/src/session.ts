@@ -259,7 +259,8 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
 
   const kept = (): KeptChat => {
     const { sessionId, snapshot, run, version } = state
-    return { sessionId, messages: snapshot.messages, run, version }
+    const joined = run && { runId: run.runId, before: run.before, isOpen: run.isOpen }
+    return { sessionId, messages: snapshot.messages, run: joined, version }
   }
   const restore = (chat: KeptChat): void => {
     abort.abort()
@@ -271,6 +272,6 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     if (chat.run && last) void follow(chat.run.runId, last)
   }
   const see = (version: number): void => step({ type: 'see', version })
-  for (const extend of options.extensions ?? []) extend({ name, session, options, kept, restore, see })
+  for (const extend of options.extensions ?? []) extend({ name, session, options, clock, kept, restore, see })
   return session
 }

@@ -31,5 +31,4 @@ export async function* streamChat(options: StreamChatOptions): AsyncGenerator<Ch
   } catch (cause) {
     throw signal?.aborted ? cause : droppedError(cause)
   }
-  throw droppedError()
 }

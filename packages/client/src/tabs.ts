@@ -22,7 +22,8 @@ interface TellingWord {
 /**
  * Shows a conversation in every tab of this origin: a run that one starts, the others read, too; an interrupt reaches
  * them through the run itself; `clear()` clears them all. A tab that becomes visible asks whether it missed a run.
- * @param open - Default: a `BroadcastChannel` named after the gateway's URL; without one, there is nothing to do.
+ * @param open - Opens a channel to the other tabs; where none can be opened, there is nothing to do. Default: a
+ * `BroadcastChannel` named after the gateway's URL.
  * @public
  */
 export function tabs(open?: (name: string) => TabsChannel): SessionExtension {

@@ -125,7 +125,7 @@ export interface GatewayStatus {
   readonly model: string
   readonly upstream: {
     readonly name: string
-    readonly state: 'ready' | 'idle' | 'unreachable' | 'model_missing'
+    readonly state: 'ready' | 'idle' | 'unreachable' | 'unauthorized' | 'model_missing'
     readonly version?: string
     /** How a reply that was cut off is gone on with: by the server's own means, or asked for in words. */
     readonly continuation?: { readonly plain: ContinuationWay; readonly thinking: ContinuationWay }
@@ -166,7 +166,7 @@ export interface ChatClientOptions {
     | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
     | undefined
   /** Whether cookies go along, as `fetch` takes it. @defaultValue 'same-origin' */
-  readonly credentials?: RequestCredentials | undefined
+  readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined
   /**
    * Runs `publish` when the page is next painted.
    * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
@@ -197,6 +197,8 @@ export interface SessionHandle {
   readonly name: string
   readonly session: ChatSession
   readonly options: ChatClientOptions
+  /** The client's, whether an option names one or not. */
+  readonly clock: Clock
   /** The conversation as it is now. */
   kept(): KeptChat
   /** Puts another conversation in its place, and reads on the run that grows it. */
@@ -212,9 +214,13 @@ export type SessionExtension = (handle: SessionHandle) => void
 export interface ChatClient {
   /**
    * The conversation under a name of the app's own: the same object each time.
-   * @param name - Default: the client's main conversation.
+   * @param name - Which one. Default: the client's main conversation.
    */
   session(name?: string): ChatSession
-  /** Asks the gateway how it is. @throws {ChatError} `network`, or what the gateway answered. */
+  /**
+   * Asks the gateway how it is.
+   * @param signal - Gives up waiting. Default: none.
+   * @throws {ChatError} `network`, or what the gateway answered.
+   */
   status(signal?: AbortSignal): Promise<GatewayStatus>
 }

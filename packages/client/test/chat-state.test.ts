@@ -82,10 +82,10 @@ test('chat state: a cut counts thinking, tool calls and data events, each in its
   ])
   const cut = (position: number): ChatMessage => last(feed(said, [[interrupted(position)]]))
   expect(cut(12)).toMatchObject({ content: 'One two', toolCalls: [call], data: [{ type: 'a' }, { type: 'b' }] })
-  expect(cut(11)).toMatchObject({ content: 'One two', toolCalls: [] })
+  expect(cut(11)).toMatchObject({ content: 'One two', toolCalls: undefined })
   expect(cut(8)).toMatchObject({ content: 'One ', data: [{ type: 'a' }, { type: 'b' }] })
   expect(cut(6)).toMatchObject({ content: 'One', data: [{ type: 'a' }] })
-  expect(cut(4)).toMatchObject({ thinking: 'hm', content: 'On', data: [] })
+  expect(cut(4)).toMatchObject({ thinking: 'hm', content: 'On', data: undefined })
   expect(cut(1)).toMatchObject({ thinking: 'h', content: '' })
 })
 

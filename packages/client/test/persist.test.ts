@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { KeptChat } from '../src/chat-state.ts'
 import { persist, type ChatStorage } from '../src/persist.ts'
 import type { ChatSession } from '../src/types.ts'
@@ -62,6 +62,7 @@ test('persist: a reload mid-answer joins the run from position 0, and the text i
   const run = await all.upstream.next()
   run.send({ thinking: 'hm' }, 'Once upon')
   await when(first.session, shows('Once upon'))
+  all.clock.advance(500)
   first.close()
   await turn()
   run.send(' a ti')
@@ -112,6 +113,7 @@ test('persist: an interrupt right after a reload keeps what the gateway has, not
   const run = await all.upstream.next()
   run.send('Once upon')
   await when(first.session, shows('Once upon'))
+  all.clock.advance(500)
   first.close()
   run.send(' a time')
   const second = all.open({ extensions: [persist(storage)] })
@@ -124,13 +126,15 @@ test('persist: an interrupt right after a reload keeps what the gateway has, not
 
 test('persist: a run that the gateway lost is gone on with, from the text that was stored', async () => {
   const storage = memory()
-  const { session, upstream, open } = page(storage)
+  const { session, upstream, clock, open } = page(storage)
   await turn()
   void session.send('Tell me')
   const told = await upstream.next()
   told.send('Once upon')
   await when(session, shows('Once upon'))
+  clock.advance(500)
   const chat = keptIn(storage)
+  expect(Object.keys(chat.run!).toSorted()).toEqual(['before', 'isOpen', 'runId'])
   await session.clear()
   storage.items.set(key, JSON.stringify({ ...chat, run: { ...chat.run, runId: `run_${'0'.repeat(32)}` } }))
   const reloaded = open()
@@ -290,6 +294,76 @@ test('persist: what a person says while a slow storage is still read wins over w
   expect(transcript(session.getSnapshot())).toEqual(['> New', 'Yes (done)'])
   await turn()
   expect(keptIn(storage).messages.map(({ content }) => content)).toEqual(['New', 'Yes'])
+})
+
+/** A storage that remembers how the last message stood at each write. */
+function written(): ChatStorage & { readonly writes: string[]; readonly items: Map<string, string> } {
+  const storage = memory()
+  const writes: string[] = []
+  const setItem = (name: string, value: string): void => {
+    const { content, state } = (JSON.parse(value) as KeptChat).messages.at(-1)!
+    writes.push(`${content} (${state})`)
+    storage.items.set(name, value)
+  }
+  return { ...storage, writes, setItem }
+}
+
+test('persist: text that grows is written once in 500 ms, a question and the end of its answer at once', async () => {
+  const { writes, ...storage } = written()
+  const { session, upstream, clock } = page(storage)
+  await turn()
+  const sent = session.send('Count')
+  expect(writes).toEqual([' (streaming)'])
+  const run = await upstream.next()
+  const counted = (length: number): string => Array.from({ length }, (_, n) => `${n} `).join('')
+  for (let n = 0; n < 30; n++) {
+    run.send(`${n} `)
+    await when(session, shows(counted(n + 1)))
+    clock.advance(50)
+  }
+  expect(writes.slice(1)).toEqual([10, 20, 30].map((length) => `${counted(length)} (streaming)`))
+  run.send('and')
+  run.finish()
+  await sent
+  expect(writes.slice(4)).toEqual([`${counted(30)}and (done)`])
+  expect(clock.timers).toBe(0)
+})
+
+test('persist: the interval is an option, and what makes no sense as one is refused', async () => {
+  for (const intervalMs of [-1, NaN]) expect(() => persist(memory(), { intervalMs })).toThrow(RangeError)
+  const { writes, ...storage } = written()
+  const { session, upstream, clock } = setup({ extensions: [persist(storage, { intervalMs: 2_000 })] })
+  await turn()
+  void session.send('Tell me')
+  ;(await upstream.next()).send('Once')
+  await when(session, shows('Once'))
+  clock.advance(1_999)
+  expect(writes).toEqual([' (streaming)'])
+  clock.advance(1)
+  expect(writes).toEqual([' (streaming)', 'Once (streaming)'])
+  await session.clear()
+})
+
+afterEach(() => void vi.unstubAllGlobals())
+
+test.each(['pagehide', 'visibilitychange'])('persist: what waits is written at %s, once', async (type) => {
+  const window = new EventTarget()
+  vi.stubGlobal('addEventListener', window.addEventListener.bind(window))
+  const { writes, ...storage } = written()
+  const { session, upstream, clock } = page(storage)
+  await turn()
+  void session.send('Tell me')
+  ;(await upstream.next()).send('Once')
+  await when(session, shows('Once'))
+  expect(writes).toEqual([' (streaming)'])
+  // The document's event bubbles to its window.
+  const leave = (): unknown => window.dispatchEvent(new Event(type))
+  leave()
+  expect(writes).toEqual([' (streaming)', 'Once (streaming)'])
+  leave()
+  clock.advance(500)
+  expect(writes).toHaveLength(2)
+  await session.clear()
 })
 
 test('persist: an asynchronous storage is written one at a time, and the last is the newest', async () => {

@@ -199,7 +199,7 @@ test('session: another reader’s interrupt at an earlier position cuts the text
     method: 'POST',
     body: '{"position":6}',
   })
-  expect(await sent).toMatchObject({ thinking: 'hm', content: 'Once', data: [], state: 'interrupted' })
+  expect(await sent).toMatchObject({ thinking: 'hm', content: 'Once', data: undefined, state: 'interrupted' })
 })
 
 test('clear: ends the run, forgets the session, and late text lands nowhere', async () => {
