@@ -41,9 +41,9 @@ export function createLineDecoder(options: LineDecoderOptions = {}): LineDecoder
     if (text.includes('\r')) text = text.replaceAll('\r', '\n')
     let from = 0
     for (let at = text.indexOf('\n'); at >= 0 && !overflow; at = text.indexOf('\n', from)) {
-      hold(text.slice(from, at))
+      const line = completed(text.slice(from, at))
       from = at + 1
-      if (!overflow) release(lines)
+      if (line.trim() !== '') lines.push(line)
     }
     if (!overflow) hold(text.slice(from))
     return lines
@@ -54,11 +54,14 @@ export function createLineDecoder(options: LineDecoderOptions = {}): LineDecoder
     if (overflow) pieces.length = 0
     else if (piece !== '') pieces.push(piece)
   }
-  const release = (lines: string[]): void => {
-    const line = pieces.length === 1 ? pieces[0]! : pieces.join('')
+  /** The line that ends so; blank when it is too long. */
+  const completed = (end: string): string => {
+    if (pieces.length === 0 && end.length <= maxChars) return end
+    hold(end)
+    const line = pieces.join('')
     pieces.length = 0
     pending = 0
-    if (line.trim() !== '') lines.push(line)
+    return line
   }
   const feed = createWholeLines((bytes) => (overflow ? [] : take(utf8.decode(bytes, { stream: true }))), maxChars)
   const push = (bytes: Uint8Array): string[] => {
