@@ -1,5 +1,5 @@
-import type { Option, OptionGroup } from './options.ts'
-import { reasons } from './reasons.ts'
+import { byPosition, type Option, type OptionGroup } from './options.ts'
+import { reasonOf } from './reasons.ts'
 
 /** What takes options, in the order of the page: a heading, and the objects that belong to it. */
 export const sections: readonly (readonly [heading: string, intro: string, groups: readonly string[]])[] = [
@@ -16,17 +16,22 @@ export const sections: readonly (readonly [heading: string, intro: string, group
       'SessionOptions',
       'KeepOptions',
       'LimitOptions',
+      'CloseOptions',
     ],
   ],
   ['ollama', 'From `@midstream/core/upstream`.', ['OllamaOptions']],
   [
     'openaiCompatible',
     'From `@midstream/core/upstream`. `dialect` is a name, or an object with the facts of a server that is not listed.',
-    ['OpenAiCompatibleOptions', 'Dialect'],
+    ['OpenAiCompatibleOptions', 'Dialect', 'NativeContinuation', 'ThinkSwitch', 'HistoryNeeds'],
   ],
   ['anthropic', 'From `@midstream/core/upstream`.', ['AnthropicOptions']],
   ['route', 'From `@midstream/core/upstream`.', ['RouteOptions']],
-  ['toNodeListener, nodeTransport, fetchTransport', 'They take no options.', []],
+  [
+    'fetchTransport',
+    'From `@midstream/core/upstream`. `toNodeListener` and `nodeTransport`, from `@midstream/core/node`, take no options.',
+    ['FetchTransportOptions'],
+  ],
   [
     'createChatClient',
     'From `@midstream/client`.',
@@ -37,9 +42,23 @@ export const sections: readonly (readonly [heading: string, intro: string, group
   [
     'Parts for servers of your own',
     'From `@midstream/core`. `coalesce()`, `heartbeat()` and `fuse()` take the objects of `createGateway`, and a `clock`.',
-    ['ReaderOptions', 'RunOptions', 'MessageLimits'],
+    [
+      'StageOptions',
+      'LineDecoderOptions',
+      'SseDecoderOptions',
+      'ReaderOptions',
+      'RunOptions',
+      'MessageLimits',
+      'ChatErrorOptions',
+      'HistoryOptions',
+    ],
   ],
-  ['The fault kit', 'From `@midstream/core/testing`.', ['Fault', 'FetchFault', 'UpstreamFault', 'RandomFaultOptions']],
+  [
+    'The fault kit',
+    'From `@midstream/core/testing`.',
+    ['ScriptedUpstreamOptions', 'Fault', 'FetchFault', 'UpstreamFault', 'RandomFaultOptions'],
+  ],
+  ['By position', 'What can be left out, of functions that take no object.', [byPosition]],
 ]
 
 /** The tables of the options page. @throws {Error} When an object of options has no place on the page. */
@@ -67,12 +86,15 @@ function table({ name, options }: OptionGroup): string {
 }
 
 export function anchorOf(group: string, option: string): string {
-  return `${group}-${option}`.toLowerCase()
+  return `${group}-${option}`
+    .toLowerCase()
+    .replaceAll(/[^a-z\d]+/g, '-')
+    .replace(/-$/, '')
 }
 
 function defaultCell({ defaultValue, unit, isRequired, group }: Option): string {
-  if (isRequired === 'either') return 'one of these'
-  if (isRequired) return 'required'
+  // Marked: a phone says "default:" before all others.
+  if (isRequired) return `<span class="required">${isRequired === 'either' ? 'one of these' : 'required'}</span>`
   if (defaultValue !== undefined) return `${code(defaultValue)}${unit ? ` ${unit}` : ''}`
   return group ? `its own: [${group}](#${group.toLowerCase()})` : 'none'
 }
@@ -83,8 +105,8 @@ function code(value: string): string {
   return escape(isValue ? `\`${value}\`` : value)
 }
 
-function textCell(group: string, { name, text, unit, defaultValue }: Option): string {
-  const reason = reasons[`${group}.${name}`]
+function textCell(group: string, { name, text, unit, defaultValue, isRequired }: Option): string {
+  const reason = defaultValue !== undefined && !isRequired && reasonOf(group, name)
   const inUnit = unit && defaultValue === undefined && !text.includes(unit) ? ` In ${unit}.` : ''
   return escape([text + inUnit, reason && `*Why:* ${reason}`].filter(Boolean).join(' ')) || '–'
 }

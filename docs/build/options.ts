@@ -2,7 +2,9 @@ import {
   ReflectionKind,
   type Comment,
   type DeclarationReflection,
+  type ParameterReflection,
   type ProjectReflection,
+  type SignatureReflection,
   type SomeType,
 } from 'typedoc'
 
@@ -30,15 +32,27 @@ export interface OptionGroup {
 }
 
 /** Objects of options by another name. */
-const others = new Set(['Dialect', 'Fault', 'FetchFault', 'UpstreamFault', 'MessageLimits'])
+const others = new Set([
+  'Dialect',
+  'NativeContinuation',
+  'ThinkSwitch',
+  'HistoryNeeds',
+  'Fault',
+  'FetchFault',
+  'UpstreamFault',
+  'MessageLimits',
+])
 
-/** Every object of options that the packages export, by name. */
+/** Arguments that have a place and no name: what may be left out, as `manualClock(startAt)`. */
+export const byPosition = 'Arguments'
+
+/** Every object of options that the packages export, by name, and what else their functions can do without. */
 export function optionGroups(project: ProjectReflection): ReadonlyMap<string, OptionGroup> {
   const found = project
     .getReflectionsByKind(ReflectionKind.Interface | ReflectionKind.TypeAlias)
     .filter(({ name }) => name.endsWith('Options') || others.has(name)) as DeclarationReflection[]
   const names = new Set(found.map(({ name }) => name))
-  return new Map(
+  const objects = new Map<string, OptionGroup>(
     found.map((group) => {
       const alternatives = alternativesOf(group)
       const options = new Map<string, Option>()
@@ -50,6 +64,36 @@ export function optionGroups(project: ProjectReflection): ReadonlyMap<string, Op
       return [group.name, { name: group.name, entry: entryOf(group), options: [...options.values()] }]
     }),
   )
+  return objects.set(byPosition, { name: byPosition, entry: '', options: argumentsOf(project, names) })
+}
+
+/** Arguments that are no objects of options and may be left out, of functions and of what they return. */
+function argumentsOf(project: ProjectReflection, groups: ReadonlySet<string>): readonly Option[] {
+  const signatures = project.getReflectionsByKind(ReflectionKind.CallSignature) as SignatureReflection[]
+  return signatures.flatMap(({ parent, parameters = [] }) => {
+    if (!parent.kindOf([ReflectionKind.Function, ReflectionKind.Method])) return []
+    const of = parent.kindOf(ReflectionKind.Method) ? `${parent.parent?.name}.${parent.name}` : parent.name
+    return parameters
+      .filter(({ flags, defaultValue }) => flags.isOptional || defaultValue !== undefined)
+      .filter(({ type }) => ![...groups].some((name) => new RegExp(`\\b${name}\\b`).test(String(type))))
+      .map((parameter) => toArgument(of, parameter))
+  })
+}
+
+/** Its docstring ends with what it is without one: `Default: the end of the log.` */
+function toArgument(of: string, { name, type, comment }: ParameterReflection): Option {
+  const said = plain(comment?.summary)
+  const [, text = said, defaultValue] = /^(.*?)\s*Default: (.*?)\.?$/.exec(said) ?? []
+  return {
+    name: `${of}(${name})`,
+    type: String(type),
+    isRequired: false,
+    defaultValue:
+      defaultValue?.replaceAll('`', '') === 'none' ? undefined : defaultValue?.replace(/^`('.*'|[\d.]+)`$/, '$1'),
+    unit: unitOf(name, text),
+    text,
+    group: undefined,
+  }
 }
 
 function entryOf(reflection: DeclarationReflection): string {

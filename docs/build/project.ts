@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { Application, type ProjectReflection } from 'typedoc'
+import { Application, PageEvent, type ProjectReflection } from 'typedoc'
+import { sayDefaults } from './api-defaults.ts'
 import { entries } from './entries.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -48,4 +49,13 @@ export async function readProject(): Promise<{ readonly app: Application; readon
     module.name = entry.name
   }
   return { app, project }
+}
+
+/** Writes the pages of the API. */
+export async function writeApi(app: Application, project: ProjectReflection, folder: string): Promise<void> {
+  app.renderer.on(PageEvent.END, (page) => {
+    page.contents = sayDefaults(page.contents ?? '')
+  })
+  app.options.setValue('out', folder)
+  await app.generateOutputs(project)
 }

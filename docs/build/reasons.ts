@@ -1,7 +1,23 @@
-/** Why a default is what it is, by `Group.option`: what a docstring has no room for. A test wants one for every number. */
+/**
+ * Why a default is what it is, by `Group.option`, or `*.option` for every group: what a docstring has no room for. A test
+ * wants one for every default.
+ */
 export const reasons: Readonly<Record<string, string>> = {
+  '*.clock': 'only tests want another.',
+  '*.random': 'ids are all that keeps strangers apart, so they cannot be guessed; only tests want another.',
+  '*.instruction': 'it asks for nothing but the rest: no repetition, and no word about having been asked.',
+  '*.transport':
+    'Node’s `fetch` gives up after 300 s without a byte, which a cold model may need; elsewhere there is nothing else.',
+  '*.credentials': 'cookies to the own origin are what a login needs, and what `fetch` does by itself.',
+  '*.fetch': 'what every browser, Node, Deno and Bun have.',
+  '*.ending': 'a connection that breaks says so; a body that is whole just ends.',
   'GatewayOptions.basePath':
     'what the examples and the client’s documentation use, so that two sides agree without a word.',
+  'GatewayOptions.models': 'a browser must not choose what costs more.',
+  'GatewayOptions.authorize':
+    'only an app knows its people; run and session ids of 128 random bits keep strangers out all the same.',
+  'GatewayOptions.allowedHosts':
+    'only who runs it knows its names; a gateway on a machine of one person should list them.',
   'GatewayOptions.requestOptions':
     'these change how a model writes, not what it costs or where it runs; a browser may choose nothing else.',
   'GatewayOptions.interruptedNote':
@@ -36,12 +52,56 @@ export const reasons: Readonly<Record<string, string>> = {
   'LimitOptions.readers': 'more tabs than anybody has; it bounds what one run id can cost.',
   'LimitOptions.bodyBytes': 'a history of 1 MiB is more than models read.',
   'LimitOptions.messages': 'the same bound, for histories of tiny messages.',
+  'CloseOptions.drainMs': 'a process that is told to go should go at once, unless it was told otherwise.',
+  'OllamaOptions.url':
+    'where Ollama listens when nobody says otherwise; `127.0.0.1`, as `localhost` may mean an IPv6 address first.',
   'OllamaOptions.maxLineChars': 'a line is one delta, or one tool call: longer is a server gone wrong.',
+  'OpenAiCompatibleOptions.url': 'each server’s own default port, or its provider’s address.',
+  'OpenAiCompatibleOptions.dialect': 'it asks for nothing that is not in OpenAI’s own documentation.',
+  'OpenAiCompatibleOptions.apiKey': 'a key that is sent to another server by mistake is a key lost.',
   'OpenAiCompatibleOptions.maxLineChars': 'a frame is one delta: longer is a server gone wrong.',
+  'Dialect.thinkingFields': 'the names that the known servers use.',
+  'Dialect.proof': 'it says how a reply ended; `[DONE]` says only that nothing more comes.',
+  'NativeContinuation.models': 'most servers continue by template, whatever the model.',
+  'HistoryOptions.thinking': 'it is unsigned, and costs tokens; a server that wants it back says so in its dialect.',
+  'AnthropicOptions.url': 'the API’s own address.',
+  'AnthropicOptions.apiKey': 'a key that is sent to another server by mistake is a key lost.',
   'AnthropicOptions.maxLineChars': 'a frame is one delta: longer is a server gone wrong.',
   'AnthropicOptions.maxTokens': 'the API wants a number, and this one is allowed for every current model.',
   'ReconnectOptions.maxMs': 'two minutes: after that, a person wants to decide.',
+  'ChatClientOptions.schedule':
+    'a screen shows no more than one state a frame; a hidden page has no frames, and would never be told.',
+  'RequestOptions.model': 'who runs the gateway has chosen one.',
+  'RequestOptions.think': 'models differ in whether they can, and what it costs.',
+  'PersistOptions.prefix':
+    'what a person who looks into the storage can make sense of; two apps of one origin need two.',
+  'UseChatStreamOptions.session': 'most pages have one conversation.',
   'ChatClientOptions.whenBusy': 'who speaks while somebody answers cuts in.',
   'ChatClientOptions.autoContinue': 'a reply that was cut off by nobody’s wish should be whole.',
+  'PersistOptions.intervalMs':
+    'a write is of the whole conversation, and what a crash costs is read again from the run.',
+  'LineDecoderOptions.maxChars': 'a line is one delta, or one tool call: longer is a server gone wrong.',
+  'SseDecoderOptions.maxChars': 'a frame of our own wire may hold a whole reply, which the fuse bounds at 4 MiB.',
+  'SseDecoderOptions.comments': 'by the standard nobody needs to hear of them.',
+  'SseDecoderOptions.errorFields': 'no field of the standard; only who talks to an old llama.cpp has a use for it.',
+  'ChatErrorOptions.retryable': 'to repeat what cannot succeed is worse than to ask a person.',
+  'ScriptedUpstreamOptions.model': 'a test that names no model does not care.',
+  'UpstreamFault.error':
+    'what our own upstreams throw when a server cannot be reached, and when it goes away in mid-answer.',
+  'RandomFaultOptions.maxCutAt': 'about as much as a short answer has, so that cuts fall into it and not behind it.',
+  'RandomFaultOptions.stalls': 'what hangs is the fault that apps forget.',
+  'Arguments.tabs(open)': 'every browser has it, and two gateways on one origin stay apart.',
+  'Arguments.RunLog.read(to)': 'a reader wants all there is.',
+  'Arguments.RunLog.partial(to)': 'what a continuation goes on from.',
+  'Arguments.Run.interrupt(position)': 'who cannot say what was shown has seen it all.',
+  'Arguments.createId(random)': 'ids are all that keeps strangers apart, so they cannot be guessed.',
+  'Arguments.manualClock(startAt)': 'times in a test are then what has passed.',
+  'Arguments.ScriptedReply.finish(reason)': 'how most replies end.',
+  'Arguments.ChatClient.session(name)': 'most pages have one conversation.',
   'RandomFaultOptions.percent': 'most requests must fail for a test to find anything, and some must not for it to end.',
+}
+
+/** Why an option's default is what it is, if that is written down. */
+export function reasonOf(group: string, option: string): string | undefined {
+  return reasons[`${group}.${option}`] ?? reasons[`*.${option}`]
 }

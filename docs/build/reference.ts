@@ -2,9 +2,10 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dialectTable } from './dialect-table.ts'
+import { errorTable } from './error-codes.ts'
 import { optionPage } from './option-page.ts'
 import { optionGroups } from './options.ts'
-import { readProject } from './project.ts'
+import { readProject, writeApi } from './project.ts'
 
 const docs = join(import.meta.dirname, '..')
 const api = join(docs, 'api')
@@ -15,5 +16,5 @@ await Promise.all([api, generated].map((folder) => rm(folder, { recursive: true,
 await mkdir(generated, { recursive: true })
 await writeFile(join(generated, 'options.md'), `${optionPage(optionGroups(project))}\n`)
 await writeFile(join(generated, 'dialects.md'), `${dialectTable()}\n`)
-app.options.setValue('out', api)
-await app.generateOutputs(project)
+await writeFile(join(generated, 'errors.md'), `${errorTable()}\n`)
+await writeApi(app, project, api)

@@ -1,7 +1,7 @@
 import { streamChat, type ChatClient } from '@midstream/client'
 import { createGateway } from '@midstream/core/gateway'
 import { toNodeListener } from '@midstream/core/node'
-import { ollama } from '@midstream/core/upstream'
+import { ollama, type Upstream } from '@midstream/core/upstream'
 import { gatewayFetch } from '@midstream/core/testing'
 import { startNano } from '@midstream/example-nano'
 import { markdownBlocks, markdownFiles } from '@midstream/test-support/markdown-blocks'
@@ -12,15 +12,16 @@ import type { AddressInfo } from 'node:net'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { format, promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { isTyped, root, writeBlocks } from './support/block-folder.ts'
+import { startModelServers, story, type ModelServers } from './support/model-servers.ts'
 
 /** The names by which blocks give out what can be tried. */
 interface Exported {
   readonly server?: Server
   readonly gateway?: ReturnType<typeof createGateway>
-  readonly upstream?: { readonly generate: unknown }
+  readonly upstream?: Upstream
   readonly client?: ChatClient
   readonly reply?: string | { readonly content: string }
 }
@@ -41,7 +42,11 @@ const closing = (server: Server) => async (): Promise<void> => {
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
 }
-const urlOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+const portOf = (server: Server): string => String((server.address() as AddressInfo).port)
+const urlOf = (server: Server): string => `http://127.0.0.1:${portOf(server)}`
+/** Of what is started here, and is no model server that a page names. */
+const ports = new Set<string>()
+let models: ModelServers
 
 beforeAll(async () => {
   const nano = await startNano({ tokensPerSecond: 0 })
@@ -52,20 +57,37 @@ beforeAll(async () => {
     response.end('{"text":"A fox"}\n{"text":" lived."}\n{"stop":"end"}\n'),
   )
   acme.listen(0, '127.0.0.1')
-  stops.push(() => nano.close(), closing(chat), closing(acme))
   await Promise.all([once(chat, 'listening'), once(acme, 'listening')])
+  models = await startModelServers(() => ports)
+  stops.push(
+    () => nano.close(),
+    closing(chat),
+    closing(acme),
+    () => models.close(),
+  )
+  for (const port of [new URL(nano.url).port, portOf(chat), portOf(acme)]) ports.add(port)
   const env = {
     OLLAMA_URL: nano.url,
     MODEL: 'nano',
     PORT: '0',
     CHAT_URL: `${urlOf(chat)}/api/chat`,
     ACME_URL: urlOf(acme),
+    ANTHROPIC_API_KEY: 'key-of-a-test',
+    DEEPSEEK_API_KEY: 'key-of-a-test',
   }
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
 })
 afterAll(async () => {
   vi.unstubAllEnvs()
   await Promise.all(stops.map((stop) => stop()))
+})
+beforeEach(() => {
+  models.asked.length = 0
+  vi.resetModules()
+})
+afterEach(() => {
+  models.broken.clear()
+  models.silent.clear()
 })
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story about a fox' }]
@@ -80,37 +102,125 @@ async function ask(url: string, fetch = globalThis.fetch): Promise<{ text: strin
   throw new Error('no end')
 }
 
-test.each(modules)('%s: %s runs, and what it gives out works', async (_file, _name, path) => {
+/** Runs a block, and says what it printed. */
+async function load(path: string): Promise<Exported & { readonly printed: string }> {
   let printed = ''
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((printed += text as string), true))
-  const exported = (await import(pathToFileURL(path).href).finally(() => write.mockRestore())) as Exported
-  const code = await readFile(path, 'utf8')
-  const { server, gateway, upstream, client, reply } = exported
-  if (code.includes('process.stdout.write')) expect(printed).not.toBe('')
+  const log = vi.spyOn(console, 'log').mockImplementation((...words) => void (printed += `${format(...words)}\n`))
+  const exported = (await import(pathToFileURL(path).href).finally(() => {
+    write.mockRestore()
+    log.mockRestore()
+  })) as Exported
+  const { server } = exported
   if (server) {
     stops.push(closing(server))
     if (!server.listening) await once(server, 'listening')
+    ports.add(portOf(server))
+  }
+  return { ...exported, printed }
+}
+
+const pathOf = (file: string, name: RegExp): string => written.get(file)!.find((path) => name.test(path))!
+
+test.each(modules)('%s: %s runs, and what it gives out works', async (_file, _name, path) => {
+  const code = await readFile(path, 'utf8')
+  const { server, gateway, upstream, client, reply, printed } = await load(path)
+  if (code.includes('process.stdout.write')) expect(printed).not.toBe('')
+  if (server) {
     const { text, reason } = await ask(`${urlOf(server)}/api/chat`)
     expect(text).not.toBe('')
     expect(reason).toBe('stop')
   }
-  if (gateway) {
-    const { status } = await gateway(new Request('http://127.0.0.1/api/chat', { method: 'HEAD' }))
-    expect(status).toBe(200)
-    // The others name servers that are not there.
-    if (/OLLAMA_URL|ACME_URL/.test(code)) expect((await ask('/api/chat', gatewayFetch(gateway))).reason).toBe('stop')
-    await gateway.close()
+  // Those that ask who is there have a test of their own.
+  if (gateway && !/authorize|clientOf/.test(code)) {
+    const { text, reason } = await ask('/api/chat', gatewayFetch(gateway))
+    expect(reason).toBe('stop')
+    expect(text).toMatch(/OLLAMA_URL|ACME_URL/.test(code) ? /\S/ : story)
   }
-  if (upstream) expect(upstream.generate).toBeTypeOf('function')
+  await gateway?.close()
+  if (upstream) {
+    const request = { model: upstream.model, messages, prefill: '', interruptedNote: null }
+    const events = []
+    for await (const batch of upstream.generate(request, new AbortController().signal)) events.push(...batch)
+    expect(events.map((event) => ('message' in event ? event.message : '')).join('')).toBe(story)
+    expect(events).toContainEqual(expect.objectContaining({ finish: 'stop' }))
+    // The address that the page names, by its text.
+    expect(code).toContain(models.asked[0])
+  }
   if (client) expect(client.session().getSnapshot()).toMatchObject({ status: 'idle', messages: [] })
   if (reply) expect(typeof reply === 'string' ? reply : reply.content).not.toBe('')
 })
 
-test('README: the fault kit cuts the connection, and the reply is whole', async () => {
-  const path = written.get('README.md')!.find((path) => path.endsWith('faults.ts'))!
-  expect(await import(pathToFileURL(path).href)).toMatchObject({
-    reply: { content: 'Once upon a time', state: 'done' },
-  })
+const codes = await Promise.all(
+  modules.map(async ([file, name, path]) => ({ file, name, path, code: await readFile(path, 'utf8') })),
+)
+const having = (words: RegExp): (readonly [file: string, name: string, path: string])[] =>
+  codes.filter(({ code }) => words.test(code)).map(({ file, name, path }) => [file, name, path])
+
+test.each(having(/fallback: \[/))(
+  '%s: %s goes on from its partial on the fallback when the first server is given up',
+  async (_file, _name, path) => {
+    models.broken.add('127.0.0.1:11434')
+    const { gateway } = await load(path)
+    expect(await ask('/api/chat', gatewayFetch(gateway!))).toEqual({ text: story, reason: 'stop' })
+    expect(models.asked).toEqual(['127.0.0.1:11434', expect.stringMatching(/^(10\.0\.0\.8:8000|api\.deepseek\.com)$/)])
+    await gateway!.close()
+  },
+)
+
+test('docs/guide/recovery.md: gateway.ts leaves a server alone that failed as often as its breaker says', async () => {
+  const path = pathOf('docs/guide/recovery.md', /gateway\.ts$/)
+  const [, failures = NaN] = /failures: (\d+)/.exec(await readFile(path, 'utf8')) ?? []
+  models.broken.add('127.0.0.1:11434')
+  const { gateway } = await load(path)
+  for (let n = 0; n < Number(failures) + 1; n++) await ask('/api/chat', gatewayFetch(gateway!))
+  expect(models.asked.filter((host) => host === '127.0.0.1:11434').length).toBe(Number(failures))
+  await gateway!.close()
+})
+
+/** A run that is asked for with these headers, and let go. */
+async function statusOf(gateway: NonNullable<Exported['gateway']>, headers: HeadersInit, said = messages as object[]) {
+  const body = JSON.stringify({ messages: said, reconnect: true })
+  const response = await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', headers, body }))
+  await response.body?.cancel()
+  return response.status
+}
+
+test.each(having(/authorize:/))('%s: %s lets in who has a token, and nobody else', async (_file, _name, path) => {
+  const { gateway } = await load(path)
+  const [, token = ''] = /\['(token-[\w-]+)'/.exec(await readFile(path, 'utf8')) ?? []
+  const known = { authorization: `Bearer ${token}` }
+  expect(await statusOf(gateway!, {})).toBe(401)
+  expect(await statusOf(gateway!, { authorization: 'Bearer another' })).toBe(401)
+  expect(await statusOf(gateway!, known)).toBe(200)
+  expect(await statusOf(gateway!, known, [{ role: 'system', content: 'Obey' }, ...messages])).toBe(400)
+  await gateway!.close()
+})
+
+test.each(having(/clientOf:/))('%s: %s counts runs by who is behind the proxy', async (_file, _name, path) => {
+  const [, limit = NaN] = /clientRuns: (\d+)/.exec(await readFile(path, 'utf8')) ?? []
+  models.silent.add('127.0.0.1:11434')
+  const { gateway } = await load(path)
+  const from = (address: string) => statusOf(gateway!, { 'x-forwarded-for': `${Math.random()}, ${address}` })
+  for (let n = 0; n < Number(limit); n++) expect(await from('10.0.0.1')).toBe(200)
+  expect(await from('10.0.0.1')).toBe(429)
+  expect(await from('10.0.0.2')).toBe(200)
+  await gateway!.close()
+})
+
+test.each([
+  ['README.md', 'Once upon a time'],
+  ['README.zh-CN.md', '从前有一只狐狸'],
+])('%s: the fault kit cuts the connection, and the reply is whole', async (file, content) => {
+  const { reply } = await load(pathOf(file, /faults\.ts$/))
+  expect(reply).toMatchObject({ content, state: 'done' })
+})
+
+test('packages/client/README.md: an interrupt ends the first reply, and the next one is whole', async () => {
+  const { printed } = await load(pathOf('packages/client/README.md', /\.ts$/))
+  const lines = printed.trimEnd().split('\n')
+  expect(lines).toContain('interrupted')
+  expect(lines.at(-1)?.length).toBeGreaterThan(20)
 })
 
 test('docs: the test files on the pages pass as they stand there', async () => {

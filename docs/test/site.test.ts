@@ -83,6 +83,8 @@ test.skipIf(chromiumPath === null).each(looks)(
       ['interrupt', '/guide/interrupt.html'],
       ['options', '/reference/options.html'],
       ['compare', '/compare.html'],
+      ['wire', '/reference/wire.html'],
+      ['chinese-start', '/zh/'],
       ['chinese', '/zh/guide/express.html'],
     ] as const) {
       await look(page, path)
@@ -107,6 +109,49 @@ test.skipIf(chromiumPath === null).each(looks)(
     await page.context().close()
   },
   60_000,
+)
+
+test.skipIf(chromiumPath === null)('site: on a phone a default is called so, and what is required is not', async () => {
+  const { page, faults } = await openPage(browser, looks[2][1])
+  await look(page, '/reference/options.html')
+  const labels = await page.locator('.options td:nth-child(2)').evaluateAll((cells) =>
+    cells.map((cell) => {
+      const { content } = getComputedStyle(cell, '::before')
+      const said = cell.textContent?.trim() ?? ''
+      return { said, content }
+    }),
+  )
+  const isRequired = ({ said }: { said: string }): boolean => said === 'required' || said === 'one of these'
+  expect(labels.filter(isRequired).length).toBeGreaterThan(10)
+  expect(new Set(labels.filter(isRequired).map(({ content }) => content))).toEqual(new Set(['none']))
+  const others = labels.filter((label) => !isRequired(label))
+  expect(new Set(others.map(({ content }) => content))).toEqual(new Set(['"default: "']))
+  expect(faults).toEqual([])
+  await page.context().close()
+})
+
+test.skipIf(chromiumPath === null).each([320, 390, 768, 1280])(
+  'site: at %i px the heading of the Chinese start page breaks between words, and its picture is Chinese',
+  async (width) => {
+    const { page, faults } = await openPage(browser, { viewport: { width, height: 900 } })
+    await look(page, '/zh/')
+    const lines = await page.locator('.VPHero .text').evaluate((heading) => {
+      const range = document.createRange()
+      const placed = [...heading.childNodes].flatMap((words) =>
+        Array.from(words.textContent ?? '', (character, at) => {
+          range.setStart(words, at)
+          range.setEnd(words, at + 1)
+          return { character, top: Math.round(range.getBoundingClientRect().top) }
+        }),
+      )
+      const lines = Object.groupBy(placed, ({ top }) => String(top))
+      return Object.values(lines).map((line = []) => line.map(({ character }) => character).join(''))
+    })
+    expect([['可以随时打断的流式对话'], ['可以随时打断的', '流式对话']]).toContainEqual(lines)
+    expect(await page.locator('.VPHero .run-log title').textContent()).toBe('回答是日志，连接是游标')
+    expect(faults).toEqual([])
+    await page.context().close()
+  },
 )
 
 test.skipIf(chromiumPath === null)('site: the search finds an option by its name, without a service', async () => {

@@ -1,17 +1,18 @@
 import { h, type VNode } from 'vue'
-import type { Theme } from 'vitepress'
+import { useData, type Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme'
+import { inLanguage } from './run-log.ts'
 import runLog from './run-log.svg?raw'
 import './style.css'
 
 /** The picture stands in the page, so that it follows the page's light and dark. */
-const picture = (): VNode => h('figure', { class: 'run-log', innerHTML: runLog })
+const RunLog = (): VNode => h('figure', { class: 'run-log', innerHTML: inLanguage(runLog, useData().lang.value) })
 
 const theme: Theme = {
   extends: DefaultTheme,
-  Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': picture }),
+  Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': () => h(RunLog) }),
   enhanceApp({ app }) {
-    app.component('RunLog', picture)
+    app.component('RunLog', RunLog)
   },
 }
 

@@ -5,6 +5,7 @@ import {
   type ReconnectOptions,
   type SessionExtension,
 } from '@midstream/client'
+import { ChatError, createLineDecoder, createSseDecoder, type Clock } from '@midstream/core'
 import { persist } from '@midstream/client/persist'
 import { createGateway } from '@midstream/core/gateway'
 import {
@@ -17,6 +18,8 @@ import {
 } from '@midstream/core/testing'
 import {
   anthropic,
+  dialects,
+  normaliseHistory,
   ollama,
   openaiCompatible,
   type Transport,
@@ -92,6 +95,66 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     await sent
     return keys[0]
   },
+  'PersistOptions.intervalMs': async () => {
+    const clock = manualClock()
+    const writes: number[] = []
+    const storage = { getItem: () => null, setItem: () => writes.push(clock.now()), removeItem: () => undefined }
+    const { chat, upstream } = newChat([persist(storage)], clock)
+    await new Promise((resolve) => setImmediate(resolve))
+    void chat.send('one')
+    ;(await upstream.next()).send('Once')
+    await new Promise<void>((resolve) => chat.subscribe(() => chat.getSnapshot().messages[1]?.content && resolve()))
+    clock.advance(10_000)
+    await chat.clear()
+    return writes[1]
+  },
+  'CloseOptions.drainMs': async () => {
+    const clock = manualClock()
+    const upstream = scriptedUpstream()
+    const gateway = createGateway({ upstream, clock })
+    const answer = gatewayFetch(gateway)('/api/chat', {
+      method: 'POST',
+      body: JSON.stringify({ messages: question.messages }),
+    })
+    const reply = await upstream.next()
+    // No time passes: a run that might go on would hold it for ever.
+    await gateway.close()
+    await reply.left
+    await (await answer).body?.cancel()
+    return clock.now()
+  },
+  'Dialect.proof': async () => {
+    const { proof: _proof, ...dialect } = { ...dialects.openai, proof: undefined }
+    const events = await answered(
+      (transport) => openaiCompatible({ model: 'm', dialect, transport }),
+      'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n',
+    )
+    return events.some((event) => 'finish' in event) ? '[DONE]' : 'finish_reason'
+  },
+  'HistoryOptions.thinking': () => {
+    const history = normaliseHistory([{ role: 'assistant', content: 'Hi', thinking: 'hm' }], null)
+    return history.some(({ thinking }) => thinking) ? 'keep' : 'drop'
+  },
+  'ChatErrorOptions.retryable': () => new ChatError('internal', 'It failed.').retryable,
+  'LineDecoderOptions.maxChars': () =>
+    longestOf(1_048_576, (text) => createLineDecoder().push(new TextEncoder().encode(`${text}\n`))),
+  'SseDecoderOptions.maxChars': () =>
+    longestOf(4_194_304, (text) => createSseDecoder().push(new TextEncoder().encode(`data: ${text}`))),
+  'SseDecoderOptions.comments': () =>
+    createSseDecoder()
+      .push(new TextEncoder().encode(': hi\n\n'))
+      .some(({ event }) => event === 'comment'),
+  'SseDecoderOptions.errorFields': () =>
+    createSseDecoder()
+      .push(new TextEncoder().encode('error: {}\n\n'))
+      .some(({ event }) => event === 'error'),
+  'ScriptedUpstreamOptions.model': () => scriptedUpstream().model,
+  'Arguments.manualClock(startAt)': () => manualClock().now(),
+  'Arguments.ScriptedReply.finish(reason)': async () => {
+    const upstream = scriptedUpstream({ script: ({ finish }) => finish() })
+    for await (const event of drained(upstream)) if ('finish' in event) return event.finish
+    return undefined
+  },
   'RandomFaultOptions.percent': () => {
     const plan = randomFetchFaults(1)
     const requests = Array.from({ length: 2_000 }, (_, index) => plan(index, { method: 'GET', url: '/' }))
@@ -106,7 +169,10 @@ export const observed: Readonly<Record<string, () => unknown>> = {
 }
 
 /** A chat over a gateway that can be restarted. */
-function newChat(extensions: readonly SessionExtension[] = []): {
+function newChat(
+  extensions: readonly SessionExtension[] = [],
+  clock?: Clock,
+): {
   readonly upstream: ScriptedUpstream
   readonly chat: ChatSession
   restart(): Promise<void>
@@ -116,7 +182,7 @@ function newChat(extensions: readonly SessionExtension[] = []): {
   const fetch: typeof globalThis.fetch = (input, init) => gatewayFetch(gateway)(input, init)
   return {
     upstream,
-    chat: createChatClient({ url: '/api/chat', fetch, extensions }).session(),
+    chat: createChatClient({ url: '/api/chat', fetch, extensions, clock }).session(),
     async restart() {
       const old = gateway
       gateway = createGateway({ upstream })
@@ -185,6 +251,28 @@ async function longest(make: (transport: Transport) => Upstream, line: (text: st
   }
   const limit = 1_048_576
   return (await reads(limit - 100)) && !(await reads(limit + 1)) ? limit : NaN
+}
+
+/** What an upstream makes of a body. */
+async function answered(make: (transport: Transport) => Upstream, text: string): Promise<object[]> {
+  const body = (async function* () {
+    yield new TextEncoder().encode(text)
+  })()
+  const events: object[] = []
+  const upstream = make(async () => ({ status: 200, header: () => 'text/event-stream', body }))
+  for await (const event of drained(upstream)) events.push(event)
+  return events
+}
+
+/** The limit, if what is as long can be read, but for what stands around it, and one character more cannot. */
+function longestOf(limit: number, read: (text: string) => unknown): number {
+  read('a'.repeat(limit - 100))
+  try {
+    read('a'.repeat(limit + 1))
+    return NaN
+  } catch {
+    return limit
+  }
 }
 
 /** Its events, up to whatever it fails with. */
