@@ -38,6 +38,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   upstream_unreachable: 'server_gone',
   upstream_busy: 'busy',
   upstream_model_missing: 'model_missing',
+  upstream_unauthorized: 'failed',
   upstream_rejected: 'failed',
   upstream_failed: 'failed',
   upstream_crashed: 'failed',

@@ -293,9 +293,9 @@ test.for<[string, ChatErrorCode, boolean]>([
   ['error_of_tomorrow', 'upstream_failed', true],
   ['not_found_error', 'upstream_model_missing', false],
   ['invalid_request_error', 'upstream_rejected', false],
-  ['authentication_error', 'upstream_rejected', false],
-  ['permission_error', 'upstream_rejected', false],
-  ['billing_error', 'upstream_rejected', false],
+  ['authentication_error', 'upstream_unauthorized', false],
+  ['permission_error', 'upstream_unauthorized', false],
+  ['billing_error', 'upstream_unauthorized', false],
   ['request_too_large', 'upstream_rejected', false],
 ])('anthropic: %s in the stream is %s, and its words stay here', ([type, code, retryable]) => {
   const data = JSON.stringify({ type: 'error', error: { type, message: 'at 10.0.0.7' } })

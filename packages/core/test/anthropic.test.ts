@@ -166,7 +166,12 @@ test.for<[string, Partial<AnthropicOptions>, RegExp]>([
 // Failures
 
 test.for<[string, Recording, string, boolean]>([
-  ['401 that repeats the key', json(401, failure('authentication_error', 'no sk-secret')), 'upstream_rejected', false],
+  [
+    '401 that repeats the key',
+    json(401, failure('authentication_error', 'no sk-secret')),
+    'upstream_unauthorized',
+    false,
+  ],
   ['400', json(400, failure('invalid_request_error', 'slow')), 'upstream_rejected', false],
   ['404', json(404, failure('not_found_error', 'model: m')), 'upstream_model_missing', false],
   ['429', json(429, failure('rate_limit_error', 'slow down')), 'upstream_busy', true],

@@ -6,11 +6,13 @@ import {
   breakerStart,
   breakerWaitMs,
   createBreaker,
+  isElsewhereBetter,
   isServerFault,
   resolveBreaker,
   stepBreaker,
   type Breaker,
 } from '../src/upstream/breaker.ts'
+import type { ChatErrorCode } from '../src/wire/errors.ts'
 
 const policy = breakerDefaults
 const failed = (breaker: Breaker, runs: number): void => {
@@ -148,9 +150,16 @@ test('breaker: it tells when it opens, once each time, and nobody who has left',
   expect(clock.timers).toBe(0)
 })
 
-test.for(['upstream_rejected', 'upstream_model_missing', 'overflow', 'run_too_long', 'internal'] as const)(
-  'breaker: %s is no fault of the server',
-  (code) => expect(isServerFault(code)).toBe(false),
+test.for<[code: ChatErrorCode, isFault: boolean, isBetter: boolean]>([
+  ['upstream_stalled', true, true],
+  ['upstream_model_missing', false, true],
+  ['upstream_unauthorized', false, true],
+  ['upstream_rejected', false, false],
+  ['overflow', false, false],
+  ['run_too_long', false, false],
+  ['internal', false, false],
+])('breaker: that %s is a fault of the server is %s, and that another one may do better is %s', ([code, ...expected]) =>
+  expect([isServerFault(code), isElsewhereBetter(code)]).toEqual(expected),
 )
 
 test('breaker: whatever happens in whatever order, it never refuses for longer than probeMs, and a success always closes it', () => {

@@ -352,6 +352,7 @@ for (const [code, status] of [
   ['upstream_unreachable', 503],
   ['upstream_busy', 503],
   ['upstream_model_missing', 502],
+  ['upstream_unauthorized', 502],
   ['upstream_rejected', 502],
   ['upstream_failed', 502],
   ['upstream_malformed', 502],

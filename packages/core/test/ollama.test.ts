@@ -185,7 +185,7 @@ for (const [name, how] of Object.entries(recorded).filter(([, how]) => how === '
 for (const [what, play, code] of [
   ['404', handmade(['{"error":"model \'nano\' not found"}'], { status: 404 }), 'upstream_model_missing'],
   ['400', handmade(['{"error":"invalid message"}'], { status: 400 }), 'upstream_rejected'],
-  ['401', handmade(['{"error":"unauthorized","signin_url":"https://x"}'], { status: 401 }), 'upstream_rejected'],
+  ['401', handmade(['{"error":"unauthorized","signin_url":"https://x"}'], { status: 401 }), 'upstream_unauthorized'],
   ['403 without a body', handmade([], { status: 403 }), 'upstream_rejected'],
   [
     '503 busy',

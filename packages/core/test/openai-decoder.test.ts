@@ -208,7 +208,7 @@ test.for<[unknown, ChatErrorCode, boolean]>([
     false,
   ],
   [{ code: 'context_length_exceeded', message: 'x' }, 'upstream_rejected', false],
-  [{ code: 401, message: 'no' }, 'upstream_rejected', false],
+  [{ code: 401, message: 'no' }, 'upstream_unauthorized', false],
   [{ message: 'unexpected EOF' }, 'upstream_crashed', true],
   ['out of memory at 10.0.0.7', 'upstream_failed', true],
   [{}, 'upstream_failed', true],

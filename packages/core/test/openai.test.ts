@@ -192,7 +192,7 @@ test.for<[string, Recording, string, boolean]>([
   [
     '401 that repeats the key',
     json(401, { error: { message: 'Incorrect API key provided: sk-secret.' } }),
-    'upstream_rejected',
+    'upstream_unauthorized',
     false,
   ],
   ['429', json(429, { error: { message: 'slow down' } }), 'upstream_busy', true],

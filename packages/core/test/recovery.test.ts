@@ -45,6 +45,7 @@ test('recovery options: the defaults are those of the design, and what makes no 
 const retried = ['upstream_unreachable', 'upstream_busy', 'upstream_crashed', 'upstream_incomplete'] as const
 const final = [
   'upstream_model_missing',
+  'upstream_unauthorized',
   'upstream_rejected',
   'upstream_failed',
   'upstream_malformed',

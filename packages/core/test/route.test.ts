@@ -228,6 +228,19 @@ test('failover: silence after a tool call ends the run', async () => {
   expect(test.b.replies).toHaveLength(0)
 })
 
+for (const code of ['upstream_unauthorized', 'upstream_model_missing'] as const) {
+  test(`failover: ${code} sends the run on, and counts against no server`, async () => {
+    const test = bed({ breaker: { failures: 1 } })
+    const frames = await test.ask()
+    ;(await test.a.next()).fail(new ChatError(code, 'No.'))
+    const second = await test.b.next()
+    second.send('Hi')
+    second.finish()
+    expect(textOf(await frames.rest())).toBe('Hi')
+    expect(test.gateway.stats().upstreams.map(({ breaker }) => breaker)).toEqual(['closed', 'closed'])
+  })
+}
+
 test('failover: a request that the upstream refuses for its own sake is tried nowhere else', async () => {
   const test = bed()
   const frames = await test.ask()

@@ -23,6 +23,7 @@ const reasonsZh: Partial<Record<ErrorBody['code'], string>> = {
   upstream_stalled: '模型中途没有了声音',
   upstream_silent: '模型一直没有回答',
   upstream_model_missing: '模型服务器上没有这个模型',
+  upstream_unauthorized: '模型服务器不接受网关的密钥，或账户已无余额',
   overloaded: '现在问的人太多',
   shutting_down: '机器人正在重启',
 }
@@ -32,6 +33,7 @@ const reasonsEn: Partial<Record<ErrorBody['code'], string>> = {
   upstream_stalled: 'the model fell silent',
   upstream_silent: 'the model never answered',
   upstream_model_missing: 'the model server does not have this model',
+  upstream_unauthorized: 'the model server refuses the key of the gateway, or its account',
   overloaded: 'too many people are asking right now',
   shutting_down: 'the robot is restarting',
 }

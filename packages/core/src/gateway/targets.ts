@@ -3,6 +3,7 @@ import type { Failover } from '../run/run.ts'
 import type { RunState, Successor } from '../run/run-state.ts'
 import {
   createBreaker,
+  isElsewhereBetter,
   isServerFault,
   type Breaker,
   type BreakerPass,
@@ -109,10 +110,10 @@ function createSource(line: readonly Target[], first: number, model: string | un
       return (breaker()?.phase ?? 'closed') !== 'closed' && standby() !== -1
     },
     next(error) {
-      if (!isServerFault(error.code)) return null
+      if (!isElsewhereBetter(error.code)) return null
       const next = standby()
       if (next === -1) return null
-      leave('failure')
+      leave(isServerFault(error.code) ? 'failure' : 'leave')
       at = next
       pass = breaker()?.begin()
       return named()

@@ -89,9 +89,14 @@ const serverFaults: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set<ChatErr
   'upstream_silent',
 ])
 
-/** Whether an error says something of the server that another one might do better. */
+/** Whether an error says that the server does not work. */
 export function isServerFault(code: ChatErrorCode): boolean {
   return serverFaults.has(code)
+}
+
+/** Whether another server might do better: one that works, has the model, or takes its key. */
+export function isElsewhereBetter(code: ChatErrorCode): boolean {
+  return isServerFault(code) || code === 'upstream_model_missing' || code === 'upstream_unauthorized'
 }
 
 /** One run's way through a breaker. Once it has ended, nothing it says counts. */

@@ -4,7 +4,12 @@ import type { AnswerFacts } from './dialects.ts'
 
 /** What an error's words mean, as `#status words`; the first line that fits counts. Words are those of real servers. */
 const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
-  [/content_filter|data_inspection_failed|insufficient_quota|insufficient balance/i, 'upstream_rejected'],
+  [/content_filter|data_inspection_failed/i, 'upstream_rejected'],
+  // A bare 403 may be a filter's. With other statuses the words may be an echo of the request, or of somebody else's trouble.
+  [
+    /^#40[12]\b|^#(?!5|4(?!03|29)).*((authentication|permission)_?error|billing_error|insufficient_quota|insufficient balance)/is,
+    'upstream_unauthorized',
+  ],
   // 529 is Anthropic's word for being overloaded.
   [/^#(429|503|529)\b/, 'upstream_busy'],
   // What a proxy says when there is nobody behind it, or nobody who answers.
@@ -19,7 +24,7 @@ const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
   [crashWords, 'upstream_crashed'],
   [
     // Of a 5xx the server takes the blame, whatever words stand there.
-    /^#(?!5).*(invalid_?request|invalid_?parameter|badrequest|authentication|permission|request_too_large|(billing|conflict)_error)/is,
+    /^#(?!5).*(invalid_?request|invalid_?parameter|badrequest|request_too_large|conflict_error)/is,
     'upstream_rejected',
   ],
 ]
@@ -38,6 +43,7 @@ export const sentences: Partial<Record<ChatErrorCode, string>> = {
   upstream_busy: 'The model server is busy.',
   upstream_unreachable: 'The model server cannot be reached.',
   upstream_rejected: 'The model server refused to go on with its reply.',
+  upstream_unauthorized: 'The model server refuses the key, or its account.',
   upstream_model_missing: 'The model server does not have the model.',
 }
 
@@ -51,5 +57,5 @@ export function saidError(code: ChatErrorCode, said: string): ChatError {
 
 /** Whether the same request may succeed later. */
 export function mayPass(code: ChatErrorCode): boolean {
-  return code !== 'upstream_rejected' && code !== 'upstream_model_missing'
+  return code !== 'upstream_rejected' && code !== 'upstream_unauthorized' && code !== 'upstream_model_missing'
 }

@@ -26,6 +26,7 @@ export type ChatErrorCode =
   | 'upstream_unreachable'
   | 'upstream_busy'
   | 'upstream_model_missing'
+  | 'upstream_unauthorized'
   | 'upstream_rejected'
   | 'upstream_failed'
   | 'upstream_crashed'
