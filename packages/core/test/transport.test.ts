@@ -216,6 +216,47 @@ test('nodeTransport: a socket that reports its time-out, before the head and in 
   expect(await read(got)).toBe('one two')
 })
 
+/** A server that closes each connection in the middle of its second request, in some way. */
+async function closing(close: (request: IncomingMessage, response: ServerResponse) => void): Promise<Listening> {
+  const seen = new Set<unknown>()
+  return listen((request, response) => {
+    if (seen.has(request.socket)) return close(request, response)
+    seen.add(request.socket)
+    response.end('whole')
+  })
+}
+
+test('nodeTransport: a connection that the server closes as it is used again is replaced', async () => {
+  const server = await closing((request) => request.socket.resetAndDestroy())
+  const transport = nodeTransport()
+  for (let i = 0; i < 3; i++) expect(await read(await transport(get(server.url)))).toBe('whole')
+  expect(server.connections).toHaveLength(3)
+})
+
+test('nodeTransport: one that is closed after the head is not, as the answer has begun', async () => {
+  const server = await closing((request, response) => {
+    response.writeHead(200, { 'content-length': 9 })
+    response.write('half', () => request.socket.resetAndDestroy())
+  })
+  const transport = nodeTransport()
+  expect(await read(await transport(get(server.url)))).toBe('whole')
+  await expect(transport(get(server.url)).then(read)).rejects.toThrow(/aborted|ECONNRESET/)
+  expect(await read(await transport(get(server.url)))).toBe('whole')
+  expect(server.connections).toHaveLength(2)
+})
+
+test('nodeTransport: an abort as it is closed sends nothing more', async () => {
+  const abort = new AbortController()
+  const server = await closing((request) => {
+    abort.abort(new Error('enough'))
+    request.socket.resetAndDestroy()
+  })
+  const transport = nodeTransport()
+  expect(await read(await transport(get(server.url)))).toBe('whole')
+  await expect(transport(get(server.url, abort.signal))).rejects.toThrow('enough')
+  expect(server.connections).toHaveLength(1)
+})
+
 test('fetchTransport: gives fetch the signal of the request and no time-out beside it', async () => {
   const seen: RequestInit[] = []
   const fetch: typeof globalThis.fetch = async (_url, init) => {

@@ -4,12 +4,13 @@ import type { Transport } from '../upstream/transport.ts'
 
 /**
  * A transport on `node:http`: no time-outs, and about two thirds of the CPU that `fetch` takes per token.
- * Redirects are not followed.
+ * Redirects are not followed. A connection that is used again, and that the server closes just then, is replaced.
  * @public
  */
 export function nodeTransport(): Transport {
-  return ({ url, method, headers, body, signal }) =>
+  const ask: Transport = (asked) =>
     new Promise((resolve, reject) => {
+      const { url, method, headers, body, signal } = asked
       const send = url.startsWith('https:') ? httpsRequest : httpRequest
       const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
       const request = send(url, { method, headers: sized })
@@ -19,8 +20,15 @@ export function nodeTransport(): Transport {
       const abort = (): void => void request.destroy()
       signal.addEventListener('abort', abort)
       request.on('close', () => signal.removeEventListener('abort', abort))
-      request.on('error', (error) => reject(signal.aborted ? signal.reason : error))
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // Servers close a connection that has been idle, or has served often enough, without a word: nobody has read this.
+        const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked))
+        else reject(signal.aborted ? signal.reason : error)
+      })
+      let hasAnswer = false
       request.on('response', (response) => {
+        hasAnswer = true
         // Whoever reads the body is told; an error after the last read concerns nobody.
         response.on('error', () => undefined)
         resolve({
@@ -35,6 +43,7 @@ export function nodeTransport(): Transport {
       request.end(body)
       if (signal.aborted) abort()
     })
+  return ask
 }
 
 /** The transport of this platform. */
