@@ -155,6 +155,36 @@ test.for(each)('%s over %s: a body that goes on after its finish is closed 100 m
   expect(clock.timers).toBe(0)
 })
 
+test.for(Object.keys(kinds))(
+  '%s: a body that goes on after the finish is left, whatever its transport does',
+  async (kind) => {
+    const clock = manualClock()
+    const { promise: left, resolve: leave } = Promise.withResolvers<void>()
+    const rest = new Uint8Array(1_000)
+    const reply = new TextEncoder().encode(kinds[kind]!.reply.join(''))
+    // It never waits for a socket, and does not look at its signal.
+    const transport: Transport = async () => ({
+      status: 200,
+      header: () => undefined,
+      body: (async function* () {
+        try {
+          yield reply
+          for (;;) yield rest
+        } finally {
+          leave()
+        }
+      })(),
+    })
+    const upstream = kinds[kind]!.make({ url: 'http://h', transport, clock })
+    const messages = [{ role: 'user' as const, content: 'Hello' }]
+    const { signal } = new AbortController()
+    const request = { model: 'm', messages, prefill: '', interruptedNote: null }
+    for await (const events of upstream.generate(request, signal)) if (events.some((event) => 'finish' in event)) break
+    await left
+    expect(clock.timers).toBe(0)
+  },
+)
+
 test.for(each)('%s over %s: a socket that breaks after the finish concerns nobody', async ([kind, transport]) => {
   const { begin, connections, clock } = await bench(kind, transport, (response) => {
     response.write(kinds[kind]!.reply.join(''))
@@ -256,7 +286,7 @@ test.for(Object.keys(kinds))('%s: the query of the url goes up with every reques
   const urls: string[] = []
   const transport: Transport = async ({ url }) => {
     urls.push(url)
-    throw new Error('away: ' + url)
+    throw new Error(`away, with the key ${new URL(url).searchParams.get('api-key')}: ${url}`)
   }
   // The server's path stands before the query.
   const make = (query: string): Upstream => {
@@ -264,7 +294,7 @@ test.for(Object.keys(kinds))('%s: the query of the url goes up with every reques
     if (kind === 'ollama') return ollama({ url: `http://h/base/?${query}`, model: 'm', transport })
     return openaiCompatible({ url: `http://h/base/v1/?${query}`, model: 'm', transport, dialect: 'llamacpp' })
   }
-  const upstream = make('api-version=2024-10-21&api-key=sk-secret')
+  const upstream = make('api-version=2024-10-21&api-key=sk%2Fsecret%3D%3D')
   const { signal } = new AbortController()
   await upstream.status!(signal)
   const messages = [{ role: 'user' as const, content: 'Hello' }]
@@ -274,11 +304,11 @@ test.for(Object.keys(kinds))('%s: the query of the url goes up with every reques
     .catch((cause: unknown) => cause)
   expect(urls.length).toBeGreaterThan(1)
   for (const url of urls) {
-    expect(url).toMatch(/^http:\/\/h\/base\/[^?]+\?[^?]*api-version=2024-10-21&api-key=sk-secret$/)
+    expect(url).toMatch(/^http:\/\/h\/base\/[^?]+\?[^?]*api-version=2024-10-21&api-key=sk%2Fsecret%3D%3D$/)
   }
   expect(urls.at(-1)).toMatch(/\/(completions|messages|chat)\?api-version/)
-  // A key in it is taken out of errors like one in a header.
-  expect(isChatError(error) && error.cause).toMatch(/api-version=2024-10-21&api-key=\[key\]$/)
+  // A key in it is taken out of errors like one in a header, however it is written there.
+  expect(isChatError(error) && error.cause).toMatch(/with the key \[key\]: .*api-version=2024-10-21&api-key=\[key\]$/)
 })
 
 test.for(Object.keys(kinds))('%s: a name or a password in the url is refused, and not repeated', (kind) => {

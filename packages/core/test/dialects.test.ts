@@ -252,6 +252,13 @@ test.for<[DialectName, string]>([
   expect(refusesContinuation(said, true, dialects[name])).toBe(false)
 })
 
+test('dialects: a field and words of one of its own may be of any kind', () => {
+  const own = { ...dialects.openai, continuation: { body: { 'go(on': true } }, refusals: /afresh/gi }
+  expect(refusesContinuation('Unknown parameter: go(on', true, own)).toBe(true)
+  expect(refusesContinuation('Loading model', true, own)).toBe(false)
+  for (let i = 0; i < 3; i++) expect(refusesContinuation('afresh', false, own)).toBe(true)
+})
+
 test('dialects: other faults are no refusal', () => {
   for (const said of [
     'model not found',

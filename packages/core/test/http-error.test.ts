@@ -64,6 +64,18 @@ test.for<[number, string, string, boolean]>([
   if (said !== '') expect(error.message).not.toContain(said.slice(0, 10))
 })
 
+test('http: of an error that says a long prompt again only the beginning counts', () => {
+  const prompt = 'engine authentication #404 model '.repeat(30_000)
+  expect(bandError({ error: { message: `${prompt} crash` } })).toMatchObject({ code: 'upstream_failed' })
+})
+
+test('http: a dialect may have words that search the whole text', () => {
+  const own = [[/credit/gi, 'upstream_unauthorized']] as const
+  for (let i = 0; i < 3; i++) {
+    expect(bandError({ error: 'Credit, credit' }, own)).toMatchObject({ code: 'upstream_unauthorized' })
+  }
+})
+
 test.for<[number, string, string]>([
   [429, 'insufficient_quota', 'You exceeded your current quota'],
   [429, 'rate_limit_exceeded', 'slow down'],

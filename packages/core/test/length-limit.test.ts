@@ -33,7 +33,7 @@ test.for<[limit: number, spent: number, rest: number]>([
   expect(ollamaQuestion(request(spent, { num_predict: limit, top_k: 9 }), 'native', '').body).toMatchObject({
     options: { num_predict: rest, top_k: 9 },
   })
-  for (const name of ['max_tokens', 'max_completion_tokens']) {
+  for (const name of ['max_tokens', 'max_completion_tokens', 'n_predict']) {
     expect(openai(request(spent, { [name]: limit, top_k: 9 }))).toMatchObject({ [name]: rest, top_k: 9 })
   }
   expect(anthropic(request(spent, { max_tokens: limit, top_k: 9 }))).toMatchObject({ max_tokens: rest, top_k: 9 })
@@ -43,6 +43,12 @@ test('length limit: one that the app set for every request is lowered, too', () 
   expect(openai(request(3), { max_tokens: 10 })).toMatchObject({ max_tokens: 7 })
   expect(anthropic(request(3), { max_tokens: 10 })).toMatchObject({ max_tokens: 7 })
   expect(anthropic(request(3))).toMatchObject({ max_tokens: 97 })
+})
+
+test('length limit: what is to be written at least is lowered with it', () => {
+  const least = { max_tokens: 100, min_tokens: 50 }
+  expect(openai(request(30, least))).toMatchObject({ max_tokens: 70, min_tokens: 20 })
+  expect(openai(request(60, least))).toMatchObject({ max_tokens: 40, min_tokens: 0 })
 })
 
 test('length limit: where none is set none is sent', () => {

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { createRedaction } from '../src/upstream/redaction.ts'
 import { ChatError } from '../src/wire/errors.ts'
 
-const redact = createRedaction({ authorization: 'Bearer sk-secret', 'x-token': 'abc', 'openai-organization': 'org-1' })
+const redact = createRedaction(
+  Object.entries({ authorization: 'Bearer sk-secret', 'x-token': 'abc', 'openai-organization': 'org-1' }),
+)
 const failed = (cause: unknown): ChatError =>
   new ChatError('upstream_unreachable', 'Away.', { cause, retryable: true, retryAfterMs: 7 })
 

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
 import { manualClock, scriptedUpstream, type ManualClock, type ScriptedUpstream } from '../src/testing/index.ts'
-import { route } from '../src/upstream/index.ts'
+import { route, type Upstream } from '../src/upstream/index.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import { systemRandom, type RandomBytes } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
@@ -182,6 +182,34 @@ test('failover: a run whose upstream falls silent in mid-answer goes on from its
   const rest = await frames.rest()
   expect([textOf(rest), rest.at(-1)?.event['reason']]).toEqual(['a time.', 'stop'])
   expect([clock.timers, test.gateway.stats().upstreams[0]?.breaker]).toEqual([0, 'closed'])
+})
+
+test('failover: an upstream that does not stop when it is told to is not waited for', async () => {
+  const clock = manualClock()
+  const b = scriptedUpstream({ model: 'b-70b' })
+  let say = (): void => {}
+  const deaf: Upstream = {
+    name: 'deaf',
+    model: 'a-7b',
+    async *generate() {
+      yield [{ message: 'Once ' }]
+      await new Promise<void>((resolve) => (say = resolve))
+      yield [{ message: 'never' }, { finish: 'stop' }]
+    },
+  }
+  const upstream = route({ models: { fast: deaf }, fallback: [b] })
+  const test = bed({ upstream, clock, fuse: { stallMs: 5_000 } })
+  const frames = await test.ask()
+  await frames.until(isText)
+  await turn()
+  clock.advance(5_000)
+  clock.advance(0)
+  const second = await b.next()
+  say()
+  await turn()
+  second.send('upon a time')
+  second.finish()
+  expect(textOf(await frames.rest())).toBe('upon a time')
 })
 
 test('failover: so it does before the first delta, and after three unreadable frames', async () => {

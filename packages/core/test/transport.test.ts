@@ -233,6 +233,19 @@ test('nodeTransport: a connection that the server closes as it is used again is 
   expect(server.connections).toHaveLength(3)
 })
 
+test('nodeTransport: what ends a server whenever it is asked is asked once more, and not of every connection', async () => {
+  let questions = 0
+  const server = await listen((request, response) => {
+    if (request.url === '/') return void setImmediate(() => response.end('whole'))
+    questions += 1
+    request.socket.resetAndDestroy()
+  })
+  const transport = nodeTransport()
+  await Promise.all(Array.from({ length: 10 }, async () => read(await transport(get(server.url)))))
+  await expect(transport(get(`${server.url}/poison`))).rejects.toMatchObject({ code: 'ECONNRESET' })
+  expect([server.connections.length, questions]).toEqual([11, 2])
+})
+
 test('nodeTransport: one that is closed after the head is not, as the answer has begun', async () => {
   const server = await closing((request, response) => {
     response.writeHead(200, { 'content-length': 9 })

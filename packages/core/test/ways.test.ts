@@ -18,7 +18,7 @@ function bench(answer: (way: ContinuationWay) => Answer, more: Partial<WaysOptio
   const asked: ContinuationWay[] = []
   const options: WaysOptions = {
     model: 'm',
-    headers: {},
+    fields: [],
     clock: manualClock(),
     isNative: () => true,
     isRefusal: (said) => said.includes('no prefill'),
@@ -171,7 +171,7 @@ test('ways: keys in headers are taken out of every error, thrown or said, and no
     retryAfterMs: 7,
   })
   const headers = { authorization: 'Bearer sk-secret', 'x-api-key': 'key-1', 'proxy-authorization': 'Basic dXNlcjpw' }
-  const all = { headers: { ...headers, 'openai-organization': 'org-1' } }
+  const all = { fields: Object.entries({ ...headers, 'openai-organization': 'org-1' }) }
   const cause = 'Bearer [key] and Basic [key] and [key] are wrong, org-1 is not'
   const safe = { code: 'upstream_busy', message: 'Busy.', cause, retryable: true, retryAfterMs: 7 }
   await expect(bench(() => said, all).ran()).rejects.toMatchObject(safe)
@@ -184,11 +184,11 @@ test('ways: keys in headers are taken out of every error, thrown or said, and no
 
 test('ways: keys are taken out of the errors of the request in words, too', async () => {
   const said = new ChatError('upstream_rejected', 'Refused.', { cause: 'Bearer sk-secret is wrong' })
-  const headers = { authorization: 'Bearer sk-secret' }
+  const fields = [['authorization', 'Bearer sk-secret']] as const
   const safe = { code: 'upstream_rejected', cause: 'Bearer [key] is wrong' }
-  const thrown = bench((way) => (way === 'native' ? refusal : said), { headers })
+  const thrown = bench((way) => (way === 'native' ? refusal : said), { fields })
   await expect(thrown.ran()).rejects.toMatchObject(safe)
-  const yielded = bench((way) => (way === 'native' ? refusal : [[{ error: said }]]), { headers })
+  const yielded = bench((way) => (way === 'native' ? refusal : [[{ error: said }]]), { fields })
   expect(await yielded.ran()).toMatchObject([{ error: safe }])
   expect([thrown.asked, yielded.asked]).toEqual([
     ['native', 'instruction'],

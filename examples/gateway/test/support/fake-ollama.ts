@@ -41,6 +41,8 @@ export async function startFakeOllama(model = 'fake', port = 0): Promise<FakeOll
   let asksOfState = 0
   const models = JSON.stringify({ models: [{ name: model, model }] })
   const server = createServer((request, response) => {
+    // A reset is to be of a connection of its own: one that is used again, the gateway replaces and says nothing.
+    response.shouldKeepAlive = false
     if (request.url === '/api/chat') {
       json(request).then(
         (read) => {

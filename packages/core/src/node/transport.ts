@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { Transport } from '../upstream/transport.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../upstream/transport.ts'
 
 /**
  * A transport on `node:http`: no time-outs, and about two thirds of the CPU that `fetch` takes per token.
@@ -8,12 +8,12 @@ import type { Transport } from '../upstream/transport.ts'
  * @public
  */
 export function nodeTransport(): Transport {
-  const ask: Transport = (asked) =>
+  const ask = (asked: TransportRequest, agent?: false): Promise<TransportResponse> =>
     new Promise((resolve, reject) => {
       const { url, method, headers, body, signal } = asked
       const send = url.startsWith('https:') ? httpsRequest : httpRequest
       const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-      const request = send(url, { method, headers: sized })
+      const request = send(url, { method, headers: sized, agent })
       // Not the `signal` option: it stays with the socket after the answer has been read, and an abort then is an
       // 'error' event that nobody listens to, which ends the process (seen with Node 24.21).
       // Without a reason, too: the socket may have gone back to its pool, and would emit it to nobody.
@@ -21,9 +21,10 @@ export function nodeTransport(): Transport {
       signal.addEventListener('abort', abort)
       request.on('close', () => signal.removeEventListener('abort', abort))
       request.on('error', (error: NodeJS.ErrnoException) => {
-        // Servers close a connection that has been idle, or has served often enough, without a word: nobody has read this.
+        // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
+        // Or it is this that ends them: so it is asked once more only, on a connection of its own.
         const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked))
+        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked, false))
         else reject(signal.aborted ? signal.reason : error)
       })
       let hasAnswer = false
@@ -43,7 +44,7 @@ export function nodeTransport(): Transport {
       request.end(body)
       if (signal.aborted) abort()
     })
-  return ask
+  return (request) => ask(request)
 }
 
 /** The transport of this platform. */

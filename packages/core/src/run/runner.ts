@@ -95,11 +95,11 @@ export function startRun(options: RunOptions): Run {
   )
 
   /** The events of one read are one batch: readers are woken once. */
-  const accept = (events: readonly UpstreamEvent[]): void => {
+  const accept = (events: readonly UpstreamEvent[], signal: AbortSignal): void => {
     const now = clock.now()
     try {
       for (const event of events) {
-        if (hasEnded() || abort.signal.aborted) return
+        if (hasEnded() || signal.aborted) return
         if ('error' in event) throw event.error
         if ('finish' in event) {
           step({ type: 'finish', reason: event.finish, usage: meter.finished(event.usage) })
@@ -107,7 +107,7 @@ export function startRun(options: RunOptions): Run {
         }
         const input = fuseInput(event, now)
         stepFuseWith(input)
-        if (abort.signal.aborted || 'alive' in event || 'malformed' in event) continue
+        if (signal.aborted || 'alive' in event || 'malformed' in event) continue
         if ('usage' in event) meter.said(event.usage)
         else if ('progress' in event) show(event.progress)
         else {
@@ -157,21 +157,26 @@ export function startRun(options: RunOptions): Run {
   }
 
   /** One request to the upstream. @returns Why it failed, if the run has not ended. */
-  const attempt = async (prefill: string): Promise<ChatError> => {
+  const attempt = (prefill: string): Promise<ChatError> => {
     const { signal } = (abort = new AbortController())
     giving = 0
     replacement = null
     stepFuseWith({ type: 'ask', now: clock.now() })
     fuseDriver.look()
+    return new Promise((resolve) => {
+      // Whoever is given up is not waited for. Of an end that is the run's own nobody asks why.
+      signal.addEventListener('abort', () => resolve(signal.reason as ChatError))
+      void read(prefill, signal).then(resolve)
+    })
+  }
+  const read = async (prefill: string, signal: AbortSignal): Promise<ChatError> => {
     try {
       for await (const events of generate?.(signal, prefill, meter.spent) ?? []) {
-        accept(events)
+        accept(events, signal)
         if (hasEnded() || signal.aborted) break
       }
-      signal.throwIfAborted()
       return incompleteReply()
     } catch (cause) {
-      // An upstream that is told to stop throws why: what the fuse said, or that the run has ended, which nobody asks for.
       if (isChatError(cause)) return cause
       return new ChatError('upstream_failed', 'The model server failed.', { cause, retryable: true })
     }

@@ -87,7 +87,7 @@ export function anthropic(options: AnthropicOptions): Upstream {
   const ways = createWays(
     {
       model,
-      headers: { ...headers, ...query },
+      fields: [...Object.entries(headers), ...query],
       clock,
       isNative: continuesReplies,
       isRefusal: (said) => refusals.test(said),

@@ -257,10 +257,12 @@ export function refusesContinuation(
   isRejected: boolean,
   dialect?: Pick<Dialect, 'continuation' | 'refusals' | 'think'>,
 ): boolean {
-  if (refusals.test(said) || dialect?.refusals?.test(said)) return true
+  if (refusals.test(said) || (dialect?.refusals && said.search(dialect.refusals) >= 0)) return true
   if (!isRejected || !dialect?.continuation) return false
   const { body, message } = dialect.continuation
-  const fields = Object.keys({ ...body, ...message, ...dialect.think.off }).join('|')
+  const fields = Object.keys({ ...body, ...message, ...dialect.think.off })
+    .map((name) => name.replaceAll(/\W/g, String.raw`\$&`))
+    .join('|')
   // As a key it is an echo of the request.
   const name = `\\b(?:${fields})\\b(?!\\\\?["']\\s*:)`
   return fields !== '' && new RegExp(`${name}[^{}]{0,60}${unknown}|${unknown}[^{}]{0,60}${name}`, 'i').test(said)

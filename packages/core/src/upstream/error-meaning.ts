@@ -2,6 +2,9 @@ import { ChatError, type ChatErrorCode } from '../wire/errors.ts'
 import { crashWords } from './crash-words.ts'
 import type { AnswerFacts } from './dialects.ts'
 
+/** How much of an error's words counts, UTF-16 code units. */
+const maxSaid = 8_192
+
 /** What an error's words mean, as `#status words`; the first line that fits counts. Words are those of real servers. */
 const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
   [/content_filter|data_inspection_failed/i, 'upstream_rejected'],
@@ -35,7 +38,9 @@ const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
  * @param own - What the dialect knows of its words: it goes before what is known of all.
  */
 export function meaningOf(status: number | string, said: string, own: AnswerFacts['errors'] = []): ChatErrorCode {
-  return [...own, ...meanings].find(([words]) => words.test(`#${status} ${said}`))?.[1] ?? 'upstream_failed'
+  // A server may say the whole prompt again: what it means stands at the beginning. Not `test`: an app's own may be global.
+  const brief = `#${status} ${said.slice(0, maxSaid)}`
+  return [...own, ...meanings].find(([words]) => brief.search(words) >= 0)?.[1] ?? 'upstream_failed'
 }
 
 /** What may be said of an error, in whatever words it came. */
@@ -50,7 +55,7 @@ export const sentences: Partial<Record<ChatErrorCode, string>> = {
 /** The error that a server said inside its stream. Its words are the cause, and nothing else. */
 export function saidError(code: ChatErrorCode, said: string): ChatError {
   return new ChatError(code, sentences[code] ?? 'The model server failed in the middle of its reply.', {
-    cause: said.slice(0, 8_192),
+    cause: said.slice(0, maxSaid),
     retryable: mayPass(code),
   })
 }

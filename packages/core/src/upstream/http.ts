@@ -15,8 +15,8 @@ export const maxJsonChars = 4_194_304
 export interface Endpoint {
   /** The base of its paths, without a slash at its end, and without its query. */
   readonly url: string
-  /** What its query says, for keys may be in it. */
-  readonly query: Readonly<Record<string, string>>
+  /** What its query says, as it means it and as it writes it, for keys may be in it. */
+  readonly query: readonly (readonly [name: string, value: string])[]
   /** Adds the query to each request. */
   readonly transport: Transport
 }
@@ -32,9 +32,16 @@ export function endpointOf(factory: string, url: string, transport: Transport): 
   const { origin, pathname, search, searchParams, username, password } = parsed
   if (username || password)
     throw new TypeError(`${factory}({ url }): no name or password goes up from it: use \`headers\`.`)
+  const written = search
+    .slice(1)
+    .split('&')
+    .map((field) => {
+      const [name = '', ...value] = field.split('=')
+      return [name, value.join('=')] as const
+    })
   return {
     url: origin + pathname.replace(/\/+$/, ''),
-    query: Object.fromEntries(searchParams),
+    query: [...searchParams, ...written],
     transport: (request) => {
       const more = request.url.includes('?') ? search.replace('?', '&') : search
       return transport({ ...request, url: request.url + more })

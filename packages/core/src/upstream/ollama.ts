@@ -107,7 +107,7 @@ export function ollama(options: OllamaOptions): Upstream {
   const ways = createWays(
     {
       model,
-      headers: { ...headers, ...query },
+      fields: [...Object.entries(headers), ...query],
       clock,
       isNative: () => true,
       isRefusal: (said) => refusesContinuation(said, false),

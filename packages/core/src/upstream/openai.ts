@@ -97,7 +97,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   const ways = createWays(
     {
       model,
-      headers: { ...headers, ...query },
+      fields: [...Object.entries(headers), ...query],
       clock,
       isNative: (name) => continuation !== null && (continuation.models?.(name) ?? true),
       isRefusal: (said, isRejected) => refusesContinuation(said, isRejected, dialect),

@@ -11,6 +11,8 @@ import type { UpstreamEvent } from './upstream.ts'
 const errorMs = 2_000
 /** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
 const restMs = 100
+/** How much of it is read, bytes. */
+const maxRest = 65_536
 
 /** One question, and how to read an answer that is none. */
 export interface Question {
@@ -83,13 +85,26 @@ function opened(body: AsyncIterable<Uint8Array>, close: () => void, clock: Clock
 }
 
 async function readRest(bytes: AsyncIterator<Uint8Array>, close: () => void, clock: Clock): Promise<void> {
-  const disarm = clock.after(restMs, close)
-  try {
-    while ((await bytes.next()).done !== true);
-  } catch {
-    // The reply is whole: how its connection ends concerns nobody.
+  let left = maxRest
+  const giveUp = (): void => {
+    left = 0
+    close()
+    // How the connection of a whole reply ends concerns nobody.
+    bytes.return?.().catch(() => undefined)
   }
-  disarm()
+  const disarm = clock.after(restMs, giveUp)
+  try {
+    while (left > 0) {
+      const read = await bytes.next()
+      if (read.done) return
+      left -= read.value.length
+    }
+    giveUp()
+  } catch {
+    // As above.
+  } finally {
+    disarm()
+  }
 }
 
 /** Turns the bytes of one answer into events. */

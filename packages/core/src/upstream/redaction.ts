@@ -5,10 +5,10 @@ const secretNames = /authorization|key|token|secret|cookie/i
 
 /**
  * Some servers say the key again that they refuse, and whoever logs a cause must not log that: gives what takes the keys
- * in a request's headers out of an error's cause, text or errors. Anything but such an error stays as it is.
+ * in a request's headers and query out of an error's cause, text or errors. Anything but such an error stays as it is.
  */
-export function createRedaction(headers: Readonly<Record<string, string>>): <E>(error: E) => E {
-  const secrets = Object.entries(headers).flatMap(([name, value]) => (secretNames.test(name) ? words(value) : []))
+export function createRedaction(fields: readonly (readonly [name: string, value: string])[]): <E>(error: E) => E {
+  const secrets = fields.flatMap(([name, value]) => (secretNames.test(name) ? words(value) : []))
   return <E>(error: E): E => {
     if (!isChatError(error)) return error
     const { code, message, retryable, retryAfterMs } = error

@@ -20,7 +20,7 @@ export interface WaysOptions {
   /** The upstream's default model, which `continuation` tells of. */
   readonly model: string
   /** What every request has: keys in it are taken out of all errors. */
-  readonly headers: Readonly<Record<string, string>>
+  readonly fields: readonly (readonly [name: string, value: string])[]
   /** Whether the server has means of its own for this model, by all that is known before it is asked. */
   isNative(model: string, thinking: boolean): boolean
   readonly clock: Clock
@@ -54,7 +54,7 @@ export interface Ways {
 
 /** Learns, per model and thinking, which replies a server does not continue by its own means, and asks accordingly. */
 export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
-  const redact = createRedaction(options.headers)
+  const redact = createRedaction(options.fields)
   const { clock } = options
   /** What was refused with and without thinking, and which models were looked at; until when it holds. */
   const learnt = new Map<string, number>()
