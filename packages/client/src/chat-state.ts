@@ -4,11 +4,10 @@ import type { ChatMessage, ChatSnapshot, ChatStatus } from './types.ts'
 /** Units of the run's log that are of one kind, from a position on: what it takes to cut a reply at a position. */
 interface Span {
   readonly at: number
-  readonly kind: 'message' | 'thinking' | 'tool_call' | 'data' | 'reset'
   /** What of the reply they grow. */
-  readonly field: 'content' | 'thinking' | 'toolCalls' | 'data'
-  /** The reply without them. */
-  readonly from: ChatMessage
+  readonly kind: 'content' | 'thinking' | 'toolCalls' | 'data' | 'reset'
+  /** The thinking that a reset made void: a cut before the reset brings it back. */
+  readonly thinking?: string | undefined
 }
 
 /** The run whose reply is the last message. */
@@ -152,27 +151,22 @@ function next(state: ChatState): ChatState {
 function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!
   const { spans, before } = run
-  const grow = <Field extends Span['field']>(
-    kind: Span['kind'],
-    field: Field,
-    value: ChatMessage[Field],
-    from = reply,
-  ): Stepped => {
-    const isMore = spans.at(-1)?.kind === kind
+  const grow = (kind: Span['kind'], change: Partial<ChatMessage>): Stepped => {
+    const span = { at: run.position, kind, ...(kind === 'reset' && { thinking: reply.thinking }) }
     return {
-      snapshot: at('streaming', withReply(snapshot, { ...reply, [field]: value })),
-      run: { ...run, position, spans: isMore ? spans : [...spans, { at: run.position, kind, field, from }] },
+      snapshot: at('streaming', withReply(snapshot, { ...reply, ...change })),
+      run: { ...run, position, spans: spans.at(-1)?.kind === kind ? spans : [...spans, span] },
     }
   }
   if ('message' in event) {
-    const isFirst = !spans.some(({ kind }) => kind === 'message')
-    const from = isFirst ? { ...reply, content: before.content.slice(0, run.keeps) } : reply
-    return grow('message', 'content', from.content + event.message, from)
+    const isFirst = !spans.some(({ kind }) => kind === 'content')
+    const content = isFirst ? before.content.slice(0, run.keeps) : reply.content
+    return grow('content', { content: content + event.message })
   }
-  if ('thinking' in event) return grow('thinking', 'thinking', (reply.thinking ?? '') + event.thinking)
-  if ('tool_call' in event) return grow('tool_call', 'toolCalls', [...(reply.toolCalls ?? []), event.tool_call])
-  if ('data' in event) return grow('data', 'data', [...(reply.data ?? []), event.data])
-  if ('reset' in event) return grow('reset', 'thinking', before.thinking)
+  if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
+  if ('tool_call' in event) return grow('toolCalls', { toolCalls: [...(reply.toolCalls ?? []), event.tool_call] })
+  if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
+  if ('reset' in event) return grow('reset', { thinking: before.thinking })
   if ('session_id' in event) {
     const { session_id: sessionId, model, continues } = event
     const started = at('waiting', snapshot, { model })
@@ -206,13 +200,24 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
 /** A reply as it was at a position of its run's log: it was interrupted there. */
 export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMessage {
   if (position >= run.position) return reply
-  const { before, spans } = run
-  const index = spans.findLastIndex(({ at }) => at < position)
-  const { at, field, from } = spans[index] ?? { at: position, field: 'data', from: before }
-  const to = spans[index + 1]?.from ?? reply
-  const { content, thinking, toolCalls, data } = from
-  const grown = to[field]?.slice(0, (from[field] ?? '').length + position - at)
-  return { ...reply, content, thinking, toolCalls, data, [field]: grown }
+  const { before, keeps, spans } = run
+  const left = { content: 0, thinking: 0, toolCalls: 0, data: 0, reset: 0 }
+  const reached = spans.filter(({ at }) => at < position)
+  reached.forEach(({ at, kind }, i) => {
+    if (kind === 'reset') left.thinking = 0
+    left[kind] += (reached[i + 1]?.at ?? position) - at
+  })
+  const { thinking } = spans.find(({ at, kind }) => kind === 'reset' && at >= position) ?? reply
+  const kept = before.content.slice(0, keeps).length
+  return {
+    ...reply,
+    content: left.content ? reply.content.slice(0, kept + left.content) : before.content,
+    thinking: left.thinking ? thinking?.slice(0, (before.thinking ?? '').length + left.thinking) : before.thinking,
+    toolCalls: left.toolCalls
+      ? reply.toolCalls?.slice(0, (before.toolCalls ?? []).length + left.toolCalls)
+      : before.toolCalls,
+    data: left.data ? reply.data?.slice(0, (before.data ?? []).length + left.data) : before.data,
+  }
 }
 
 function failed(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {

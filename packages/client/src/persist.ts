@@ -36,6 +36,8 @@ export function persist(storage: ChatStorage | undefined, options: PersistOption
     const key = name ? `${prefix}:${name}` : prefix
     let written = kept()
     let writing = false
+    /** Set when one more write was wanted meanwhile. */
+    let isDue = false
     /** Set while text waits to be written. */
     let disarm: (() => void) | undefined
 
@@ -43,6 +45,7 @@ export function persist(storage: ChatStorage | undefined, options: PersistOption
     const write = async (): Promise<void> => {
       disarm?.()
       disarm = undefined
+      isDue = writing
       if (writing) return
       writing = true
       written = kept()
@@ -52,7 +55,9 @@ export function persist(storage: ChatStorage | undefined, options: PersistOption
         // A storage that fails is no error for the person.
       }
       writing = false
-      look()
+      // Not after another interval: a page that was left may be frozen by then.
+      if (isDue) void write()
+      else look()
     }
     const look = (): void => {
       const { messages, run } = kept()

@@ -5,7 +5,8 @@ import type { ChatSession } from '../src/types.ts'
 import { asked, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 
 const key = 'midstream'
-const keptIn = (storage: ReturnType<typeof memory>): KeptChat => JSON.parse(storage.items.get(key)!) as KeptChat
+const keptIn = (storage: Pick<ReturnType<typeof memory>, 'items'>): KeptChat =>
+  JSON.parse(storage.items.get(key)!) as KeptChat
 
 /** What JSON makes of it: without what is undefined. */
 const asStored = (session: ChatSession): unknown => JSON.parse(JSON.stringify(session.getSnapshot().messages))
@@ -366,20 +367,36 @@ test.each(['pagehide', 'visibilitychange'])('persist: what waits is written at %
   await session.clear()
 })
 
-test('persist: an asynchronous storage is written one at a time, and the last is the newest', async () => {
-  const storage = memory()
+interface SlowStorage extends ChatStorage {
+  readonly items: Map<string, string>
+  /** What is being written; each one ends when it is called. */
+  readonly writes: (() => void)[]
+  /** How many there were at a time, at most. */
+  most: number
+}
+/** A storage that works in the background, and has nothing of what is written until that has ended. */
+function slow(): SlowStorage {
+  const items = new Map<string, string>()
   const writes: (() => void)[] = []
-  let most = 0
-  const slow: ChatStorage = {
+  const storage: SlowStorage = {
+    items,
+    writes,
+    most: 0,
     getItem: () => Promise.resolve(null),
     setItem: (name, value) =>
       new Promise<void>((resolve) => {
-        writes.push(() => (storage.items.set(name, value), resolve()))
-        most = Math.max(most, writes.length)
+        writes.push(() => (items.set(name, value), resolve()))
+        storage.most = Math.max(storage.most, writes.length)
       }),
-    removeItem: (name) => Promise.resolve(void storage.items.delete(name)),
+    removeItem: (name) => Promise.resolve(void items.delete(name)),
   }
-  const { session, upstream } = page(slow)
+  return storage
+}
+
+test('persist: an asynchronous storage is written one at a time, and the last is the newest', async () => {
+  const storage = slow()
+  const { writes } = storage
+  const { session, upstream } = page(storage)
   await turn()
   const sent = session.send('Hello')
   const run = await upstream.next()
@@ -393,7 +410,7 @@ test('persist: an asynchronous storage is written one at a time, and the last is
     writes.shift()!()
     await turn()
   }
-  expect(most).toBe(1)
+  expect(storage.most).toBe(1)
   expect(keptIn(storage)).toMatchObject({ messages: asStored(session), run: null })
   // And a wipe comes after a write that is still under way.
   const again = session.send('More')
@@ -406,3 +423,36 @@ test('persist: an asynchronous storage is written one at a time, and the last is
   }
   expect(storage.items.size).toBe(0)
 })
+
+test.each(['pagehide', 'visibilitychange'])(
+  'persist: what came during a slow write is written at its end, when %s was meanwhile',
+  async (type) => {
+    const window = new EventTarget()
+    vi.stubGlobal('addEventListener', window.addEventListener.bind(window))
+    const storage = slow()
+    const { session, upstream, clock } = page(storage)
+    await turn()
+    void session.send('Count')
+    storage.writes.shift()!()
+    const run = await upstream.next()
+    run.send('one')
+    await when(session, shows('one'))
+    clock.advance(500)
+    run.send(' two')
+    await when(session, shows('one two'))
+    window.dispatchEvent(new Event(type))
+    storage.writes.shift()!()
+    await turn()
+    expect(keptIn(storage).messages.at(-1)!.content).toBe('one')
+    // The page may be frozen now: no timer fires any more.
+    expect(storage.writes).toHaveLength(1)
+    storage.writes.shift()!()
+    await turn()
+    expect(keptIn(storage).messages.at(-1)!.content).toBe('one two')
+    // Nothing is new: nothing is written, and nothing waits.
+    expect(storage.writes).toEqual([])
+    clock.advance(500)
+    expect(storage.writes).toEqual([])
+    await session.clear()
+  },
+)
