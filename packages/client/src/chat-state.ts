@@ -212,12 +212,19 @@ export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): 
   return {
     ...reply,
     content: left.content ? reply.content.slice(0, kept + left.content) : before.content,
-    thinking: left.thinking ? thinking?.slice(0, (before.thinking ?? '').length + left.thinking) : before.thinking,
-    toolCalls: left.toolCalls
-      ? reply.toolCalls?.slice(0, (before.toolCalls ?? []).length + left.toolCalls)
-      : before.toolCalls,
-    data: left.data ? reply.data?.slice(0, (before.data ?? []).length + left.data) : before.data,
+    thinking: grown(before.thinking, thinking, left.thinking),
+    toolCalls: grown(before.toolCalls, reply.toolCalls, left.toolCalls),
+    data: grown(before.data, reply.data, left.data),
   }
+}
+
+/** What was there before, and so many units of what came. */
+function grown<Value extends string | readonly unknown[]>(
+  before: Value | undefined,
+  now: Value | undefined,
+  units: number,
+): Value | undefined {
+  return units ? (now?.slice(0, (before?.length ?? 0) + units) as Value | undefined) : before
 }
 
 function failed(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {
