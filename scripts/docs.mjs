@@ -9,6 +9,7 @@ try {
   if (code !== 0) console.error(output)
   const run = ['--filter', '@midstream/docs', 'run', script]
   process.exitCode = code || (await tool('pnpm', run, { graceful: script === 'dev' })).code
+  if (process.exitCode === 0 && script === 'build') console.log('The site is in docs/.vitepress/dist')
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

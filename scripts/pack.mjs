@@ -3,7 +3,7 @@
 //   npm run pack                      installs and builds first: what `npm install artifacts/packages/*.tgz` takes elsewhere
 //   node scripts/pack.mjs --built     takes the build that is there
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { prepare, runSteps } from './steps.mjs'
 import { root, tool } from './toolchain.mjs'
@@ -49,4 +49,5 @@ export function manifest(name) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (process.argv.includes('--built')) await pack()
   else await runSteps(async () => (await prepare()).built && pack())
+  if (!process.exitCode) console.log(`The packages are in ${relative(root, folder)}`)
 }

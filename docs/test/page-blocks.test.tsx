@@ -33,6 +33,11 @@ test.each(pages)(
     render(<Page />)
     if (name !== 'Chat') return
     const input = screen.getByLabelText<HTMLInputElement>('Message')
+    // A browser says so itself, and sends nothing: a blank text would throw.
+    fireEvent.change(input, { target: { value: '  ' } })
+    expect(input.checkValidity()).toBe(false)
+    fireEvent.change(input, { target: { value: ' Hello  you ' } })
+    expect(input.checkValidity()).toBe(true)
     fireEvent.change(input, { target: { value: 'Hello' } })
     fireEvent.submit(input.closest('form')!)
     expect(input.value).toBe('')

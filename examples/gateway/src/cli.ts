@@ -96,6 +96,7 @@ async function run(config: Config, folder: string): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop)
   console.log(`Server started on :${program.port}`)
   console.log(`Chat at ${program.url}${config.server.base_path}`)
+  if (config.server.static !== undefined) console.log(`Page at ${program.url}/`)
   for (const line of await program.describe()) console.log(line)
 }
 

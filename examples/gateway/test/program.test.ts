@@ -27,6 +27,7 @@ logging:
     `Model nano by ollama at ${nano.url}: it answers; the model is loaded by the first request`,
   )
   expect(program.printed[1]).toMatch(/^Chat at http:\/\/localhost:\d+\/api\/chat$/)
+  expect(program.printed[2]).toMatch(/^Model/)
   const head = await program.fetch('/api/chat', { method: 'HEAD' })
   expect(head.status).toBe(200)
 
@@ -46,6 +47,8 @@ logging:
 
 test('demo: one program is a whole site, with a page and a model', async () => {
   const program = await startDemo()
+  await program.line(/^Model/)
+  expect(program.printed[2]).toBe(`Page at ${program.url}/`)
   const page = await program.fetch('/')
   expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
   const story = await chat(program.fetch, 'Tell me a story about a fox')

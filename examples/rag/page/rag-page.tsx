@@ -72,7 +72,7 @@ export function RagPage({ client }: { readonly client: ChatClient }): React.Reac
         <button type="button" data-testid="continue" disabled={!mayGoOn} onClick={press(goOn)}>
           {words.goOn}
         </button>
-        <button type="button" disabled={messages.length === 0} onClick={press(clear)}>
+        <button type="button" data-testid="clear" disabled={messages.length === 0} onClick={press(clear)}>
           {words.clear}
         </button>
       </form>

@@ -17,7 +17,7 @@ export interface FolderOptions {
   readonly maxFileBytes?: number | undefined
   /** Most passages; documents that would bring more are skipped until they change. @defaultValue 10000 */
   readonly maxPassages?: number | undefined
-  /** Called when a look has found a change. */
+  /** Called after the first look, and when a later one has found a change. */
   readonly onChange?: ((report: FolderReport) => void) | undefined
 }
 
@@ -72,8 +72,9 @@ export async function openDocumentFolder(path: string, options: FolderOptions): 
     for (const { file, stamp } of changed) await read(file, stamp)
     const unread = [...known].flatMap(([file, { why }]) => (why === undefined ? [] : [{ path: file, why }]))
     const next = { documents: known.size - unread.length, passages: index.size, skipped: [...skipped, ...unread] }
+    const isFirst = lookedAt === -Infinity
     lookedAt = clock.now()
-    if (changed.length === 0 && JSON.stringify(next) === JSON.stringify(report)) return
+    if (!isFirst && changed.length === 0 && JSON.stringify(next) === JSON.stringify(report)) return
     report = next
     onChange?.(report)
   }

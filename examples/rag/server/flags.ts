@@ -14,7 +14,7 @@ export interface Flags {
 /** What `--help` prints. */
 export const usage: string = `Answers from a folder of documents, with their sources.
 
-  node dist/server.js [--documents FOLDER] [--upstream URL] [--model NAME] [--port N] [--host ADDRESS]
+  node dist/server.js [--documents FOLDER] [--upstream URL [--model NAME]] [--port N] [--host ADDRESS]
 
   --documents FOLDER  .md and .txt files, in UTF-8 (default: the documents of the example)
   --upstream URL      an Ollama server, such as http://127.0.0.1:11434 (default: the embedded model, which is for show)
@@ -35,7 +35,7 @@ export function readFlags(args: readonly string[]): Flags | 'help' {
     options: {
       documents: { type: 'string' },
       upstream: { type: 'string' },
-      model: { type: 'string', default: 'qwen3:32b' },
+      model: { type: 'string' },
       port: { type: 'string', default: '8085' },
       host: { type: 'string', default: '127.0.0.1' },
       help: { type: 'boolean', short: 'h' },
@@ -47,5 +47,11 @@ export function readFlags(args: readonly string[]): Flags | 'help' {
     throw new RangeError(`--port must be a whole number from 0 to 65535, got '${port}'`)
   for (const [name, value] of Object.entries({ documents, upstream, model, host }))
     if (value === '') throw new TypeError(`--${name} must not be empty`)
-  return { documents, upstream, model, port: Number(port), host }
+  if (upstream !== undefined && !isHttp(upstream))
+    throw new TypeError(`--upstream must be an http(s) URL, got '${upstream}'`)
+  if (model !== undefined && upstream === undefined) throw new TypeError('--model needs --upstream')
+  return { documents, upstream, model: model ?? 'qwen3:32b', port: Number(port), host }
 }
+
+// `gpu:1` is a URL, too: of the scheme `gpu`.
+const isHttp = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)

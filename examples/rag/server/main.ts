@@ -3,6 +3,7 @@ import { systemClock } from '@midstream/core'
 import { createGateway } from '@midstream/core/gateway'
 import { ollama } from '@midstream/core/upstream'
 import { startNano } from '@midstream/example-nano'
+import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { openDocumentFolder, type FolderReport } from '../search/document-folder.ts'
 import { withSources } from '../upstream/with-sources.ts'
@@ -18,12 +19,23 @@ const maxNamed = 20
 
 function tell({ documents, passages, skipped }: FolderReport): void {
   console.log(`${documents} documents, ${passages} passages`)
+  if (passages === 0) console.warn('there is nothing to search: every answer will say that the documents have nothing')
   // A name is whatever somebody called the file, and the terminal would obey what is in it.
   for (const { path, why } of skipped.slice(0, maxNamed)) console.warn(`skipped ${JSON.stringify(path)}: ${why}`)
   if (skipped.length > maxNamed) console.warn(`skipped ${skipped.length - maxNamed} more`)
 }
 
+/** @throws {Error} That names the flag, when the folder cannot be listed. */
+async function checkFolder(path: string): Promise<void> {
+  await readdir(path).catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const why = { ENOENT: 'there is no such folder', ENOTDIR: 'not a folder' }[String(code)]
+    throw new Error(`--documents ${path}: ${why ?? `cannot be listed (${String(code)})`}`, { cause: error })
+  })
+}
+
 async function start({ documents = ownDocuments, upstream: url, model, port, host }: Flags): Promise<void> {
+  await checkFolder(documents)
   const folder = await openDocumentFolder(documents, { clock: systemClock, onChange: tell })
   const nano = url === undefined ? await startNano() : undefined
   const upstream = nano ? ollama({ url: nano.url, model: 'nano' }) : ollama({ url, model })

@@ -50,7 +50,9 @@ export async function serve({ gateway, page, port, host }: ServeOptions): Promis
       files(request, response, () => refuse(404, 'Not found'))
     })
   })
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, port))).listen(port, host, resolve)
+  })
   const name = isPrivate || host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return {
     url: `http://${name.includes(':') ? `[${name}]` : name}:${(server.address() as AddressInfo).port}`,
@@ -64,6 +66,11 @@ export async function serve({ gateway, page, port, host }: ServeOptions): Promis
       clearTimeout(force)
     },
   }
+}
+
+function listenError(error: Error, port: number): Error {
+  if (!('code' in error) || error.code !== 'EADDRINUSE') return error
+  return new Error(`port ${port} is taken: choose another with --port N`, { cause: error })
 }
 
 const isLoopback = (address: string): boolean =>

@@ -1,5 +1,5 @@
 import { createGateway } from '@midstream/core/gateway'
-import { scriptedUpstream } from '@midstream/core/testing'
+import { scriptedUpstream, type ScriptedUpstream } from '@midstream/core/testing'
 import { startNano, type Nano } from '@midstream/example-nano'
 import { requireProgram } from '@midstream/test-support'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -60,8 +60,11 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
   }
 
   /** The page on a server of its own, where every answer says this. */
-  const openAnswered = async (said: string): Promise<Page> => {
-    const upstream = scriptedUpstream({ script: (reply) => (reply.send(said), reply.finish()) })
+  const openAnswered = (said: string): Promise<Page> =>
+    openOver(scriptedUpstream({ script: (reply) => (reply.send(said), reply.finish()) }))
+
+  /** The page on a server of its own, whose model is a script. */
+  const openOver = async (upstream: ScriptedUpstream): Promise<Page> => {
     const index = createPassageIndex()
     index.put('a.md', splitDocument('a.md', '# Eggs\n\nTwenty eggs.'))
     const source = { search: async (question: Question) => index.search(question, 5) }
@@ -139,6 +142,31 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, 
     await first.locator('summary').click()
     expect(await first.locator('blockquote').innerText()).toContain('<b onclick="alert(1)">')
     await keepScreenshot(page, 'sources')
+  })
+
+  test('page: a reload in mid-answer keeps the question, its sources and the answer, which goes on; Clear forgets them', async () => {
+    const upstream = scriptedUpstream()
+    const page = await openOver(upstream)
+    await ask(page, 'How many eggs?')
+    const run = await upstream.next()
+    const reply = replies(page).first()
+    run.send('Twenty')
+    await eventually(async () => expect(await textOf(reply)).toBe('Twenty'))
+    await page.reload()
+    await reply.waitFor()
+    expect(await page.getByTestId('question').allInnerTexts()).toEqual(['How many eggs?'])
+    expect(await reply.locator('summary').allInnerTexts()).toEqual(['Eggs a.md, line 3'])
+    expect(await reply.getAttribute('data-state')).toBe('streaming')
+    run.send(' eggs.')
+    run.finish()
+    await reaches(reply, 'done')
+    await page.reload()
+    expect(await textOf(reply)).toBe('Twenty eggs.')
+    expect(await reply.locator('summary').allInnerTexts()).toEqual(['Eggs a.md, line 3'])
+    await page.getByTestId('clear').click()
+    await page.reload()
+    await page.getByTestId('composer').waitFor()
+    expect(await replies(page).count()).toBe(0)
   })
 
   test('page: a mark such as [1] in an answer leads to its source, and any other is text', async () => {

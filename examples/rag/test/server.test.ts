@@ -118,7 +118,27 @@ test('server: says what it has read and what it has skipped, and ends by SIGTERM
 
 test('server: a folder that is not there is an error in words', async () => {
   await expect(startRagServer(['--port', '0', '--documents', '/no/such/folder'])).rejects.toThrow(
-    /ended with 1: rag: .*\/no\/such\/folder/,
+    'ended with 1: rag: --documents /no/such/folder: there is no such folder\n',
+  )
+  await expect(startRagServer(['--port', '0', '--documents', process.execPath])).rejects.toThrow(
+    `ended with 1: rag: --documents ${process.execPath}: not a folder\n`,
+  )
+})
+
+test('server: a folder without a passage is told, as every answer will lack sources', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'rag-'))
+  onTestFinished(() => rm(root, { recursive: true, force: true }))
+  const own = await startRagServer(['--port', '0', '--documents', root])
+  onTestFinished(async () => void (await own.end('SIGKILL')))
+  await own.end('SIGTERM')
+  expect(own.said()).toContain('0 documents, 0 passages\n')
+  expect(own.said()).toContain('there is nothing to search: every answer will say that the documents have nothing\n')
+  expect(server.said()).not.toContain('nothing to search')
+})
+
+test('server: a port that is taken is told, with the flag that chooses another', async () => {
+  await expect(startRagServer(['--port', String(server.port)])).rejects.toThrow(
+    `ended with 1: 5 documents, 17 passages\nrag: port ${server.port} is taken: choose another with --port N\n`,
   )
 })
 
@@ -134,4 +154,13 @@ test('flags: have defaults, and what makes no sense is refused', () => {
   expect(() => readFlags(['--port', '70000'])).toThrow(RangeError)
   expect(() => readFlags(['--documents', ''])).toThrow('--documents must not be empty')
   expect(() => readFlags(['--doc', 'x'])).toThrow('--doc')
+  for (const url of ['gpu:1', 'gpu', 'http://', 'ftp://gpu/'])
+    expect(() => readFlags(['--upstream', url])).toThrow(`--upstream must be an http(s) URL, got '${url}'`)
+})
+
+test('flags: --model needs --upstream, as the embedded model is one', () => {
+  expect(() => readFlags(['--model', 'qwen3:8b'])).toThrow('--model needs --upstream')
+  const flags = ['--upstream', 'http://127.0.0.1:11434']
+  expect(readFlags([...flags, '--model', 'qwen3:8b'])).toMatchObject({ upstream: flags[1], model: 'qwen3:8b' })
+  expect(readFlags(flags)).toMatchObject({ model: 'qwen3:32b' })
 })
