@@ -44,7 +44,7 @@ export async function serve(gateway: Gateway, folder: string, port: number): Pro
     answer(request, response, () => files(request, response, () => void response.writeHead(404).end('Not found\n')))
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => reject(listenError(error, port)))
     server.listen(port, '127.0.0.1', resolve)
   })
   return {
@@ -56,4 +56,10 @@ export async function serve(gateway: Gateway, folder: string, port: number): Pro
       clearTimeout(force)
     },
   }
+}
+
+function listenError(error: Error, port: number): Error {
+  const code = 'code' in error ? error.code : undefined
+  const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'needs more rights' : undefined
+  return why === undefined ? error : new Error(`port ${port} ${why}: choose another with --port N`, { cause: error })
 }

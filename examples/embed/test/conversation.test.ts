@@ -167,8 +167,11 @@ describe.skipIf(chromiumPath === null)('bubble in Chromium: conversation', { tim
     await nano.idle()
   })
 
-  test('bubble: what is kept goes on after a reload in mid-answer', async () => {
-    const page = await open()
+  test.each([
+    ['', 'New chat'],
+    ['zh.html', '新对话'],
+  ])('bubble: what is kept goes on after a reload in mid-answer, on the page /%s', async (path, newChat) => {
+    const page = await open({}, `${server.url}/${path}`)
     const posts = recordPosts(page)
     await bubbleOf(page).open()
     await bubbleOf(page).ask(story)
@@ -178,7 +181,7 @@ describe.skipIf(chromiumPath === null)('bubble in Chromium: conversation', { tim
     await reaches(bubbleOf(page).answers.first(), 'done')
     expect((await textIn(bubbleOf(page).answers.first())).startsWith(before)).toBe(true)
     expect(posts.length).toBe(1)
-    await bubbleOf(page).button('New chat').click()
+    await bubbleOf(page).button(newChat).click()
     await eventually(async () => expect(await page.evaluate(() => sessionStorage.length)).toBe(0))
   })
 

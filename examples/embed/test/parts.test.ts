@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { follows } from '../element/follow.ts'
 import { isSendKey } from '../element/send-key.ts'
@@ -47,4 +48,12 @@ test('readFlags: fills in the defaults and refuses what makes no sense', () => {
   expect(() => readFlags(['--upstream', 'gpu:11434'])).toThrow(/--upstream/)
   expect(() => readFlags(['--model', 'nano'])).toThrow(/--upstream/)
   expect(() => readFlags(['--prot', '1'])).toThrow(/--prot/)
+})
+
+test.each(['index.html', 'zh.html'])('blog: %s shows the very script and element that it has', (name) => {
+  const html = readFileSync(new URL(`../blog/${name}`, import.meta.url), 'utf8')
+  const [before = '', shown = '', after = ''] = html.split(/<pre><code>|<\/code><\/pre>/)
+  const lines = shown.replaceAll('&lt;', '<').replaceAll('&gt;', '>').split('\n')
+  expect(lines).toHaveLength(2)
+  for (const line of lines) expect(before + after).toContain(line)
 })

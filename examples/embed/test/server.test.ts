@@ -52,7 +52,10 @@ test('server: a foreign name that points at this machine is refused', async () =
 })
 
 test('server: what cannot be started says why and ends', async () => {
-  await expect(startBlogServer('--port', new URL(server.url).port)).rejects.toThrow(/ended with 1: embed: .*EADDRINUSE/)
+  const { port } = new URL(server.url)
+  await expect(startBlogServer('--port', port)).rejects.toThrow(
+    `ended with 1: embed: port ${port} is taken: choose another with --port N\n`,
+  )
   await expect(startBlogServer('--prot', '1')).rejects.toThrow(/ended with 2: embed: .*--prot/)
 })
 

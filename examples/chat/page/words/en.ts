@@ -15,7 +15,7 @@ export const en: Words = {
   ],
   label: 'Your message',
   placeholder: 'Write a message…',
-  placeholderRunning: 'Write a follow-up: sending it interrupts the answer…',
+  placeholderRunning: 'Sending interrupts the answer…',
   hints: ['Enter sends', 'Shift+Enter new line'],
   escapeInterrupts: 'Esc interrupts',
   escapeLeaves: 'Esc cancels',
@@ -24,7 +24,7 @@ export const en: Words = {
   clear: 'Clear',
   waiting: 'waiting for the model…',
   waitingForServer: 'the model server is not there, trying again…',
-  recovering: 'the model server is gone, the answer goes on as soon as it is back…',
+  recovering: 'the answer goes on when the server is back…',
   progress: {
     loading: (percent) => `the model is loading…${figure(percent)}`,
     prompt: (percent) => `the model is reading…${figure(percent)}`,
@@ -52,7 +52,7 @@ export const en: Words = {
     unreachable: 'The model server cannot be reached',
     unauthorized: 'The model server refuses the key of the gateway',
     model_missing: 'The model server does not have this model',
-    reconnecting: 'The connection is lost, reconnecting…',
+    reconnecting: 'Reconnecting…',
     offline: 'The gateway cannot be reached',
   },
   problem: {

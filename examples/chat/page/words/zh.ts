@@ -47,7 +47,7 @@ export const zh: Words = {
     unreachable: '无法连接模型服务器',
     unauthorized: '模型服务器拒绝了网关的密钥',
     model_missing: '模型服务器上没有这个模型',
-    reconnecting: '连接已断开，正在重新连接……',
+    reconnecting: '正在重新连接……',
     offline: '无法连接网关',
   },
   problem: {
