@@ -9,7 +9,7 @@ export interface ErrorFact {
   /** Whether the same request may succeed later: `retryable` as it travels. */
   readonly isRetryable: boolean
   readonly meaning: string
-  readonly todo: string
+  readonly advice: string
 }
 
 const fact = (
@@ -17,8 +17,8 @@ const fact = (
   status: number | undefined,
   isRetryable: boolean,
   meaning: string,
-  todo: string,
-): ErrorFact => ({ by, status, isRetryable, meaning, todo })
+  advice: string,
+): ErrorFact => ({ by, status, isRetryable, meaning, advice })
 
 const wait = 'Ask again later, not before `retry_after_ms`.'
 const goOn = 'Continue from the partial, or ask again.'
@@ -126,8 +126,8 @@ export function errorTable(): string {
     .map(([by, [head, text]]) => {
       const rows = Object.entries(errorCodes)
         .filter(([, of]) => of.by === by)
-        .map(([code, { status = '–', isRetryable, meaning, todo }]) =>
-          [`<a id="error-${code}"></a>\`${code}\``, status, isRetryable ? 'yes' : 'no', `${meaning} *${todo}*`].join(
+        .map(([code, { status = '–', isRetryable, meaning, advice }]) =>
+          [`<a id="error-${code}"></a>\`${code}\``, status, isRetryable ? 'yes' : 'no', `${meaning} *${advice}*`].join(
             ' | ',
           ),
         )

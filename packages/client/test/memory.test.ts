@@ -1,19 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { ChatEvent, LogEvent } from '@midstream/core'
+import { heapBytes } from '@midstream/test-support/heap'
 import { expect, test } from 'vitest'
 import { emptyChat, stepChat, type ChatState } from '../src/chat-state.ts'
 import type { ChatMessage } from '../src/types.ts'
-
-setFlagsFromString('--expose-gc')
-const gc = runInNewContext('gc') as () => void
-
-/** Bytes on the heap that are in use. */
-function heapBytes(): number {
-  gc()
-  gc()
-  return process.memoryUsage().heapUsed
-}
 
 const mib = 1_024 * 1_024
 const reply: ChatMessage = { id: 'msg_1', role: 'assistant', content: '', state: 'streaming' }

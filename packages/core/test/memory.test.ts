@@ -6,7 +6,7 @@ import { createId } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
 import { createLineDecoder } from '../src/wire/ndjson.ts'
 import { createSseDecoder } from '../src/wire/sse.ts'
-import { collectYoung, heapBytes, oldBytes } from './support/heap.ts'
+import { collectYoung, heapBytes, oldBytes } from '@midstream/test-support/heap'
 
 const kib = 1_024
 const mib = 1_024 * kib

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createRunLog, type LogEntry, type Partial, type RunLog } from '../src/run/run-log.ts'
 import type { LogEvent, ToolCall } from '../src/wire/events.ts'
-import { heapBytes } from './support/heap.ts'
+import { heapBytes } from '@midstream/test-support/heap'
 
 type Unit =
   | { readonly kind: 'message' | 'thinking'; readonly code: string }
