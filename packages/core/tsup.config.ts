@@ -5,7 +5,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: {
     index: 'src/index.ts',
     'upstream/index': 'src/upstream/index.ts',
-    'upstream/fetch-transport': 'src/upstream/fetch-transport.ts',
+    'upstream/http/fetch-transport': 'src/upstream/http/fetch-transport.ts',
     'gateway/index': 'src/gateway/index.ts',
     'node/index': 'src/node/index.ts',
     'node/transport': 'src/node/transport.ts',

@@ -1,7 +1,7 @@
 export { backoffMs } from './backoff.ts'
 export { systemClock, type Clock, type StageOptions } from './clock.ts'
 export { type LogEntry, type Partial, createRunLog, type RunLog } from './run/run-log.ts'
-export { createReader, type Reader, type ReaderOptions } from './run/reader.ts'
+export { createReader, type Reader, type ReaderOptions } from './read/reader.ts'
 export { recoveryDefaults, type RecoveryOptions } from './run/recovery.ts'
 export { type Failover, type InterruptOutcome, type Run, type RunOptions } from './run/run.ts'
 export { startRun } from './run/runner.ts'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createAnthropicDecoder } from '../src/upstream/anthropic-decoder.ts'
+import { createAnthropicDecoder } from '../src/upstream/anthropic/decoder.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import type { ChatErrorCode } from '../src/wire/errors.ts'
 import {

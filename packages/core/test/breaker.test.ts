@@ -11,7 +11,7 @@ import {
   resolveBreaker,
   stepBreaker,
   type Breaker,
-} from '../src/upstream/breaker.ts'
+} from '../src/pool/breaker.ts'
 import type { ChatErrorCode } from '../src/wire/errors.ts'
 
 const policy = breakerDefaults

@@ -8,7 +8,7 @@ import {
   type ScriptedReply,
   type ScriptedUpstream,
 } from '../src/testing/index.ts'
-import { ollamaQuestion } from '../src/upstream/ollama-body.ts'
+import { ollamaQuestion } from '../src/upstream/ollama/body.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 import { createId } from '../src/wire/ids.ts'
 import { frameReader, textOf, type FrameReader, type WireEvent } from './support/frames.ts'

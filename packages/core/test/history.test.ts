@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { missingResult, normaliseHistory } from '../src/upstream/history.ts'
+import { missingResult, normaliseHistory } from '../src/upstream/history/history.ts'
 import type { ChatTurn, Role } from '../src/wire/messages.ts'
 
 const note = '[interrupted by the user]'

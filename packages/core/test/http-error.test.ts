@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { httpError } from '../src/upstream/http.ts'
-import { bandError } from '../src/upstream/openai-errors.ts'
+import { httpError } from '../src/upstream/http/http.ts'
+import { bandError } from '../src/upstream/openai/errors.ts'
 import type { ChatError } from '../src/wire/errors.ts'
 
 const now = Date.UTC(2026, 10, 22, 12, 0, 0)

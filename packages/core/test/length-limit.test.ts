@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { anthropicQuestion } from '../src/upstream/anthropic-body.ts'
-import { dialects } from '../src/upstream/dialects.ts'
-import { ollamaQuestion } from '../src/upstream/ollama-body.ts'
-import { openAiQuestion } from '../src/upstream/openai-body.ts'
+import { anthropicQuestion } from '../src/upstream/anthropic/body.ts'
+import { dialects } from '../src/upstream/openai/dialects.ts'
+import { ollamaQuestion } from '../src/upstream/ollama/body.ts'
+import { openAiQuestion } from '../src/upstream/openai/body.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
 
 const request = (spent: number, options?: UpstreamRequest['options'], think?: boolean): UpstreamRequest => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createOllamaDecoder } from '../src/upstream/ollama-decoder.ts'
+import { createOllamaDecoder } from '../src/upstream/ollama/decoder.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import { createLineDecoder } from '../src/wire/ndjson.ts'
 import { utf8 } from './support/bytes.ts'

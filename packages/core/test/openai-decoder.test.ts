@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createOpenAiDecoder } from '../src/upstream/openai-decoder.ts'
+import { createOpenAiDecoder } from '../src/upstream/openai/decoder.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import type { ChatErrorCode } from '../src/wire/errors.ts'
 import { utf8 } from './support/bytes.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { dialects, type DialectName } from '../src/upstream/dialects.ts'
+import { dialects, type DialectName } from '../src/upstream/openai/dialects.ts'
 import { continueInstruction, openaiCompatible, type Dialect, type Upstream } from '../src/upstream/index.ts'
 import { nodeTransport } from '../src/node/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createOpenAiDecoder } from '../src/upstream/openai-decoder.ts'
-import { createSeam } from '../src/upstream/seam.ts'
+import { createOpenAiDecoder } from '../src/upstream/openai/decoder.ts'
+import { createSeam } from '../src/upstream/reply/seam.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import { utf8 } from './support/bytes.ts'
 import { openAiRecording } from './support/openai-recordings.ts'

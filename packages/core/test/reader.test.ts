@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createReader, type Reader } from '../src/run/reader.ts'
+import { createReader, type Reader } from '../src/read/reader.ts'
 import type { Run } from '../src/run/run.ts'
 import { startRun } from '../src/run/runner.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRedaction } from '../src/upstream/redaction.ts'
+import { createRedaction } from '../src/upstream/reply/redaction.ts'
 import { ChatError } from '../src/wire/errors.ts'
 
 const redact = createRedaction(

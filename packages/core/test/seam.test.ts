@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createSeam, type SeamOptions } from '../src/upstream/seam.ts'
+import { createSeam, type SeamOptions } from '../src/upstream/reply/seam.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 
 type Seaming = Partial<SeamOptions> & Pick<SeamOptions, 'copies'>

@@ -2,8 +2,8 @@ import { globalAgent, type IncomingMessage, type ServerResponse } from 'node:htt
 import { expect, test } from 'vitest'
 import { defaultTransport } from '#transport'
 import { defaultTransport as defaultOfNode, nodeTransport } from '../src/node/transport.ts'
-import { fetchTransport } from '../src/upstream/fetch-transport.ts'
-import type { Transport, TransportRequest, TransportResponse } from '../src/upstream/transport.ts'
+import { fetchTransport } from '../src/upstream/http/fetch-transport.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../src/upstream/http/transport.ts'
 import { closedPort, listen, type Listening } from './support/listen.ts'
 
 const transports: readonly (readonly [string, Transport])[] = [

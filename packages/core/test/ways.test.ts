@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { manualClock } from '../src/testing/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
-import { createWays, type ContinuationWay, type Ways, type WaysOptions } from '../src/upstream/ways.ts'
+import { createWays, type ContinuationWay, type Ways, type WaysOptions } from '../src/upstream/reply/ways.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 
 const request: UpstreamRequest = { model: 'm', messages: [], prefill: 'Once', interruptedNote: null }

@@ -1,4 +1,4 @@
-import { createReader } from '../run/reader.ts'
+import { createReader } from '../read/reader.ts'
 import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
 import { ChatError } from '../wire/errors.ts'

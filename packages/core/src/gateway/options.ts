@@ -6,12 +6,12 @@ import { resolveSessions, type sessionDefaults, type SessionOptions } from '../s
 import { resolveCoalesce, type coalesceDefaults, type CoalesceOptions } from '../transforms/coalesce.ts'
 import { resolveFuse, type FuseOptions, type FusePolicy } from '../transforms/fuse.ts'
 import { resolveHeartbeat, type heartbeatDefaults, type HeartbeatOptions } from '../transforms/heartbeat.ts'
-import { resolveBreaker, type BreakerOptions } from '../upstream/breaker.ts'
-import { isRoute, type Route } from '../upstream/route.ts'
+import { resolveBreaker, type BreakerOptions } from '../pool/breaker.ts'
+import { isRoute, type Route } from '../pool/route.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 import type { GatewayRequest } from './request.ts'
-import { createTargets, type Targets } from './targets.ts'
+import { createTargets, type Targets } from '../pool/targets.ts'
 
 /** @public */
 export interface LimitOptions {

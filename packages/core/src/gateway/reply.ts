@@ -1,4 +1,4 @@
-import type { Reader } from '../run/reader.ts'
+import type { Reader } from '../read/reader.ts'
 import { isChatError, toErrorBody, type ChatErrorCode } from '../wire/errors.ts'
 
 /** What the gateway answers: the same for web hosts, which get a `Response`, and for `node:http`. @public */

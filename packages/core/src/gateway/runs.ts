@@ -4,12 +4,12 @@ import { startRun } from '../run/runner.ts'
 import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
-import { continuationPoint } from '../upstream/continuation.ts'
+import { continuationPoint } from '../upstream/history/continuation.ts'
 import { ChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
 import type { GatewayPolicy } from './options.ts'
-import type { Source } from './targets.ts'
+import type { Source } from '../pool/targets.ts'
 
 /** The owner of everything in a gateway that asks nobody who they are. */
 export type Owner = string | undefined

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { UpstreamStatus } from '../upstream/upstream.ts'
-import type { Target, Targets } from './targets.ts'
+import type { Target, Targets } from '../pool/targets.ts'
 
 /** How long an upstream may take to say how it is, ms. */
 const statusMs = 2_000

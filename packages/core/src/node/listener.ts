@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { GatewayReply } from '../gateway/reply.ts'
 import type { GatewayRequest } from '../gateway/request.ts'
-import type { Reader } from '../run/reader.ts'
+import type { Reader } from '../read/reader.ts'
 import { ChatError } from '../wire/errors.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { Transport, TransportRequest, TransportResponse } from '../upstream/transport.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../upstream/http/transport.ts'
 
 /**
  * A transport on `node:http`: no time-outs, and about two thirds of the CPU that `fetch` takes per token.

@@ -1,5 +1,5 @@
 import { driveFuse, fuseDueAt, fuseInput, startFuse, stepFuse, type FuseInput } from '../transforms/fuse.ts'
-import { incompleteReply } from '../upstream/reply-errors.ts'
+import { incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 import { ChatError, isChatError, toErrorBody } from '../wire/errors.ts'
 import type { LogEvent, Progress, TerminalEvent } from '../wire/events.ts'

@@ -1,4 +1,4 @@
-export { anthropic, type AnthropicOptions } from './anthropic.ts'
+export { anthropic, type AnthropicOptions } from './anthropic/anthropic.ts'
 export {
   breakerDefaults,
   breakerStart,
@@ -8,7 +8,7 @@ export {
   type BreakerOptions,
   type BreakerPolicy,
   type BreakerState,
-} from './breaker.ts'
+} from '../pool/breaker.ts'
 export {
   dialects,
   type AnswerFacts,
@@ -18,16 +18,16 @@ export {
   type NativeContinuation,
   type ThinkSwitch,
   type UpstreamErrorCode,
-} from './dialects.ts'
-export { fetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
-export { missingRequest, missingResult, normaliseHistory, type HistoryOptions } from './history.ts'
-export { ollama, type OllamaOptions } from './ollama.ts'
-export { openaiCompatible, type OpenAiCompatibleOptions } from './openai.ts'
-export { continueInstruction } from './openai-body.ts'
-export { missingQuestion, missingReply } from './openai-messages.ts'
-export { route, type Route, type RouteOptions } from './route.ts'
-export { modelNames, type Residency } from './residency.ts'
-export { type Transport, type TransportRequest, type TransportResponse } from './transport.ts'
+} from './openai/dialects.ts'
+export { fetchTransport, type FetchTransportOptions } from './http/fetch-transport.ts'
+export { missingRequest, missingResult, normaliseHistory, type HistoryOptions } from './history/history.ts'
+export { ollama, type OllamaOptions } from './ollama/ollama.ts'
+export { openaiCompatible, type OpenAiCompatibleOptions } from './openai/openai.ts'
+export { continueInstruction } from './openai/body.ts'
+export { missingQuestion, missingReply } from './openai/messages.ts'
+export { route, type Route, type RouteOptions } from '../pool/route.ts'
+export { modelNames, type Residency } from './reply/residency.ts'
+export { type Transport, type TransportRequest, type TransportResponse } from './http/transport.ts'
 export {
   type Continuation,
   type Upstream,

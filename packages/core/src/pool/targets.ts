@@ -1,0 +1,129 @@
+import type { Clock } from '../clock.ts'
+import type { Failover } from '../run/run.ts'
+import type { RunState, Successor } from '../run/run-state.ts'
+import {
+  createBreaker,
+  isElsewhereBetter,
+  isServerFault,
+  type Breaker,
+  type BreakerPass,
+  type BreakerPolicy,
+} from './breaker.ts'
+import { isRoute, type Route } from './route.ts'
+import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream/upstream.ts'
+import { ChatError } from '../wire/errors.ts'
+
+/** One model server of a gateway, with the breaker that all its runs share; null when it is guarded by none. */
+export interface Target {
+  readonly upstream: Upstream
+  readonly breaker: Breaker | null
+}
+
+/** The model servers of a gateway. */
+export interface Targets {
+  /** The name that is used when a request gives none. */
+  readonly model: string
+  /** Who answers for that name. */
+  readonly main: Target
+  /** Whether the names are those of a route. */
+  readonly isRoute: boolean
+  readonly fallback: readonly Target[]
+  /** Every one of them, once. */
+  readonly all: readonly Target[]
+  /** Names that a request may give, with who answers for them. */
+  readonly byModel: ReadonlyMap<string, Target>
+  /**
+   * Chooses who answers a run, and who stands by.
+   * @throws {ChatError} `breaker_open` when nobody is to be had.
+   */
+  begin(model: string): Source
+}
+
+/** Who answers one run: one model server after another. */
+export interface Source extends Failover {
+  generate(request: Omit<UpstreamRequest, 'model'>, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>
+  /** To be called when the run has ended. */
+  end(state: RunState): void
+}
+
+export function createTargets(
+  upstream: Upstream | Route,
+  models: readonly string[] | undefined,
+  { clock, breaker: policy }: { readonly clock: Clock; readonly breaker: BreakerPolicy | null },
+): Targets {
+  const known = new Map<Upstream, Target>()
+  const target = (one: Upstream): Target => {
+    const made = known.get(one) ?? { upstream: one, breaker: policy && createBreaker(clock, policy) }
+    known.set(one, made)
+    return made
+  }
+  const named: readonly (readonly [string, Upstream])[] = isRoute(upstream)
+    ? [...upstream.models]
+    : (models ?? [upstream.model]).map((name) => [name, upstream])
+  const byModel = new Map(named.map(([name, one]) => [name, target(one)]))
+  const fallback = isRoute(upstream) ? upstream.fallback.map(target) : []
+  // An upstream's own model is always to be had, also where a request may not name it.
+  const byDefault = isRoute(upstream) ? byModel.get(upstream.model)! : target(upstream)
+
+  return {
+    model: upstream.model,
+    main: byDefault,
+    isRoute: isRoute(upstream),
+    fallback,
+    all: [...known.values()],
+    byModel,
+    begin(model) {
+      const chosen = byModel.get(model) ?? byDefault
+      const line = [...new Set([chosen, ...fallback])]
+      const at = line.findIndex(({ breaker }) => !breaker || breaker.waitMs === 0)
+      if (at === -1) throw open(Math.min(...line.map(({ breaker }) => breaker?.waitMs ?? 0)))
+      // A route's names are its own; a single server is asked for the very model.
+      return createSource(line, at, isRoute(upstream) ? undefined : model)
+    },
+  }
+}
+
+function open(retryAfterMs: number): ChatError {
+  return new ChatError('breaker_open', 'The model server has failed several times and is left alone for a while.', {
+    retryable: true,
+    retryAfterMs,
+  })
+}
+
+function createSource(line: readonly Target[], first: number, model: string | undefined): Source {
+  let at = first
+  let pass = line[at]!.breaker?.begin()
+  const breaker = (): Breaker | null => line[at]!.breaker
+  const standby = (): number => line.findIndex((target, i) => i > at && (target.breaker?.waitMs ?? 0) === 0)
+  const named = (): Successor => ({ upstream: line[at]!.upstream.name, model: line[at]!.upstream.model })
+  const leave = (outcome: Parameters<BreakerPass['end']>[0]): void => pass?.end(outcome)
+
+  return {
+    successor: first === 0 ? undefined : named(),
+    generate(request, signal) {
+      const { upstream } = line[at]!
+      return upstream.generate({ ...request, model: model ?? upstream.model }, signal)
+    },
+    delta: () => pass?.delta(),
+    get isOpen() {
+      // Also of the run that tries it: with somebody else to ask, one failure is enough.
+      return (breaker()?.phase ?? 'closed') !== 'closed' && standby() !== -1
+    },
+    next(error) {
+      if (!isElsewhereBetter(error.code)) return null
+      const next = standby()
+      if (next === -1) return null
+      leave(isServerFault(error.code) ? 'failure' : 'leave')
+      at = next
+      pass = breaker()?.begin()
+      return named()
+    },
+    onOpen: (listener) => breaker()?.onOpen(listener) ?? (() => undefined),
+    end(state) {
+      if (state.phase !== 'ended') return
+      const { terminal } = state
+      if (terminal.reason === 'error') leave(isServerFault(terminal.error.code) ? 'failure' : 'leave')
+      else leave(terminal.reason === 'interrupted' ? 'leave' : 'success')
+    },
+  }
+}

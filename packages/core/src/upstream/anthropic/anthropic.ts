@@ -1,0 +1,119 @@
+import { defaultTransport } from '#transport'
+import { systemClock, type Clock } from '../../clock.ts'
+import type { ChatError } from '../../wire/errors.ts'
+import type { RandomBytes } from '../../wire/ids.ts'
+import type { Json } from '../../wire/json.ts'
+import { anthropicQuestion } from './body.ts'
+import { createAnthropicDecoder } from './decoder.ts'
+import { anthropicError, isAnthropicError } from './errors.ts'
+import { continuesReplies } from './models.ts'
+import { askStatus } from './status.ts'
+import { keyFromEnvironment } from '../http/env-key.ts'
+import { checkKey, endpointOf, ownHeaders } from '../http/http.ts'
+import { continueInstruction } from '../openai/body.ts'
+import { openReply, readReply } from '../reply/read-reply.ts'
+import { createSeam } from '../reply/seam.ts'
+import type { Transport } from '../http/transport.ts'
+import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
+import { createWays, type ContinuationWay } from '../reply/ways.ts'
+
+const home = 'https://api.anthropic.com'
+const version = '2023-06-01'
+
+/** Words by which the API says that a reply cannot be the last message, or not with thinking. All were seen in the wild. */
+const refusals =
+  /does not support assistant message prefill|prefilling assistant messages is not supported|must end with a user message|final `?assistant`? message must start with a thinking block/i
+
+/** @public */
+export interface AnthropicOptions {
+  /** The base of `/v1/messages`; its query goes up with every request. @defaultValue 'https://api.anthropic.com' */
+  readonly url?: string | undefined
+  /** The model that is used when a request names none, e.g. `claude-sonnet-5-5`. */
+  readonly model: string
+  /** Goes up as `x-api-key`, and nowhere else. @defaultValue `ANTHROPIC_API_KEY` of the environment, for Anthropic's own URL only */
+  readonly apiKey?: string | undefined
+  /** Headers of every request, e.g. `anthropic-beta`. Nothing of a client's headers goes up. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Fields of every request, e.g. `{ stop_sequences: ['END'] }`. */
+  readonly body?: Readonly<Record<string, unknown>> | undefined
+  /** Asks for the rest of a reply where the model cannot be given its beginning. @defaultValue continueInstruction */
+  readonly instruction?: string | undefined
+  /** Longest answer, thinking included, tokens, where neither `body` nor a request's options say. @defaultValue 16384 */
+  readonly maxTokens?: number | undefined
+  /** How bytes come from the API. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  readonly transport?: Transport | undefined
+  /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
+  readonly maxLineChars?: number | undefined
+  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
+  readonly random?: RandomBytes | undefined
+  /** Tells how long a date in `Retry-After` is away, and times what is learnt of continuations. @defaultValue systemClock */
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * Anthropic's Messages API, or a server that speaks it.
+ *
+ * A reply that has begun is the last message of the request where the model takes that (Claude up to 4.5, without
+ * thinking); where it does not, which is known by name or learnt from the refusal, it is asked for in words.
+ * `stop_reason: "refusal"` is an error, `upstream_rejected`: the reply is not whole, and asking again does not help.
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
+ * @throws {RangeError} When `maxTokens` is not a whole number from 1 up.
+ * @public
+ */
+export function anthropic(options: AnthropicOptions): Upstream {
+  const { model, maxLineChars, random, clock = systemClock } = options
+  const { body: extra = {}, instruction = continueInstruction, maxTokens = 16_384 } = options
+  if (!model) throw new TypeError('anthropic({ model }): name a model.')
+  if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
+    throw new RangeError(`anthropic({ maxTokens }) must be a whole number >= 1, got ${maxTokens}`)
+  const { url: given = home, transport: send = defaultTransport } = options
+  const { url: base, query, transport } = endpointOf('anthropic', given, send)
+  const url = base.replace(/\/v1$/, '')
+  const headers = outgoing(options, url)
+
+  async function* ask(
+    request: UpstreamRequest,
+    way: ContinuationWay,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+    const { body, sent, tail } = anthropicQuestion(request, { way, instruction, extra, maxTokens })
+    const question = { url: `${url}/v1/messages`, headers, body, model: request.model, errorOf }
+    const reply = await openReply(transport, question, clock, signal)
+    const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
+    const seam = createSeam({ sent, tail, copies: sent === '' || way === 'native' ? 'never' : 'overlap' })
+    yield* readReply(reply, decoder, seam, signal)
+  }
+
+  const ways = createWays(
+    {
+      model,
+      fields: [...Object.entries(headers), ...query],
+      clock,
+      isNative: continuesReplies,
+      isRefusal: (said) => refusals.test(said),
+    },
+    ask,
+  )
+  return {
+    name: 'anthropic',
+    model,
+    generate: ways.generate,
+    status: async (signal) => ({
+      ...(await askStatus({ transport, url, headers, model }, signal)),
+      continuation: ways.continuation(),
+    }),
+  }
+}
+
+/** Headers that every request has: the app's own, and the key. */
+function outgoing({ apiKey, headers }: AnthropicOptions, url: string): Record<string, string> {
+  const own = ownHeaders('anthropic', headers)
+  const isKnown = 'x-api-key' in own || 'authorization' in own
+  const key = apiKey ?? (isKnown ? undefined : keyFromEnvironment('ANTHROPIC_API_KEY', url, home))
+  if (key !== undefined) checkKey('anthropic', key)
+  return { 'anthropic-version': version, ...own, ...(key === undefined ? {} : { 'x-api-key': key }) }
+}
+
+function errorOf(body: Json): ChatError | undefined {
+  return isAnthropicError(body) ? anthropicError(JSON.stringify(body), body) : undefined
+}

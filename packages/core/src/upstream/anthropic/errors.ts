@@ -1,0 +1,19 @@
+import { ChatError } from '../../wire/errors.ts'
+import { meaningOf, saidError } from '../http/error-meaning.ts'
+import { isRecord, record, text, type Json } from '../../wire/json.ts'
+
+/** Whether a frame, or a body that is no stream, is an error. */
+export function isAnthropicError(frame: Json): boolean {
+  return frame['type'] === 'error' || isRecord(frame['error'])
+}
+
+/** The error that the server said inside its stream. Its type tells all; one that nobody knows is a failure of the server. */
+export function anthropicError(said: string, frame: Json): ChatError {
+  return saidError(meaningOf('', text(record(frame['error'])['type'])), said)
+}
+
+/** A classifier ended the reply: what came is no whole answer, and the same question ends the same way. */
+export function refusal(delta: Json): ChatError {
+  const cause = `stop_reason refusal ${JSON.stringify(delta['stop_details'] ?? null)}`.slice(0, 8_192)
+  return new ChatError('upstream_rejected', 'The filter of the model server ended the reply.', { cause })
+}

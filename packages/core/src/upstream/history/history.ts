@@ -1,0 +1,81 @@
+import type { ToolCall } from '../../wire/events.ts'
+import type { ChatTurn } from '../../wire/messages.ts'
+
+/** Said by a tool whose call has no result, since a person cut in before it had run. @public */
+export const missingResult = '[no result: interrupted]'
+
+/** Said by the user where nobody asked anything after the last reply: without it, servers would go on with that reply. @public */
+export const missingRequest = '[continue]'
+
+/** Between two messages of one role that become one. */
+const mergeGap = '\n\n'
+
+/** @public */
+export interface HistoryOptions {
+  /** `keep`: replies that stay keep their thinking, for servers that want it back. @defaultValue 'drop' */
+  readonly thinking?: 'drop' | 'keep' | undefined
+}
+
+/**
+ * Makes any history valid for servers that follow OpenAI's roles, Ollama among them (docs/design.md rule 5). Never changes the
+ * text a person saw; what it adds is only the note behind a reply that a person cut off (rule 4).
+ *
+ * - Replies without text and without calls are dropped, and so is all thinking: it is unsigned.
+ * - A call without a result gets one; a result without a call is dropped; results follow their call directly.
+ * - Neighbours of one role are merged.
+ *
+ * @param note - Said after an interrupted reply; null says nothing.
+ * @public
+ */
+export function normaliseHistory(
+  messages: readonly ChatTurn[],
+  note: string | null,
+  { thinking = 'drop' }: HistoryOptions = {},
+): ChatTurn[] {
+  const results = new Map<string, string>()
+  for (const { role, tool_call_id, content } of messages) {
+    if (role === 'tool' && tool_call_id !== undefined && !results.has(tool_call_id)) results.set(tool_call_id, content)
+  }
+  const called = new Set<string>()
+  const turns: ChatTurn[] = []
+  for (const message of messages) {
+    if (message.role === 'tool') continue
+    if (message.role !== 'assistant') {
+      merge(turns, { role: message.role, content: message.content })
+      continue
+    }
+    const calls = (message.tool_calls ?? []).filter(({ id }) => !called.has(id) && called.add(id))
+    if (message.content.trim() === '' && calls.length === 0) continue
+    const reply = assistant(message, calls, note)
+    merge(turns, thinking === 'keep' && message.thinking ? { ...reply, thinking: message.thinking } : reply)
+    for (const { id } of calls) {
+      turns.push({ role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult })
+    }
+  }
+  return turns
+}
+
+function assistant(message: ChatTurn, calls: readonly ToolCall[], note: string | null): ChatTurn {
+  const cut = message.interrupted === true && note !== null && message.content.trim() !== ''
+  return {
+    role: 'assistant',
+    content: cut ? message.content + mergeGap + note : message.content,
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  }
+}
+
+/** Appends a turn, or grows the last one when it has the same role. */
+function merge(turns: ChatTurn[], turn: ChatTurn): void {
+  const last = turns.at(-1)
+  if (!last || last.role !== turn.role) {
+    turns.push(turn)
+    return
+  }
+  const thinking = joined(last.thinking, turn.thinking)
+  const content = joined(last.content, turn.content)
+  turns[turns.length - 1] = { ...last, ...turn, content, ...(thinking === '' ? {} : { thinking }) }
+}
+
+function joined(...texts: readonly (string | undefined)[]): string {
+  return texts.filter(Boolean).join(mergeGap)
+}

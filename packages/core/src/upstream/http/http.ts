@@ -1,0 +1,161 @@
+import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { record } from '../../wire/json.ts'
+import { mayPass, meaningOf, sentences } from './error-meaning.ts'
+import type { AnswerFacts } from '../openai/dialects.ts'
+import { retryAfter } from './retry-after.ts'
+import type { Transport, TransportResponse } from './transport.ts'
+import type { UpstreamStatus } from '../upstream.ts'
+
+/** How much of an error's body is read for the log, UTF-16 code units. */
+const maxErrorChars = 8_192
+/** The same of an answer in JSON. */
+export const maxJsonChars = 4_194_304
+
+/** Where a server is, and how it is asked there. */
+export interface Endpoint {
+  /** The base of its paths, without a slash at its end, and without its query. */
+  readonly url: string
+  /** What its query says, as it means it and as it writes it, for keys may be in it. */
+  readonly query: readonly (readonly [name: string, value: string])[]
+  /** Adds the query to each request. */
+  readonly transport: Transport
+}
+
+/**
+ * @param factory - Whose option `url` it is, for the error.
+ * @throws {TypeError} When it is no http(s) URL, or has a name or a password in it.
+ */
+export function endpointOf(factory: string, url: string, transport: Transport): Endpoint {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+    throw new TypeError(`${factory}({ url }): not an http(s) URL: ${url}`)
+  const { origin, pathname, search, searchParams, username, password } = parsed
+  if (username || password)
+    throw new TypeError(`${factory}({ url }): no name or password goes up from it: use \`headers\`.`)
+  const written = search
+    .slice(1)
+    .split('&')
+    .map((field) => {
+      const [name = '', ...value] = field.split('=')
+      return [name, value.join('=')] as const
+    })
+  return {
+    url: origin + pathname.replace(/\/+$/, ''),
+    query: [...searchParams, ...written],
+    transport: (request) => {
+      const more = request.url.includes('?') ? search.replace('?', '&') : search
+      return transport({ ...request, url: request.url + more })
+    },
+  }
+}
+
+/**
+ * An app's own headers, by their lower-case names. What a transport says of one that it refuses holds its value.
+ * @param factory - Whose option `headers` they are, for the error.
+ * @throws {TypeError} When a name or a value cannot be a header's.
+ */
+export function ownHeaders(factory: string, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const lowerCased = Object.entries(headers).map(([name, value]) => {
+    if (typeof value !== 'string' || !/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*$/.test(`${name}\n${value}`))
+      throw new TypeError(`${factory}({ headers }): no header can be called ${name}, or have that value.`)
+    return [name.toLowerCase(), value]
+  })
+  return Object.fromEntries(lowerCased) as Record<string, string>
+}
+
+/**
+ * A key as it may stand in a header: what `fetch` says of one that it refuses holds its value.
+ * @param factory - Whose option `apiKey` it is, for the error.
+ * @throws {TypeError} When it is empty, or holds what no header may.
+ */
+export function checkKey(factory: string, key: string): void {
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw new TypeError(`${factory}({ apiKey }): empty, or with a character that no header may hold.`)
+}
+
+/**
+ * Rethrows what a transport said as an error that may travel; an abort stays what it is.
+ * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.
+ */
+export function unreachable(cause: unknown, signal: AbortSignal): never {
+  // Not the cause: node:http says of an abort in mid body that the connection was reset.
+  if (signal.aborted) throw signal.reason
+  if (cause instanceof ChatError) throw cause
+  throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', {
+    cause,
+    retryable: true,
+  })
+}
+
+/**
+ * What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway.
+ * @param now - Epoch milliseconds, for a `Retry-After` that names a date.
+ * @param own - What the dialect knows of its words.
+ */
+export function httpError(
+  response: Pick<TransportResponse, 'status' | 'header'>,
+  said: string,
+  model: string,
+  now: number,
+  own: AnswerFacts['errors'] = [],
+): ChatError {
+  const { status } = response
+  const code = meaningOf(status, said, own)
+  return new ChatError(code, messageOf(code, status, model), {
+    cause: `HTTP ${status}: ${said}`,
+    retryable: mayPass(code),
+    retryAfterMs: retryAfter(response, now),
+  })
+}
+
+function messageOf(code: ChatErrorCode, status: number, model: string): string {
+  if (code === 'upstream_model_missing') return `The model server does not have the model "${model}".`
+  if (code !== 'upstream_rejected') return sentences[code] ?? `The model server failed (HTTP ${status}).`
+  return status === 404
+    ? 'The model server has nothing at this path (HTTP 404): is the URL right?'
+    : `The model server refused the request (HTTP ${status}).`
+}
+
+/** @throws Whatever the transport throws, on any status but 200, which is the error's cause, and on what is no JSON. */
+export async function getJson(
+  transport: Transport,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const response = await transport({ method: 'GET', url, headers, signal })
+  const body = await readText(response, maxJsonChars)
+  const { status } = response
+  if (status !== 200) throw new Error(`HTTP ${status}`, { cause: status })
+  return JSON.parse(body) as unknown
+}
+
+/**
+ * How a server is that did not tell of its models.
+ * @param failure - What {@link getJson} threw; the status is its cause.
+ */
+export function failedStatus(failure: unknown): UpstreamStatus {
+  const { cause: status } = record(failure)
+  if (typeof status !== 'number') return { state: 'unreachable' }
+  if (status === 401 || status === 403) return { state: 'unauthorized', status }
+  // Some have no list at all; that they answer is enough.
+  return { state: status === 404 || status === 405 ? 'ready' : 'unreachable', status }
+}
+
+/** The beginning of a body, however it ends. */
+export async function readText(
+  { body }: Pick<TransportResponse, 'body'>,
+  maxChars: number = maxErrorChars,
+): Promise<string> {
+  const utf8 = new TextDecoder()
+  let text = ''
+  try {
+    for await (const bytes of body) {
+      text += utf8.decode(bytes, { stream: true })
+      if (text.length >= maxChars) break
+    }
+  } catch {
+    // The status has said it; what the body adds is only for the log.
+  }
+  return text.slice(0, maxChars)
+}

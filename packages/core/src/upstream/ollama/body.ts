@@ -1,0 +1,69 @@
+import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
+import { missingRequest, normaliseHistory } from '../history/history.ts'
+import { withinLength } from '../reply/length-limit.ts'
+import type { UpstreamRequest } from '../upstream.ts'
+import type { ContinuationWay } from '../reply/ways.ts'
+
+/** One request to `/api/chat`. */
+export interface OllamaQuestion {
+  readonly body: Readonly<Record<string, unknown>>
+  /** The partial as the server has it: what it may say again. Empty for a reply from the start. */
+  readonly sent: string
+  /** White space at the end of the partial, which did not go up. */
+  readonly tail: string
+}
+
+/** The body of `POST /api/chat`: the whole history, made valid. A trailing assistant message is continued. */
+export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, instruction: string): OllamaQuestion {
+  const { prefill, tools, options } = request
+  // Some of Ollama's templates drop trailing white space, and all others make the model diverge by it.
+  const begun = prefill.trimEnd()
+  // It is a part of the history, which must not end with two of them.
+  const turns: readonly ChatTurn[] =
+    begun === '' ? request.messages : [...request.messages, { role: 'assistant', content: begun }]
+  const history = normaliseHistory(turns, request.interruptedNote)
+  const sent = begun === '' ? '' : (history.at(-1)?.content ?? '')
+  const isNative = begun !== '' && way === 'native'
+  if (!isNative && history.at(-1)?.role === 'assistant')
+    history.push({ role: 'user', content: begun === '' ? missingRequest : instruction })
+  // A reply that has begun is past its thinking, whatever was asked for: some servers refuse the one with the other.
+  const think = isNative ? false : request.think
+  const body = {
+    model: request.model,
+    messages: ollamaMessages(history),
+    stream: true,
+    ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
+    ...(think === undefined ? {} : { think }),
+    ...(options === undefined ? {} : { options: withinLength(options, request.spent) }),
+  }
+  return { body, sent, tail: prefill.slice(begun.length) }
+}
+
+/** Ollama knows a tool's result by the tool's name. */
+function ollamaMessages(turns: readonly ChatTurn[]): Record<string, unknown>[] {
+  const names = new Map<string, string>()
+  return turns.map(({ role, content, tool_calls: calls, tool_call_id: callId }) => {
+    for (const { id, name } of calls ?? []) names.set(id, name)
+    return {
+      role,
+      content,
+      ...(calls === undefined
+        ? {}
+        : {
+            tool_calls: calls.map((call) => ({
+              id: call.id,
+              function: { name: call.name, arguments: call.arguments },
+            })),
+          }),
+      ...(callId === undefined ? {} : { tool_name: names.get(callId), tool_call_id: callId }),
+    }
+  })
+}
+
+function ollamaTool({
+  name,
+  description = '',
+  parameters = { type: 'object', properties: {} },
+}: ToolDefinition): Record<string, unknown> {
+  return { type: 'function', function: { name, description, parameters } }
+}

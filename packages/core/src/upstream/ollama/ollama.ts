@@ -1,0 +1,144 @@
+import { defaultTransport } from '#transport'
+import { systemClock, type Clock } from '../../clock.ts'
+import type { RandomBytes } from '../../wire/ids.ts'
+import { record, text, type Json } from '../../wire/json.ts'
+import { createLineDecoder } from '../../wire/ndjson.ts'
+import { refusesContinuation } from '../openai/dialects.ts'
+import { endpointOf, failedStatus, getJson, maxJsonChars, ownHeaders, readText, unreachable } from '../http/http.ts'
+import { createLoadingWatch } from '../reply/loading.ts'
+import { ollamaQuestion } from './body.ts'
+import { createOllamaDecoder } from './decoder.ts'
+import { continueInstruction } from '../openai/body.ts'
+import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
+import { openReply, type OpenReply } from '../reply/read-reply.ts'
+import { createSeam } from '../reply/seam.ts'
+import type { Transport } from '../http/transport.ts'
+import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
+import { createWays, type ContinuationWay } from '../reply/ways.ts'
+
+/** @public */
+export interface OllamaOptions {
+  /** Where Ollama listens; its query goes up with every request. @defaultValue 'http://127.0.0.1:11434' */
+  readonly url?: string | undefined
+  /** The model that is used when a request names none, e.g. `qwen3:32b`. */
+  readonly model: string
+  /** Headers of every request, e.g. an `authorization` for ollama.com. Nothing of a client's headers goes up. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Asks for the rest of a reply where the model's template cannot leave one open. @defaultValue continueInstruction */
+  readonly instruction?: string | undefined
+  /** How bytes come from Ollama. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  readonly transport?: Transport | undefined
+  /** Longest line of an answer, UTF-16 code units. @defaultValue 1048576 */
+  readonly maxLineChars?: number | undefined
+  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
+  readonly random?: RandomBytes | undefined
+  /** Times the questions about a model that is loading, and what is learnt of continuations. @defaultValue systemClock */
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * An Ollama server, spoken to by `POST /api/chat` (its `/v1` loses errors in mid-stream).
+ *
+ * Whether a model's template leaves a reply open, to be continued, is asked before its first continuation; one that does
+ * not is asked in words.
+ * @see https://github.com/ollama/ollama/blob/main/docs/api.md
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
+ * @public
+ */
+export function ollama(options: OllamaOptions): Upstream {
+  const { model, maxLineChars, random, clock = systemClock } = options
+  const { instruction = continueInstruction } = options
+  if (!model) throw new TypeError('ollama({ model }): name a model, as `ollama list` shows it.')
+  const { url: given = 'http://127.0.0.1:11434', transport: send = defaultTransport } = options
+  const { url, query, transport } = endpointOf('ollama', given, send)
+  const headers = ownHeaders('ollama', options.headers)
+
+  const post = (body: Json, model: string, signal: AbortSignal): Promise<OpenReply> => {
+    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model }
+    return openReply(transport, question, clock, signal)
+  }
+  const ask = async function* (
+    request: UpstreamRequest,
+    way: ContinuationWay,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+    const { body, sent, tail } = ollamaQuestion(request, way, instruction)
+    const reply = await post(body, request.model, signal)
+    const lines = createLineDecoder({ maxChars: maxLineChars })
+    const decoder = createOllamaDecoder(random)
+    // Models that llama-server has the template of may be continued by builds that say the partial again.
+    const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
+    try {
+      for await (const bytes of reply.body) {
+        const events = seam.push(decoder.push(lines.push(bytes)))
+        reply.heard(events)
+        if (events.length > 0) yield events
+        if (decoder.finished) return
+      }
+    } catch (cause) {
+      const events = signal.aborted ? [] : seam.end()
+      if (events.length > 0) yield events
+      unreachable(cause, signal)
+    }
+    // A last line without its end counts: a line that parses is whole.
+    const events = [...seam.push(decoder.push(lines.end())), ...seam.end()]
+    if (events.length > 0) yield events
+  }
+
+  /**
+   * Ollama renders the prompt and generates nothing. A template that closes the reply's turn and opens another one makes the
+   * model answer anew, and says nothing of it.
+   */
+  const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<boolean | undefined> => {
+    const { body, sent } = ollamaQuestion(request, 'native', instruction)
+    // A server that does not know the question answers it, as briefly as it can be told to.
+    const brief = { ...record(body['options']), num_predict: 1 }
+    try {
+      const asked = { ...body, stream: false, options: brief, _debug_render_only: true }
+      const answer = await readText(await post(asked, request.model, signal), maxJsonChars)
+      const { rendered_template: rendered } = record(record(JSON.parse(answer))['_debug_info'])
+      return typeof rendered !== 'string' || rendered.trimEnd().endsWith(sent)
+    } catch {
+      signal.throwIfAborted()
+      // The reply itself says what is wrong with the server.
+      return undefined
+    }
+  }
+  const ways = createWays(
+    {
+      model,
+      fields: [...Object.entries(headers), ...query],
+      clock,
+      isNative: () => true,
+      isRefusal: (said) => refusesContinuation(said, false),
+      probe,
+    },
+    ask,
+  )
+  const get = (path: string, signal: AbortSignal): Promise<unknown> =>
+    getJson(transport, `${url}${path}`, headers, signal)
+  const watch = createLoadingWatch({
+    clock,
+    look: (signal) => lookAtModels('ollama', (path) => get(path, signal)),
+  })
+
+  async function state(signal: AbortSignal): Promise<UpstreamStatus> {
+    try {
+      const paths = ['/api/version', '/api/tags', '/api/ps']
+      const [version, tags, ps] = await Promise.all(paths.map((path) => get(path, signal)))
+      const known = (answer: unknown): boolean => modelNames(answer).some((name) => sameModel(name, model))
+      const found = known(ps) ? 'ready' : known(tags) ? 'idle' : 'model_missing'
+      return { state: found, version: text(record(version)['version']) || undefined }
+    } catch (failure) {
+      const found = failedStatus(failure)
+      // Without these paths it is no Ollama.
+      return found.state === 'ready' ? { ...found, state: 'unreachable' } : found
+    }
+  }
+  return {
+    name: 'ollama',
+    model,
+    generate: (request, signal) => watch(request.model, signal, (either) => ways.generate(request, either)),
+    status: async (signal) => ({ ...(await state(signal)), continuation: ways.continuation() }),
+  }
+}

@@ -1,0 +1,144 @@
+import { defaultTransport } from '#transport'
+import { systemClock, type Clock } from '../../clock.ts'
+import type { RandomBytes } from '../../wire/ids.ts'
+import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
+import { keyFromEnvironment } from '../http/env-key.ts'
+import { checkKey, endpointOf, getJson, ownHeaders } from '../http/http.ts'
+import { createLoadingWatch } from '../reply/loading.ts'
+import type { Json } from '../../wire/json.ts'
+import { continueInstruction, openAiQuestion } from './body.ts'
+import { createOpenAiDecoder } from './decoder.ts'
+import { bandError, isBandError } from './errors.ts'
+import { askStatus } from './status.ts'
+import { lookAtModels } from '../reply/residency.ts'
+import { openReply, readReply } from '../reply/read-reply.ts'
+import { createSeam } from '../reply/seam.ts'
+import type { Transport } from '../http/transport.ts'
+import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
+import { createWays, type ContinuationWay } from '../reply/ways.ts'
+
+/** @public */
+export interface OpenAiCompatibleOptions {
+  /**
+   * The base of `/chat/completions`, e.g. `http://127.0.0.1:8080/v1`; its query, such as Azure's `?api-version=…`, goes up
+   * with every request. @defaultValue where the dialect's server listens
+   */
+  readonly url?: string | undefined
+  /** The model that is used when a request names none. */
+  readonly model: string
+  /** What kind of server it is, or the facts of one that is not listed. @defaultValue 'openai', which works with most */
+  readonly dialect?: DialectName | Dialect | undefined
+  /**
+   * Goes up as `Authorization: Bearer`, and nowhere else.
+   * @defaultValue the dialect's `apiKeyVariable` of the environment, for the dialect's own server only
+   */
+  readonly apiKey?: string | undefined
+  /** Headers of every request, e.g. an organisation. Nothing of a client's headers goes up. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Fields of every request, e.g. `{ temperature: 0.6 }`. */
+  readonly body?: Readonly<Record<string, unknown>> | undefined
+  /** Asks for the rest of a reply where the server cannot do so by itself. @defaultValue continueInstruction */
+  readonly instruction?: string | undefined
+  /** How bytes come from the server. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
+  readonly transport?: Transport | undefined
+  /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
+  readonly maxLineChars?: number | undefined
+  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
+  readonly random?: RandomBytes | undefined
+  /**
+   * Times the questions about a model that is loading, and what is learnt of continuations; tells when a server wants to be
+   * asked again. @defaultValue systemClock
+   */
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * A server that speaks OpenAI's `POST /chat/completions`, told the truth in its own dialect.
+ *
+ * A reply that has begun is continued by the server's own means where it has some; what it refuses is learnt, per model
+ * and thinking, and asked for in words for an hour.
+ * @throws {TypeError} When `url` is no http(s) URL or has a password in it, `model` is empty, or a header cannot go up.
+ * @public
+ */
+export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
+  const { model, maxLineChars, random, instruction = continueInstruction } = options
+  const { dialect: kind = 'openai', body: extra = {}, clock = systemClock } = options
+  if (typeof kind === 'string' && !Object.hasOwn(dialects, kind))
+    throw new TypeError(`openaiCompatible({ dialect }): unknown: ${kind}`)
+  const dialect = typeof kind === 'string' ? dialects[kind] : kind
+  const { continuation, errors, residency } = dialect
+  if (!model) throw new TypeError('openaiCompatible({ model }): name a model.')
+  const { url: base = dialect.url, transport: send = defaultTransport } = options
+  const { url, query, transport } = endpointOf('openaiCompatible', base, send)
+  const headers = outgoing(options, () => keyFromEnvironment(dialect.apiKeyVariable, url, dialect.url))
+
+  const ask = async function* (
+    request: UpstreamRequest,
+    way: ContinuationWay,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+    const { body, sent, tail } = openAiQuestion(request, dialect, { way, instruction, extra })
+    const isNative = sent !== '' && way === 'native'
+    const base = isNative ? withPath(url, continuation?.path) : url
+    const question = {
+      url: `${base}/chat/completions`,
+      headers,
+      body,
+      model: request.model,
+      errors,
+      errorOf: (said: Json) => (isBandError(said, undefined) ? bandError(said, errors) : undefined),
+    }
+    const reply = await openReply(transport, question, clock, signal)
+    const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random }, dialect)
+    const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : isNative ? dialect.echo : 'overlap' })
+    yield* readReply(reply, decoder, seam, signal)
+  }
+
+  const ways = createWays(
+    {
+      model,
+      fields: [...Object.entries(headers), ...query],
+      clock,
+      isNative: (name) => continuation !== null && (continuation.models?.(name) ?? true),
+      isRefusal: (said, isRejected) => refusesContinuation(said, isRejected, dialect),
+    },
+    ask,
+  )
+  const watch =
+    residency &&
+    createLoadingWatch({
+      clock,
+      look: (signal) =>
+        lookAtModels(residency, (path) => getJson(transport, url.replace(/\/v1$/, '') + path, headers, signal)),
+    })
+  return {
+    name: typeof kind === 'string' ? kind : 'openai-compatible',
+    model,
+    generate: (request, signal) =>
+      watch ? watch(request.model, signal, (either) => ways.generate(request, either)) : ways.generate(request, signal),
+    status: async (signal) => ({
+      ...(await askStatus({ transport, url, headers, model, dialect }, signal)),
+      continuation: ways.continuation(),
+    }),
+  }
+}
+
+/** Headers that every request has: the app's own, and the key. */
+function outgoing(
+  { apiKey, headers }: OpenAiCompatibleOptions,
+  fromEnvironment: () => string | undefined,
+): Record<string, string> {
+  const own = ownHeaders('openaiCompatible', headers)
+  // llama.cpp goes on with a reply that has this header when its reader leaves: an interrupt would stop nothing.
+  if ('x-conversation-id' in own)
+    throw new TypeError('openaiCompatible({ headers }): X-Conversation-Id would keep llama.cpp from stopping.')
+  const key = apiKey ?? ('authorization' in own ? undefined : fromEnvironment())
+  if (key === undefined) return own
+  checkKey('openaiCompatible', key)
+  return { ...own, authorization: `Bearer ${key}` }
+}
+
+/** The same base with another path in place of `/v1`. */
+function withPath(url: string, path: string | undefined): string {
+  return path === undefined || url.endsWith(path) ? url : url.replace(/\/v1$/, '') + path
+}

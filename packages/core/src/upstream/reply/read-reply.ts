@@ -1,0 +1,143 @@
+import type { Clock } from '../../clock.ts'
+import { ChatError } from '../../wire/errors.ts'
+import type { AnswerFacts } from '../openai/dialects.ts'
+import { parsedJson, record, type Json } from '../../wire/json.ts'
+import { httpError, readText, unreachable } from '../http/http.ts'
+import type { Seam } from './seam.ts'
+import type { Transport } from '../http/transport.ts'
+import type { UpstreamEvent } from '../upstream.ts'
+
+/** How long the words of an error are waited for, ms. */
+const errorMs = 2_000
+/** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
+const restMs = 100
+/** How much of it is read, bytes. */
+const maxRest = 65_536
+
+/** One question, and how to read an answer that is none. */
+export interface Question {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Json
+  readonly model: string
+  /** What the server's own words mean, where a status came with them. @defaultValue what is known of all */
+  readonly errors?: AnswerFacts['errors']
+  /** @defaultValue 'text/event-stream' */
+  readonly accept?: string | undefined
+  /** The error in a body that is no stream, if it is one. Without it every body is a stream. */
+  readonly errorOf?: ((body: Json) => ChatError | undefined) | undefined
+}
+
+/** A stream of events that has begun. */
+export interface OpenReply {
+  /** Leaving the loop closes the connection; after a finish what is left is read first, for a moment, in the background. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** To be told what the body held. */
+  heard(events: readonly UpstreamEvent[]): void
+}
+
+/**
+ * Asks for a stream of events.
+ * @throws {ChatError} When there is no answer, a refusal, or something that is no stream.
+ */
+export async function openReply(
+  transport: Transport,
+  question: Question,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<OpenReply> {
+  const { url, headers, accept = 'text/event-stream', model, errorOf } = question
+  const left = new AbortController()
+  const close = (): void => left.abort()
+  const response = await transport({
+    method: 'POST',
+    url,
+    headers: { ...headers, 'content-type': 'application/json', accept },
+    body: JSON.stringify(question.body),
+    signal: AbortSignal.any([signal, left.signal]),
+  }).catch((cause: unknown) => unreachable(cause, signal))
+  const isAnswer = response.status === 200
+  if (isAnswer && !(errorOf && /json|html/i.test(response.header('content-type') ?? '')))
+    return opened(response.body, close, clock)
+  const now = clock.now()
+  const disarm = clock.after(errorMs, close)
+  const said = await readText(response)
+  disarm()
+  signal.throwIfAborted()
+  if (!isAnswer) throw httpError(response, said, model, now, question.errors)
+  // A proxy's page, or a server that has no streams: whatever it says, it is no reply in the making.
+  const message = 'The model server answered with something that is no stream of events.'
+  throw errorOf?.(record(parsedJson(said))) ?? new ChatError('upstream_malformed', message, { cause: said })
+}
+
+function opened(body: AsyncIterable<Uint8Array>, close: () => void, clock: Clock): OpenReply {
+  const bytes = body[Symbol.asyncIterator]()
+  let isWhole = false
+  const leave = async (): Promise<IteratorReturnResult<undefined>> => {
+    if (isWhole) void readRest(bytes, close, clock)
+    else await bytes.return?.()
+    return { done: true, value: undefined }
+  }
+  return {
+    body: { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: leave }) },
+    heard: (events) => void (isWhole ||= events.some((event) => 'finish' in event)),
+  }
+}
+
+async function readRest(bytes: AsyncIterator<Uint8Array>, close: () => void, clock: Clock): Promise<void> {
+  let left = maxRest
+  const giveUp = (): void => {
+    left = 0
+    close()
+    // How the connection of a whole reply ends concerns nobody.
+    bytes.return?.().catch(() => undefined)
+  }
+  const disarm = clock.after(restMs, giveUp)
+  try {
+    while (left > 0) {
+      const read = await bytes.next()
+      if (read.done) return
+      left -= read.value.length
+    }
+    giveUp()
+  } catch {
+    // As above.
+  } finally {
+    disarm()
+  }
+}
+
+/** Turns the bytes of one answer into events. */
+export interface ReplyDecoder {
+  /** @throws {ChatError} `overflow` on what is too long. */
+  push(bytes: Uint8Array): UpstreamEvent[]
+  /** The body has ended: gives the finish, if its evidence had come. */
+  end(): UpstreamEvent[]
+  /** The reply has finished or failed: nothing after that counts. */
+  readonly finished: boolean
+}
+
+/** The events of an answer, one read of the socket at a time. Returns after the finish, an error or the end of the body. */
+export async function* readReply(
+  reply: OpenReply,
+  decoder: ReplyDecoder,
+  seam: Seam,
+  signal: AbortSignal,
+): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  try {
+    for await (const bytes of reply.body) {
+      const events = seam.push(decoder.push(bytes))
+      reply.heard(events)
+      if (events.length > 0) yield events
+      if (decoder.finished) return
+    }
+  } catch (cause) {
+    // The evidence was there before the socket broke: the reply is whole.
+    const events = signal.aborted ? [] : decoder.end()
+    if (events.length === 0) unreachable(cause, signal)
+    yield seam.push(events)
+    return
+  }
+  const events = [...seam.push(decoder.end()), ...seam.end()]
+  if (events.length > 0) yield events
+}

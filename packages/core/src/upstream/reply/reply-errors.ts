@@ -1,0 +1,13 @@
+import { ChatError } from '../../wire/errors.ts'
+
+/** Without it, or against it, no reply is whole, however its body ended. */
+export function incompleteReply(cause?: string): ChatError {
+  const message = 'The model server ended its reply without finishing it.'
+  return new ChatError('upstream_incomplete', message, { cause, retryable: true })
+}
+
+/** @param call - What came of it. */
+export function brokenCall(call: string): ChatError {
+  const message = 'The model server sent a tool call that is not whole.'
+  return new ChatError('upstream_malformed', message, { cause: call.slice(0, 200), retryable: true })
+}
