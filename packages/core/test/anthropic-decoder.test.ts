@@ -44,7 +44,7 @@ const samples: Readonly<
   'error-after-reason': { message: 'Half', end: 'upstream_failed' },
   'error-first': { end: 'upstream_failed' },
   'error-overloaded': { message: 'Half', end: 'upstream_busy' },
-  'pause-turn': { message: 'Searching', end: 'stop', usage: usage(25, 5) },
+  'pause-turn': { message: 'Searching', end: 'upstream_incomplete' },
   plain: { message: 'Hello friend', end: 'stop', usage: usage(25, 15) },
   'reason-without-stop': { message: 'Hi', end: 'stop', usage: usage(25, 5) },
   'redacted-thinking': { thinking: 'Hm', message: 'Based on my analysis...', end: 'stop', usage: usage(25, 20) },
@@ -207,10 +207,14 @@ test('anthropic: calls without an end overflow', () => {
 test.for([
   ['end_turn', 'stop'],
   ['stop_sequence', 'stop'],
-  ['pause_turn', 'stop'],
   ['max_tokens', 'length'],
   ['model_context_window_exceeded', 'length'],
-  ['reason_of_tomorrow', 'stop'],
+  ['length', 'length'],
+  ['stop', 'stop'],
+  ['pause_turn', 'upstream_incomplete'],
+  ['content_filter', 'upstream_rejected'],
+  ['error', 'upstream_failed'],
+  ['reason_of_tomorrow', 'upstream_incomplete'],
 ])('anthropic: stop_reason %s is %s', ([why, finish]) => {
   expect(endOf(decodeText(start + said('Hi') + reason(why!) + stop))).toBe(finish)
 })

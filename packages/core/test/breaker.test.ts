@@ -151,7 +151,8 @@ test('breaker: it tells when it opens, once each time, and nobody who has left',
 })
 
 test.for<[code: ChatErrorCode, isFault: boolean, isBetter: boolean]>([
-  ['upstream_stalled', true, true],
+  ['upstream_stalled', false, true],
+  ['upstream_incomplete', true, true],
   ['upstream_model_missing', false, true],
   ['upstream_unauthorized', false, true],
   ['upstream_rejected', false, false],
@@ -159,8 +160,13 @@ test.for<[code: ChatErrorCode, isFault: boolean, isBetter: boolean]>([
   ['run_too_long', false, false],
   ['internal', false, false],
 ])('breaker: that %s is a fault of the server is %s, and that another one may do better is %s', ([code, ...expected]) =>
-  expect([isServerFault(code), isElsewhereBetter(code)]).toEqual(expected),
+  expect([isServerFault({ code, retryable: true }), isElsewhereBetter({ code, retryable: true })]).toEqual(expected),
 )
+
+test('breaker: a server that gives replies without a known reason works, and no other one is asked for the same again', () => {
+  const error = { code: 'upstream_incomplete', retryable: false } as const
+  expect([isServerFault(error), isElsewhereBetter(error)]).toEqual([false, false])
+})
 
 test('breaker: whatever happens in whatever order, it never refuses for longer than probeMs, and a success always closes it', () => {
   const what = fc.constantFrom('begin', 'delta', 'success', 'failure', 'probe failure', 'leave', 'probe leave', 'wait')

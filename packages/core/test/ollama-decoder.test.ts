@@ -69,8 +69,13 @@ test('ollama: done_reason without done ends the reply, done without done_reason 
   expect(decodeLines(lineOf({}, { done: false, done_reason: '' }))).toEqual([{ alive: true }])
 })
 
-test('ollama: a reason nobody knows ends the reply as stop', () => {
-  expect(decodeLines(lineOf({}, { done: true, done_reason: 'limit_of_tomorrow' }))).toEqual([{ finish: 'stop' }])
+test.for([
+  ['error', 'upstream_failed', true],
+  ['content_filter', 'upstream_rejected', false],
+  ['limit_of_tomorrow', 'upstream_incomplete', false],
+] as const)('ollama: done_reason %s is no success but %s', ([reason, code, retryable]) => {
+  const [event] = decodeLines(lineOf({}, { done: true, done_reason: reason }))
+  expect(event).toMatchObject({ error: { code, retryable } })
 })
 
 test.for(['load', 'unload'])('ollama: done_reason %s is no answer', (reason) => {

@@ -136,8 +136,21 @@ test.for<[string, ChatErrorCode, boolean]>([
   expect(events).toMatchObject([{ message: 'Half' }, { error: { code, retryable } }])
 })
 
-test('openai: a reason nobody knows ends the reply as stop; an empty one, null or "null" do not', () => {
-  expect(endOf(decodeText(chunk({}, 'limit_of_tomorrow')))).toBe('stop')
+test('openai: a reason nobody knows is no success, unless a later chunk says how the reply ended', () => {
+  const unknown = [{ message: 'Hi' }, { error: { code: 'upstream_incomplete', retryable: false } }]
+  for (const rest of [done, '', frame({ choices: [], usage: { prompt_tokens: 1 } })])
+    expect(decodeText(chunk({ content: 'Hi' }, 'limit_of_tomorrow') + rest)).toMatchObject(unknown)
+  expect(endOf(decodeText(chunk({}, 'limit_of_tomorrow') + chunk({ content: 'Hi' }, 'length') + done))).toBe('length')
+})
+
+test('openai: a call beside a reason nobody knows is not made', () => {
+  const whole = call({ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } })
+  const events = decodeText(whole + chunk({}, 'limit_of_tomorrow') + done)
+  expect(events.some((event) => 'tool_call' in event)).toBe(false)
+  expect(endOf(events)).toBe('upstream_incomplete')
+})
+
+test('openai: an empty reason, null and "null" are none', () => {
   for (const reason of ['', null, 'null', 7, undefined]) expect(endOf(decodeText(chunk({}, reason)))).toBeUndefined()
 })
 

@@ -195,7 +195,7 @@ test('dialects: a dialect of its own says what its finish reasons mean, before w
   expect(await last('evicted')).toMatchObject({ error: { code: 'upstream_busy', retryable: true } })
   expect(await last('content_filter')).toEqual({ finish: 'stop' })
   expect(await last('error')).toMatchObject({ error: { code: 'upstream_failed' } })
-  expect(await last('toString')).toEqual({ finish: 'stop' })
+  expect(await last('toString')).toMatchObject({ error: { code: 'upstream_incomplete', retryable: false } })
 })
 
 test('dialects: a dialect of its own says what its errors mean, by a status, in a stream and in place of one', async () => {

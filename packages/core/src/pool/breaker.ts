@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { ChatErrorCode } from '../wire/errors.ts'
+import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 
 /** @public */
 export interface BreakerOptions {
@@ -85,18 +85,26 @@ const serverFaults: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set<ChatErr
   'upstream_failed',
   'upstream_incomplete',
   'upstream_malformed',
-  'upstream_stalled',
   'upstream_silent',
 ])
 
-/** Whether an error says that the server does not work. */
-export function isServerFault(code: ChatErrorCode): boolean {
-  return serverFaults.has(code)
+/**
+ * Whether an error says that the server does not work. A stall does not: a model that pauses has answered, and so has a server
+ * that gives whole replies without a finish reason that is known, which is `upstream_incomplete` and not retryable.
+ */
+export function isServerFault({ code, retryable }: Pick<ChatError, 'code' | 'retryable'>): boolean {
+  return serverFaults.has(code) && (retryable || code !== 'upstream_incomplete')
 }
 
-/** Whether another server might do better: one that works, has the model, or takes its key. */
-export function isElsewhereBetter(code: ChatErrorCode): boolean {
-  return isServerFault(code) || code === 'upstream_model_missing' || code === 'upstream_unauthorized'
+/** Whether another server might do better: one that works, goes on, has the model, or takes its key. */
+export function isElsewhereBetter(error: Pick<ChatError, 'code' | 'retryable'>): boolean {
+  const { code } = error
+  return (
+    isServerFault(error) ||
+    code === 'upstream_stalled' ||
+    code === 'upstream_model_missing' ||
+    code === 'upstream_unauthorized'
+  )
 }
 
 /** One run's way through a breaker. Once it has ended, nothing it says counts. */

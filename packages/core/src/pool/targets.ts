@@ -110,10 +110,10 @@ function createSource(line: readonly Target[], first: number, model: string | un
       return (breaker()?.phase ?? 'closed') !== 'closed' && standby() !== -1
     },
     next(error) {
-      if (!isElsewhereBetter(error.code)) return null
+      if (!isElsewhereBetter(error)) return null
       const next = standby()
       if (next === -1) return null
-      leave(isServerFault(error.code) ? 'failure' : 'leave')
+      leave(isServerFault(error) ? 'failure' : 'leave')
       at = next
       pass = breaker()?.begin()
       return named()
@@ -122,7 +122,7 @@ function createSource(line: readonly Target[], first: number, model: string | un
     end(state) {
       if (state.phase !== 'ended') return
       const { terminal } = state
-      if (terminal.reason === 'error') leave(isServerFault(terminal.error.code) ? 'failure' : 'leave')
+      if (terminal.reason === 'error') leave(isServerFault(terminal.error) ? 'failure' : 'leave')
       else leave(terminal.reason === 'interrupted' ? 'leave' : 'success')
     },
   }

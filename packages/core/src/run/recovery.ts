@@ -75,7 +75,13 @@ export function stepRecovery(
   const left = lostAt + policy.maxWaitMs - input.now
   // Who says when to come back is not asked earlier; later than anybody waits is never.
   const askedMs = input.error.retryAfterMs ?? 0
-  if (!passing.has(input.error.code) || fruitful >= policy.maxAttempts || left <= 0 || askedMs > left)
+  if (
+    !input.error.retryable ||
+    !passing.has(input.error.code) ||
+    fruitful >= policy.maxAttempts ||
+    left <= 0 ||
+    askedMs > left
+  )
     return { state: next, retryInMs: null }
   return { state: next, retryInMs: Math.max(askedMs, Math.min(left, backoffMs(attempt, random))) }
 }

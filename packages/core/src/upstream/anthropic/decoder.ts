@@ -5,6 +5,7 @@ import { isRecord, parsedJson, record, text, type Json } from '../../wire/json.t
 import type { SseFrame } from '../../wire/sse.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
+import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/read-reply.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
@@ -116,12 +117,13 @@ export function createAnthropicDecoder(
   const bareCalls = (): UpstreamEvent[] => bare.splice(0).map(called)
   const over = (end: Json): UpstreamEvent[] => {
     const why = text(end['stop_reason'])
-    if (why === '') return []
     if (why === 'refusal') return fail(refusal(end))
-    const isCut = why === 'max_tokens' || why === 'model_context_window_exceeded'
+    const ending = endingOf(why)
+    if (!ending) return []
+    if ('error' in ending) return fail(ending.error)
+    const isCut = ending.finish === 'length'
     const half = broken ?? [...begun.values()].map(written)[0]
     if (half !== undefined && !isCut) return fail(brokenCall(half))
-    // Reasons nobody knows end an answer as `end_turn` does: the server said that it was done.
     const last = isCut ? [] : bareCalls()
     reason = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
     return last

@@ -3,6 +3,7 @@ import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
 import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
+import { endingOf } from '../reply/finish-reasons.ts'
 import { meaningOf, saidError } from '../http/error-meaning.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
@@ -43,7 +44,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     }
     const reason = text(frame['done_reason'])
     // Some backends send done_reason without done.
-    if (frame['done'] === true || reason) {
+    if (frame['done'] === true || endingOf(reason)) {
       finished = true
       events.push(finish(reason || 'stop', called, frame))
     } else if (events.length === before) events.push({ alive: true })
@@ -70,8 +71,9 @@ function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {
     const message = 'The model server loaded or unloaded its model and gave no answer.'
     return { error: new ChatError('upstream_failed', message, { retryable: true }) }
   }
-  // Unknown reasons end an answer as `stop` does: the server said that it was done.
-  const known: FinishReason = reason === 'length' ? 'length' : called ? 'tool_calls' : 'stop'
+  const ending = endingOf(reason) ?? { finish: 'stop' }
+  if ('error' in ending) return { error: ending.error }
+  const known: FinishReason = ending.finish === 'length' ? 'length' : called ? 'tool_calls' : 'stop'
   const usage = ollamaUsage(frame)
   return { finish: known, ...(usage === undefined ? {} : { usage }) }
 }

@@ -6,7 +6,8 @@ import type { AnswerFacts } from './dialects.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
-import { bandError, finishError, isBandError } from './errors.ts'
+import { bandError, isBandError } from './errors.ts'
+import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/read-reply.ts'
 import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
@@ -29,6 +30,8 @@ export function createOpenAiDecoder(
   let called = false
   let said = false
   let reason: FinishReason | undefined
+  /** The end of a reply whose reason nobody knows, unless a later chunk says another one. */
+  let unknown: ChatError | undefined
   /** The last chunk that counted tokens. */
   let counted: Json = {}
   let usage: Usage | undefined
@@ -41,7 +44,8 @@ export function createOpenAiDecoder(
     return { error }
   }
   const finish = (): UpstreamEvent[] => {
-    if (reason === undefined || finished) return []
+    if (finished) return []
+    if (reason === undefined) return unknown ? [fail(unknown)] : []
     finished = true
     usage = usageOf(counted, usage)
     return [{ finish: reason, ...(usage === undefined ? {} : { usage }) }]
@@ -50,7 +54,7 @@ export function createOpenAiDecoder(
     if (event === 'comment' || (data[0] !== '{' && data.trim() === '')) return void events.push({ alive: true })
     if (data.startsWith('[DONE]')) {
       if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
-      if (reason !== undefined) events.push(...finish())
+      if (reason !== undefined || unknown) events.push(...finish())
       else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
       return
     }
@@ -61,7 +65,7 @@ export function createOpenAiDecoder(
         event === 'error' ? fail(bandError({ error: data }, errors)) : { malformed: data.slice(0, 200) },
       )
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
-    const wasOver = reason !== undefined
+    const wasOver = reason !== undefined || unknown !== undefined
     if (isRecord(chunk['usage']) || isRecord(chunk['timings'])) counted = chunk
     const before = events.length
     // Whoever asks for several answers gets the first one.
@@ -73,10 +77,9 @@ export function createOpenAiDecoder(
     said ||= calling !== undefined || events.length > before
     progress = calling ?? openAiProgress(chunk) ?? progress
     const why = text(choice['finish_reason'])
-    // Some servers say no reason as '' or 'null'.
-    if (why !== '' && why !== 'null') over(why, events)
+    const isOver = over(why, events)
     // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
-    else if (wasOver && isRecord(chunk['usage'])) events.push(...finish())
+    if (!isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
     if (events.length === before) events.push({ alive: true })
   }
   /** What one read has changed beyond the reply: once, however many chunks it held. */
@@ -105,17 +108,26 @@ export function createOpenAiDecoder(
     for (const fragment of fragments) calls.push(fragment)
     return fragments.length === 0 ? undefined : { stage: 'tool_call', done: calls.chars }
   }
-  const over = (why: string, events: UpstreamEvent[]): void => {
-    const isCut = why === 'length' || why === 'max_tokens' || why === 'model_length' || finishReasons[why] === 'length'
+  /** @returns Whether it is a reason at all. */
+  const over = (why: string, events: UpstreamEvent[]): boolean => {
+    const ending = endingOf(why, finishReasons)
+    if (!ending) return false
+    if ('error' in ending) {
+      // Without the calls: what has been called for must not be generated again.
+      if (ending.isKnown) events.push(fail(ending.error))
+      else unknown ??= ending.error
+      return true
+    }
+    const isCut = ending.finish === 'length'
     const { whole, broken } = calls.end()
     called ||= whole.length > 0
-    const lost = broken ?? (called || !/^(tool_calls|function_call)$/.test(why) ? undefined : `finish_reason ${why}`)
-    const error = finishError(why, finishReasons) ?? (lost === undefined || isCut ? undefined : brokenCall(lost))
-    // Without the calls: what has been called for must not be generated again.
-    if (error) return void events.push(fail(error))
-    for (const call of whole) events.push({ tool_call: call })
-    // Reasons nobody knows end an answer as `stop` does: the server said that it was done.
-    reason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
+    const lost = broken ?? (called || ending.finish !== 'tool_calls' ? undefined : `finish_reason ${why}`)
+    if (lost !== undefined && !isCut) events.push(fail(brokenCall(lost)))
+    else {
+      for (const call of whole) events.push({ tool_call: call })
+      reason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
+    }
+    return true
   }
   return {
     get finished() {

@@ -53,8 +53,9 @@ export interface AnswerFacts {
   /** What proves that a reply is whole; `[DONE]`, where a server gives no reasons. @defaultValue 'finish_reason' */
   readonly proof?: 'finish_reason' | '[DONE]' | undefined
   /**
-   * What finish reasons of its own mean: an end, or an error. Those of the known servers are known of all, and any other one
-   * is a `stop`.
+   * What finish reasons of its own mean: an end, or an error. Those of the known servers are known of all. Any other one is
+   * `upstream_incomplete`, not retryable, with the text kept: it may mean a failure, so a server's own word for a whole reply has
+   * to be listed here.
    */
   readonly finishReasons?: Readonly<Record<string, FinishReason | UpstreamErrorCode>> | undefined
   /**
