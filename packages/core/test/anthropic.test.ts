@@ -2,7 +2,7 @@ import Anthropic, { APIError } from '@anthropic-ai/sdk'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeTransport } from '../src/node/index.ts'
 import type { Run } from '../src/run/run.ts'
-import { startRun } from '../src/run/runner.ts'
+import { startRun } from './support/start-run.ts'
 import { manualClock } from '../src/testing/index.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
 import {

@@ -10,7 +10,7 @@ import {
 import { expect, test } from 'vitest'
 import { createGateway, type Gateway } from '../src/gateway/index.ts'
 import { createReader } from '../src/read/reader.ts'
-import { startRun } from '../src/run/runner.ts'
+import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { scriptedUpstream } from '../src/testing/scripted-upstream.ts'
 import { coalesceDefaults } from '../src/transforms/coalesce.ts'

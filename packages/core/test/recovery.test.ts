@@ -10,7 +10,7 @@ import {
   type RecoveryState,
 } from '../src/run/recovery.ts'
 import type { Run } from '../src/run/run.ts'
-import { startRun } from '../src/run/runner.ts'
+import { startRun } from './support/start-run.ts'
 import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
 import type { ScriptedReply, ScriptedUpstream } from '../src/testing/index.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'

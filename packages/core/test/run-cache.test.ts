@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createRunCache, keepDefaults, resolveKeep, type KeptRun, type RunCache } from '../src/run/run-cache.ts'
-import { startRun } from '../src/run/runner.ts'
+import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
 import { createId } from '../src/wire/ids.ts'
@@ -19,7 +19,7 @@ async function add(cache: RunCache, clock: ManualClock, text = 'a', sessionId = 
     fuse: fuseDefaults,
     orphanMs: 0,
   })
-  const logged = new Promise<void>((resolve) => run.attach(resolve))
+  const logged = new Promise<void>((resolve) => run.attach(() => resolve()))
   await logged
   const kept = { run, owner: 'ann', body: 'hash', begun: '' }
   cache.add(kept)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Run, RunOptions } from '../src/run/run.ts'
-import { startRun } from '../src/run/runner.ts'
+import type { Run } from '../src/run/run.ts'
+import { startRun, type IterableRunOptions } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from '../src/testing/scripted-upstream.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
@@ -18,7 +18,7 @@ interface Started {
 }
 
 /** A run with one reader, so that it is no orphan. */
-function start(options: Partial<RunOptions> & { readonly read?: boolean } = {}): Started {
+function start(options: Partial<IterableRunOptions> & { readonly read?: boolean } = {}): Started {
   const clock = manualClock(1_000)
   const upstream = scriptedUpstream()
   const request = { model: 'm', messages: [], prefill: '', interruptedNote: null }
@@ -71,15 +71,20 @@ test.for(['stop', 'length', 'tool_calls'] as const)('run: finish %s is its termi
   expect(await started.run.ended).toEqual({ done: true, reason })
 })
 
-test('run: the upstream is asked once, and not in the step that makes the run', async () => {
+test('run: the upstream is asked once, and not before onStart knows the run', async () => {
   const asked: AbortSignal[] = []
+  const known: Run[] = []
   const { run } = start({
     async *generate(signal) {
       asked.push(signal)
       yield [{ finish: 'stop' }]
     },
+    onStart(started) {
+      known.push(started)
+      expect(asked).toHaveLength(0)
+    },
   })
-  expect(asked).toHaveLength(0)
+  expect(known).toEqual([run])
   await run.ended
   expect(asked).toHaveLength(1)
 })
@@ -198,8 +203,9 @@ test('run: empty deltas are not logged and do not make it generate', async () =>
 })
 
 test('interrupt: in the step that makes the run it ends it, and the upstream is never asked', async () => {
-  const { run, upstream, clock } = start()
-  expect(run.interrupt('person')).toEqual({
+  const outcomes: unknown[] = []
+  const { run, upstream, clock } = start({ onStart: (started) => outcomes.push(started.interrupt('person')) })
+  expect(outcomes[0]).toEqual({
     outcome: 'interrupted',
     reason: 'interrupted',
     position: 0,

@@ -1,6 +1,6 @@
 import { createRunCache, type KeptRun } from '../run/run-cache.ts'
 import type { InterruptOutcome, Run } from '../run/run.ts'
-import { startRun } from '../run/runner.ts'
+import { startRun } from '../run/start-run.ts'
 import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
@@ -160,11 +160,12 @@ export function createRuns(policy: GatewayPolicy): Runs {
         options: chat.options,
         interruptedNote: policy.interruptedNote,
       }
-      const run = startRun({
+      return startRun({
         runId,
         sessionId: id,
         model,
-        generate: (signal, prefill, spent) => source.generate({ ...request, prefill: begun + prefill, spent }, signal),
+        open: ({ prefill, spent }, sink, signal) =>
+          source.open({ ...request, prefill: begun + prefill, spent }, sink, signal),
         failover: source,
         continues,
         clock,
@@ -173,10 +174,11 @@ export function createRuns(policy: GatewayPolicy): Runs {
         recovery: policy.recovery,
         orphanMs: chat.reconnect ? policy.orphanMs : 0,
         onEnd: endOf(source, client),
+        onStart(started) {
+          if (client !== undefined) count(client, 1)
+          runs.add({ run: started, owner, body: bodyHash, begun })
+        },
       })
-      if (client !== undefined) count(client, 1)
-      runs.add({ run, owner, body: bodyHash, begun })
-      return run
     },
 
     interrupt(runId, owner, position) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Failover } from '../run/run.ts'
+import type { Failover } from '../run/generation.ts'
 import type { RunState, Successor } from '../run/run-state.ts'
 import {
   createBreaker,
@@ -10,7 +10,8 @@ import {
   type BreakerPolicy,
 } from './breaker.ts'
 import { isRoute, type Route } from './route.ts'
-import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream/upstream.ts'
+import { pump } from '../upstream/from-iterable.ts'
+import type { Upstream, UpstreamRequest, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
 
 /** One model server of a gateway, with the breaker that all its runs share; null when it is guarded by none. */
@@ -41,7 +42,7 @@ export interface Targets {
 
 /** Who answers one run: one model server after another. */
 export interface Source extends Failover {
-  generate(request: Omit<UpstreamRequest, 'model'>, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>
+  open(request: Omit<UpstreamRequest, 'model'>, sink: UpstreamSink, signal: AbortSignal): void
   /** To be called when the run has ended. */
   end(state: RunState): void
 }
@@ -100,9 +101,9 @@ function createSource(line: readonly Target[], first: number, model: string | un
 
   return {
     successor: first === 0 ? undefined : named(),
-    generate(request, signal) {
+    open(request, sink, signal) {
       const { upstream } = line[at]!
-      return upstream.generate({ ...request, model: model ?? upstream.model }, signal)
+      pump(() => upstream.generate({ ...request, model: model ?? upstream.model }, signal), sink, signal)
     },
     delta: () => pass?.delta(),
     get isOpen() {

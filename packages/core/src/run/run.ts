@@ -1,26 +1,16 @@
 import type { Clock } from '../clock.ts'
-import type { FusePolicy } from '../transforms/fuse.ts'
-import type { UpstreamEvent } from '../upstream/upstream.ts'
-import type { ChatError } from '../wire/errors.ts'
-import type { InterruptedBy, Progress, StartEvent, TerminalEvent, Usage } from '../wire/events.ts'
-import type { RandomBytes } from '../wire/ids.ts'
-import type { RecoveryPolicy } from './recovery.ts'
-import type { Partial, RunLog } from './run-log.ts'
-import type { RunState, Successor } from './run-state.ts'
-
-/** What a run has to know of the model servers that stand by, and they of it. @public */
-export interface Failover {
-  /** Who answers from the start, when it is not who should. */
-  readonly successor: Successor | undefined
-  /** The first delta of an attempt has come. */
-  delta(): void
-  /** True when other runs have found that the model server is not to be had: nobody need wait for it. */
-  readonly isOpen: boolean
-  /** Gives the model server up for another one, which the next `generate` asks. Null when there is none: it stays. */
-  next(error: ChatError): Successor | null
-  /** Calls back when `isOpen` becomes true. Returns how to leave. */
-  onOpen(listener: () => void): () => void
-}
+import { toErrorBody } from '../wire/errors.ts'
+import type {
+  FinishReason,
+  InterruptedBy,
+  LogEvent,
+  Progress,
+  StartEvent,
+  TerminalEvent,
+  Usage,
+} from '../wire/events.ts'
+import { createRunLog, type LogEntry, type Partial, type RunLog } from './run-log.ts'
+import { runStart, stepRun, type Retry, type RunInput, type RunState, type Successor } from './run-state.ts'
 
 /** @public */
 export interface RunOptions {
@@ -30,24 +20,12 @@ export interface RunOptions {
   readonly sessionId: string
   /** As its readers are told. */
   readonly model: string
-  /**
-   * Asks the upstream, right after the step that makes the run and once more for each retry.
-   * @param prefill - The reply so far, to be continued from exactly its end; empty for a reply from the start.
-   * @param spent - Tokens that the prefill took this run, thinking included: as many as are certain.
-   */
-  readonly generate: (signal: AbortSignal, prefill: string, spent: number) => AsyncIterable<readonly UpstreamEvent[]>
-  /** Time and timers. */
-  readonly clock: Clock
-  /** When the run is ended because its upstream misbehaves. */
-  readonly fuse: FusePolicy
-  /** When to ask again after a failure; without it, the first failure ends the run. */
-  readonly recovery?: RecoveryPolicy | undefined
-  /** Who goes on when the model server is given up; without it, nobody. */
-  readonly failover?: Failover | undefined
-  /** Jitter of the waits between attempts. @defaultValue `crypto.getRandomValues` */
-  readonly random?: RandomBytes | undefined
   /** The message that this run grows, and how much of its text stays; for the first event of every reader. */
   readonly continues?: StartEvent['continues'] | undefined
+  /** Who answers from the start, when it is not who was asked. */
+  readonly successor?: Successor | undefined
+  /** Time and timers. */
+  readonly clock: Clock
   /** How long the run goes on without a reader, ms; 0 when nobody promised to come back. */
   readonly orphanMs: number
   /** Called once, in the step that ends the run. */
@@ -65,14 +43,35 @@ export interface InterruptOutcome {
   readonly continues?: StartEvent['continues'] | undefined
 }
 
-/** One generation of one reply: its log, its state, its readers. @public */
-export interface Run {
+/** What a reader may see of a run, wherever its log is. @public */
+export interface LogView {
   readonly runId: string
   readonly sessionId: string
   readonly model: string
   readonly continues: StartEvent['continues'] | undefined
-  readonly log: RunLog
+  /** The position of the log's end. */
+  readonly length: number
+  /** The position after the last event that is no text: a reader that is behind it reads at once. */
+  readonly urgentTo: number
   readonly state: RunState
+  /** Counts the changes of `state`: a reader that was told of fewer is told anew. */
+  readonly changes: number
+  /** What the model server is at, while it says nothing else and tells. */
+  readonly progress: Progress | undefined
+  /**
+   * What stands in the log between two positions, neighbouring text merged.
+   * @param to - Where it stops. Default: the end of the log.
+   */
+  read(from: number, to?: number): LogEntry[]
+  /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
+  place(position: number | undefined): number
+  /** Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless. */
+  attach(wake: (now: number) => void): () => void
+}
+
+/** One run: its log, its state, its readers. @public */
+export interface Run extends LogView {
+  readonly log: RunLog
   readonly startedAt: number
   /** When the first delta came; undefined before. */
   readonly firstDeltaAt: number | undefined
@@ -82,8 +81,6 @@ export interface Run {
   readonly retries: number
   /** Whether the one that was asked last has answered: with `retries`, that a recovery went well. */
   readonly answered: boolean
-  /** What the model server is at, while it says nothing else and tells. */
-  readonly progress: Progress | undefined
   /** Who answers, or answered, when it is not who was asked. */
   readonly successor: Successor | undefined
   /** Tokens so far, those of failed attempts with them. */
@@ -98,6 +95,182 @@ export interface Run {
    * @param position - Where the log is cut. Default: its end.
    */
   interrupt(by: InterruptedBy, position?: number): InterruptOutcome
-  /** Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless. */
-  attach(wake: () => void): () => void
+}
+
+/** Who writes a run, as the run sees it: an ended run holds none. */
+export interface RunWriter {
+  /** Tokens so far. */
+  readonly usage: Usage | undefined
+  /** The run has ended: nothing is written any more. A writer that finished has nothing to abort. */
+  end(how: RunInput['type']): void
+}
+
+/** A run, in the hands of who writes it. */
+export interface OwnRun {
+  readonly run: Run
+  readonly log: RunLog
+  readonly hasEnded: boolean
+  /** Sets who writes, before the first event. */
+  writtenBy(writer: RunWriter): void
+  /** Appends; readers learn of it at `wake`. */
+  append(event: LogEvent): void
+  /** The reply grows; `answered`: by the model server, and not by an event of the app. */
+  grow(answered: boolean): void
+  show(progress: Progress): void
+  /** An attempt has failed, and another one follows. */
+  retry(retry: Retry, successor: Successor | undefined): void
+  finish(reason: FinishReason, usage: Usage | undefined): void
+  fail(error: unknown, retryable: boolean): void
+  /** Tells the readers, once a batch. */
+  wake(now: number): void
+}
+
+/** Makes a run that nobody writes yet. It knows its log, its readers and its end, and nothing of model servers. */
+export function createRun(options: RunOptions): OwnRun {
+  const { runId, sessionId, model, continues, successor, clock, orphanMs } = options
+  let onEnd = options.onEnd
+  const log = createRunLog()
+  const startedAt = clock.now()
+  const wakes = new Set<(now: number) => void>()
+  let writer: RunWriter | undefined
+  let state: RunState = successor ? { phase: 'waiting', successor } : runStart
+  let changes = 0
+  let progress: Progress | undefined
+  let answeredBy: Successor | undefined
+  let firstDeltaAt: number | undefined
+  let endedAt: number | undefined
+  let failure: unknown
+  let usage: Usage | undefined
+  let retries = 0
+  let answered = false
+  let disarmOrphan = (): void => {}
+  let settle: (terminal: TerminalEvent) => void
+  const ended = new Promise<TerminalEvent>((resolve) => (settle = resolve))
+
+  const hasEnded = (): boolean => state.phase === 'ended'
+  const wake = (now: number): void => {
+    for (const reader of wakes) reader(now)
+  }
+  const step = (input: RunInput): void => {
+    const before = state
+    state = stepRun(state, input)
+    if (state === before) return
+    changes += 1
+    if (state.phase === 'ended') end(state.terminal, input, before)
+  }
+  /** The order counts: who is told of the end finds the log cut, the upstream told to stop, and nothing more to come. */
+  const end = (terminal: TerminalEvent, input: RunInput, before: RunState): void => {
+    if (input.type === 'interrupt') log.cut(input.position)
+    endedAt = clock.now()
+    answeredBy = before.phase === 'ended' ? undefined : before.successor
+    disarmOrphan()
+    usage = writer?.usage
+    writer?.end(input.type)
+    // An ended run is kept for a while, and with its writer the whole history would be.
+    writer = undefined
+    const tell = onEnd
+    onEnd = undefined
+    tell?.(run)
+    settle(terminal)
+    wake(endedAt)
+  }
+
+  const run: Run = {
+    runId,
+    sessionId,
+    model,
+    continues,
+    log,
+    startedAt,
+    ended,
+    get length() {
+      return log.length
+    },
+    get urgentTo() {
+      return log.urgentTo
+    },
+    get state() {
+      return state
+    },
+    get changes() {
+      return changes
+    },
+    get progress() {
+      return progress
+    },
+    get firstDeltaAt() {
+      return firstDeltaAt
+    },
+    get endedAt() {
+      return endedAt
+    },
+    get retries() {
+      return retries
+    },
+    get answered() {
+      return answered
+    },
+    get successor() {
+      return state.phase === 'ended' ? answeredBy : state.successor
+    },
+    get usage() {
+      return writer ? writer.usage : usage
+    },
+    get error() {
+      return failure
+    },
+    get readers() {
+      return wakes.size
+    },
+    read: log.read,
+    place: log.place,
+    interrupt(by, position) {
+      const outcome = hasEnded() ? 'already_done' : 'interrupted'
+      step({ type: 'interrupt', by, position: log.place(position), usage: writer?.usage })
+      const reason = state.phase === 'ended' ? state.terminal.reason : 'interrupted'
+      return { outcome, reason, position: log.length, partial: log.partial(), continues }
+    },
+    attach(reader) {
+      disarmOrphan()
+      wakes.add(reader)
+      return () => {
+        if (!wakes.delete(reader) || wakes.size > 0 || hasEnded()) return
+        if (orphanMs > 0) disarmOrphan = clock.after(orphanMs, () => void run.interrupt('orphan'))
+        else run.interrupt('orphan')
+      }
+    },
+  }
+  return {
+    run,
+    log,
+    get hasEnded() {
+      return hasEnded()
+    },
+    writtenBy: (who) => void (writer = who),
+    append: log.append,
+    grow(isAnswer) {
+      if (state.phase !== 'generating') step({ type: 'delta' })
+      if (!isAnswer) return
+      progress = undefined
+      if (answered) return
+      answered = true
+      firstDeltaAt ??= clock.now()
+    },
+    show: (shown) => void (progress = shown),
+    retry(retry, next) {
+      retries += 1
+      answered = false
+      progress = undefined
+      step({ type: 'retry', retry, hasText: firstDeltaAt !== undefined, successor: next })
+    },
+    finish: (reason, counted) => step({ type: 'finish', reason, usage: counted }),
+    fail(error, retryable) {
+      // What an upstream throws when it is told to stop is no failure, and a second one is not why the run ended.
+      if (hasEnded()) return
+      failure = error
+      const body = toErrorBody(error)
+      step({ type: 'fail', error: { ...body, retryable: body.retryable && retryable }, position: log.length })
+    },
+    wake,
+  }
 }

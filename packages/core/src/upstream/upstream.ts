@@ -58,6 +58,17 @@ export interface Continuation {
   readonly thinking: 'native' | 'instruction'
 }
 
+/** Takes the events of one reply. @public */
+export interface UpstreamSink {
+  /** The events of one read of the socket, in order. A promise asks for a pause: nothing is pushed until it resolves. */
+  push(events: readonly UpstreamEvent[]): void | Promise<void>
+  /**
+   * Nothing follows.
+   * @param error - Why the reply failed. Default: the body ended.
+   */
+  end(error?: unknown): void
+}
+
 /**
  * A model server, as the gateway sees it.
  * @public

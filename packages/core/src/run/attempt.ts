@@ -1,0 +1,130 @@
+import type { Clock } from '../clock.ts'
+import {
+  driveFuse,
+  fuseDueAt,
+  fuseInput,
+  stepFuse,
+  type FuseInput,
+  type FusePolicy,
+  type FuseState,
+} from '../transforms/fuse.ts'
+import { incompleteReply } from '../upstream/reply/reply-errors.ts'
+import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
+import { ChatError, isChatError } from '../wire/errors.ts'
+import type { LogEvent } from '../wire/events.ts'
+
+/** A fuse that has not blown. */
+export type Intact = Extract<FuseState, { phase: 'intact' }>
+type Said<Name extends string> = Extract<UpstreamEvent, { readonly [Key in Name]: unknown }>
+
+/** What an attempt tells of, as it comes. Any of it may end the attempt. */
+export interface AttemptOwner {
+  /** @param bytes - Size of a delta of the upstream, UTF-8; undefined for an event of the app. */
+  append(event: LogEvent, bytes: number | undefined): void
+  count(event: Said<'usage'>): void
+  show(event: Said<'progress'>): void
+  finish(event: Said<'finish'>): void
+  /** The batch is over. */
+  flush(now: number): void
+  /**
+   * It has failed, and nothing follows.
+   * @param isBlown - The fuse has judged it.
+   * @param fuse - As it stood before, for the next attempt.
+   */
+  fail(error: ChatError, isBlown: boolean, fuse: Intact): void
+}
+
+export interface AttemptOptions {
+  readonly clock: Clock
+  readonly policy: FusePolicy
+  /** As the attempt before left it: a reply's size and its start are those of all attempts. */
+  readonly fuse: Intact
+  readonly open: (sink: UpstreamSink, signal: AbortSignal) => void
+}
+
+/** One request to a model server, from its start to its end. */
+export interface Attempt {
+  /** Asks. What comes may end the attempt in this very call. */
+  start(): void
+  /** Nothing of it counts any more. @param reason - Why it is aborted; without one it is left alone, as it has finished. */
+  end(reason?: unknown): void
+}
+
+/** Makes an attempt that has not asked yet. An upstream that ignores its abort is not waited for. */
+export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Attempt {
+  const { clock, policy } = options
+  const abort = new AbortController()
+  let { fuse } = options
+  let isOver = false
+
+  const end = (reason?: unknown): void => {
+    if (isOver) return
+    isOver = true
+    driver.stop()
+    if (reason !== undefined) abort.abort(reason)
+  }
+  const fail = (error: ChatError, isBlown: boolean): void => {
+    if (isOver) return
+    end(error)
+    owner.fail(error, isBlown, fuse)
+  }
+  const stepWith = (input: FuseInput): void => {
+    const next = stepFuse(fuse, input, policy)
+    if (next.phase === 'intact') fuse = next
+    else fail(next.error, true)
+  }
+  const driver = driveFuse(
+    clock,
+    () => fuseDueAt(fuse, policy),
+    (now) => stepWith({ type: 'tick', now }),
+  )
+
+  /** One event. Text past a bound is not logged: the fuse comes first. */
+  const take = (event: UpstreamEvent, now: number): void => {
+    if ('error' in event) return fail(event.error, false)
+    if ('finish' in event) {
+      end()
+      return owner.finish(event)
+    }
+    const input = fuseInput(event, now)
+    stepWith(input)
+    if (isOver || 'alive' in event || 'malformed' in event) return
+    if ('usage' in event) owner.count(event)
+    else if ('progress' in event) owner.show(event)
+    else owner.append(event, input.type === 'delta' ? input.bytes : undefined)
+  }
+  const sink: UpstreamSink = {
+    push(events) {
+      if (isOver) return
+      const now = clock.now()
+      try {
+        for (const event of events) {
+          take(event, now)
+          if (isOver) break
+        }
+      } catch (cause) {
+        fail(toChatError(cause), false)
+      }
+      if (!isOver) driver.look()
+      owner.flush(now)
+    },
+    end: (error) => fail(error === undefined ? incompleteReply() : toChatError(error), false),
+  }
+  return {
+    start() {
+      stepWith({ type: 'ask', now: clock.now() })
+      driver.look()
+      try {
+        options.open(sink, abort.signal)
+      } catch (cause) {
+        fail(toChatError(cause), false)
+      }
+    },
+    end,
+  }
+}
+
+function toChatError(cause: unknown): ChatError {
+  if (isChatError(cause)) return cause
+  return new ChatError('upstream_failed', 'The model server failed.', { cause, retryable: true })
+}
