@@ -29,6 +29,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   run_conflict: 'forgotten',
   expired: 'forgotten',
   too_large: 'message_too_long',
+  too_many_messages: 'message_too_long',
   too_many_readers: 'busy',
   too_many_runs: 'busy',
   overloaded: 'busy',

@@ -15,6 +15,7 @@ const problems: Readonly<Partial<Record<ErrorBody['code'], Problem>>> = {
   not_found: 'unreachable',
   expired: 'unreachable',
   too_large: 'too_long',
+  too_many_messages: 'too_long',
   overflow: 'too_long',
   run_too_long: 'too_long',
 }

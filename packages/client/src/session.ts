@@ -1,4 +1,12 @@
-import { ChatError, createId, systemClock, systemRandom, type IdKind, type InterruptOutcome } from '@midstream/core'
+import {
+  ChatError,
+  createId,
+  systemClock,
+  systemRandom,
+  toErrorBody,
+  type IdKind,
+  type InterruptOutcome,
+} from '@midstream/core'
 import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState, type KeptChat } from './chat-state.ts'
 import { droppedError, request } from './connection.ts'
 import { readRun } from './read-run.ts'
@@ -147,7 +155,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
       }
     } catch (cause) {
       // An abort comes after the step that ended the run. All else is a ChatError.
-      if (!signal.aborted) step({ type: 'lose', runId, error: cause as ChatError })
+      if (!signal.aborted) step({ type: 'lose', runId, error: toErrorBody(cause) })
     }
     await painted()
     await unconfirmed?.result

@@ -48,6 +48,7 @@ export {
   type ChatErrorCode,
   type ChatErrorOptions,
   type ErrorBody,
+  type RequestLimits,
 } from './wire/errors.ts'
 export type * from './wire/events.ts'
 export { createId, isId, systemRandom, type IdKind, type RandomBytes } from './wire/ids.ts'

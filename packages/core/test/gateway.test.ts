@@ -66,13 +66,17 @@ const json = async (response: Response): Promise<Record<string, unknown>> =>
   (await response.json()) as Record<string, unknown>
 /** Status and code of an error as it must look everywhere. */
 async function failure(response: Response): Promise<[number, string]> {
-  const { error, ...rest } = (await json(response)) as { error: { code: string; message: string; retryable: boolean } }
+  const { error, ...rest } = (await json(response)) as {
+    error: { code: string; message: string; retryable: boolean; limits?: object }
+  }
+  const isTooMuch = error.code === 'too_large' || error.code === 'too_many_messages'
   expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
   expect({ error, rest }).toEqual({
     error: {
       code: expect.stringMatching(/^[a-z_]+$/),
       message: expect.stringMatching(/\.$/),
       retryable: expect.any(Boolean),
+      ...(isTooMuch && { limits: { messages: expect.any(Number), body_bytes: expect.any(Number) } }),
     },
     rest: {},
   })
@@ -662,6 +666,14 @@ test('gateway: another conversation under an old session id forks and leaves the
   })
 })
 
+test('gateway: a request that leaves out the opening stays in its session, and one without `omitted` still forks', async () => {
+  const bed = bench()
+  const { sessionId: session_id } = await bed.start(ask('a', 'b', 'c'))
+  expect((await bed.start({ ...ask('c', 'd', 'e'), session_id, omitted: 2 })).sessionId).toBe(session_id)
+  expect((await bed.start({ ...ask('a', 'b', 'c', 'd', 'e'), session_id })).sessionId).toBe(session_id)
+  expect((await bed.start({ ...ask('c', 'd', 'e'), session_id, omitted: 0 })).sessionId).not.toBe(session_id)
+})
+
 test('gateway: a fork ends the old run when interrupts names it', async () => {
   const bed = bench()
   const first = await bed.start(ask('Hello'))
@@ -1010,7 +1022,7 @@ const bad: readonly (readonly [what: string, path: string, init: RequestInit, st
       '',
       { body: JSON.stringify({ messages: Array.from({ length: 1_001 }, () => ({ role: 'user', content: '' })) }) },
       400,
-      'bad_request',
+      'too_many_messages',
     ],
     [
       'a session id of another shape',
@@ -1589,6 +1601,7 @@ test('gateway: GET and HEAD of the base say how things stand', async () => {
   expect(await json(response)).toEqual({
     model: 'scripted',
     upstream: { name: 'scripted', model: 'scripted', breaker: 'closed', state: 'ready', version: 'scripted' },
+    limits: { messages: 1_000, body_bytes: 1_048_576 },
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
   })
   expect((await call('/')).status).toBe(200)

@@ -86,7 +86,7 @@ test('parseChatRequest: only true says interrupted', () => {
 test('parseChatRequest: as many messages as the limit pass, one more does not', () => {
   expect(parse(withMessages(hello, hello, hello), 3).messages).toHaveLength(3)
   expect(() => parse(withMessages(hello, hello, hello), 2)).toThrow(
-    expect.objectContaining({ code: 'bad_request', message: 'messages must hold at most 2 messages.' }),
+    expect.objectContaining({ code: 'too_many_messages', message: 'messages must hold at most 2 messages.' }),
   )
 })
 
@@ -123,6 +123,8 @@ test.for<[what: string, body: unknown, names: string]>([
   ['a session id of another shape', withField({ session_id: 'sess_1' }), 'session_id'],
   ['a run id in place of a session id', withField({ session_id: runId }), 'session_id'],
   ['a run id of another shape', withField({ run_id: 7 }), 'run_id'],
+  ['omitted that is no whole number', withField({ omitted: 1.5 }), 'omitted'],
+  ['omitted below 0', withField({ omitted: -1 }), 'omitted'],
   ['a stream that is no boolean', withField({ stream: 'false' }), 'stream'],
   ['a model that is no string', withField({ model: 7 }), 'model'],
   ['options that are an array', withField({ options: [] }), 'options'],

@@ -122,6 +122,11 @@ test.for<[what: string, session: Session | undefined, change: Partial<Claim>, cl
   expect(claiming(session, change)).toStrictEqual(claimed)
 })
 
+test('claim: a request that leaves out the opening stays in its session, which keeps its digest', () => {
+  expect(claiming(idle, { digest: undefined })).toStrictEqual({ session: { ...goesOn, digest: ours }, ends: null })
+  expect(claiming(undefined, { digest: undefined })).toMatchObject({ session: { digest: [] } })
+})
+
 test('claim: a conversation that grew stays in its session, which remembers the longer digest', () => {
   const longer = [...ours, ...theirs]
   expect(claiming(idle, { digest: longer })).toStrictEqual({ session: { ...goesOn, digest: longer }, ends: null })

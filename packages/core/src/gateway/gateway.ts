@@ -1,7 +1,7 @@
 import { createReader } from '../read/reader.ts'
 import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
-import { ChatError } from '../wire/errors.ts'
+import { ChatError, isChatError, type RequestLimits } from '../wire/errors.ts'
 import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
 import { resolveGateway, type GatewayOptions } from './options.ts'
 import { checkHost, checkOrigin, preflightReply } from './origin.ts'
@@ -67,9 +67,16 @@ export function createGateway(options: GatewayOptions): Gateway {
       cors = checkOrigin(request, policy.allowedOrigins)
       answer = await route(request)
     } catch (error) {
-      answer = errorReply(error)
+      answer = errorReply(withLimits(error))
     }
     return { ...answer, headers: { ...answer.headers, ...cors } }
+  }
+
+  /** How much a request may hold, for a client that leaves out what is too much. */
+  const limits: RequestLimits = { messages: policy.limits.messages, body_bytes: policy.limits.bodyBytes }
+  const withLimits = (error: unknown): unknown => {
+    if (!isChatError(error) || (error.code !== 'too_large' && error.code !== 'too_many_messages')) return error
+    return new ChatError(error.code, error.message, { limits })
   }
 
   const route = async (request: GatewayRequest): Promise<GatewayReply> => {
@@ -101,7 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   ) => GatewayReply | Promise<GatewayReply>
   const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     '': {
-      GET: async () => jsonReply(200, { ...(await standing()), version }),
+      GET: async () => jsonReply(200, { ...(await standing()), limits, version }),
       HEAD: () => ({ status: 200, headers: {}, body: null }),
       POST: async (request, owner) => {
         const body = await readBody(request, policy.limits.bodyBytes)

@@ -24,6 +24,7 @@ const statuses: { readonly [Code in ChatErrorCode]?: number } = {
   run_conflict: 409,
   expired: 410,
   too_large: 413,
+  too_many_messages: 400,
   too_many_readers: 429,
   too_many_runs: 429,
   internal: 500,

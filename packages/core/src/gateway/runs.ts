@@ -122,7 +122,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
         owner,
         runId,
         sessionId,
-        digest: digestOf(chat.messages),
+        // Without the opening of the conversation there is nothing to compare.
+        digest: chat.omitted ? undefined : digestOf(chat.messages),
         forkId: createId('sess', random),
         interrupts: chat.interrupts,
         whenBusy: chat.when_busy,

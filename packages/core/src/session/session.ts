@@ -29,7 +29,8 @@ export interface Claim {
   readonly now: number
   readonly owner: string | undefined
   readonly runId: string
-  readonly digest: Digest
+  /** Undefined when the request leaves out the opening: it is taken for the same conversation. */
+  readonly digest: Digest | undefined
   /** The id asked for, or one made for a request that names none. */
   readonly sessionId: string
   /** The id of the new session, should this be another conversation under an old id. */
@@ -55,10 +56,16 @@ export type Claimed =
 export function claimSession(session: Session | undefined, claim: Claim): Claimed {
   const { now, runId, digest, interrupts } = claim
   const named = interrupts && { runId: interrupts.run_id, position: interrupts.position }
-  if (!session || !isSameConversation(session.digest, digest)) {
+  if (!session || (digest && !isSameConversation(session.digest, digest))) {
     return { session: newSession(session ? claim.forkId : claim.sessionId, claim), ends: named ?? null }
   }
-  const claimed = { ...session, usedAt: now, runs: session.runs + 1, activeRunId: runId, digest }
+  const claimed = {
+    ...session,
+    usedAt: now,
+    runs: session.runs + 1,
+    activeRunId: runId,
+    digest: digest ?? session.digest,
+  }
   const active = session.activeRunId
   if (active === null) return { session: claimed, ends: null }
   if (active === named?.runId) return { session: claimed, ends: named }
@@ -66,7 +73,7 @@ export function claimSession(session: Session | undefined, claim: Claim): Claime
   return { session: claimed, ends: { runId: active, position: undefined } }
 }
 
-function newSession(id: string, { now, owner, runId, digest }: Claim): Session {
+function newSession(id: string, { now, owner, runId, digest = [] }: Claim): Session {
   return { id, owner, createdAt: now, usedAt: now, runs: 1, activeRunId: runId, lastRun: null, digest }
 }
 

@@ -17,6 +17,7 @@ export type ChatErrorCode =
   | 'run_conflict'
   | 'expired'
   | 'too_large'
+  | 'too_many_messages'
   | 'too_many_readers'
   | 'too_many_runs'
   | 'overloaded'
@@ -52,6 +53,16 @@ export interface ErrorBody {
   readonly retryable: boolean
   /** How soon it makes sense, ms, where that is known. */
   readonly retry_after_ms?: number
+  /** With `too_large` and `too_many_messages`: how much the gateway takes. */
+  readonly limits?: RequestLimits
+}
+
+/** How much a gateway takes in one request. @public */
+export interface RequestLimits {
+  /** Most messages. */
+  readonly messages: number
+  /** Largest body, UTF-8 bytes. */
+  readonly body_bytes: number
 }
 
 /** @public */
@@ -62,6 +73,8 @@ export interface ChatErrorOptions {
   readonly retryable?: boolean | undefined
   /** How soon to ask again, ms, as whoever refused said it. */
   readonly retryAfterMs?: number | undefined
+  /** How much the gateway takes, with `too_large` and `too_many_messages`. */
+  readonly limits?: RequestLimits | undefined
 }
 
 /**
@@ -74,11 +87,14 @@ export class ChatError extends Error {
   readonly retryable: boolean
   /** How soon to ask again, ms, as whoever refused said it. */
   readonly retryAfterMs: number | undefined
+  /** How much the gateway takes, with `too_large` and `too_many_messages`. */
+  readonly limits: RequestLimits | undefined
   constructor(code: ChatErrorCode, message: string, options: ChatErrorOptions = {}) {
     super(message, { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
     this.retryAfterMs = options.retryAfterMs
+    this.limits = options.limits
   }
 }
 
@@ -96,6 +112,12 @@ export function isChatError(value: unknown): value is ChatError {
  */
 export function toErrorBody(error: unknown): ErrorBody {
   if (!isChatError(error)) return { code: 'internal', message: 'The gateway failed.', retryable: false }
-  const { code, message, retryable, retryAfterMs } = error
-  return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }) }
+  const { code, message, retryable, retryAfterMs, limits } = error
+  return {
+    code,
+    message,
+    retryable,
+    ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
+    ...(limits && { limits }),
+  }
 }

@@ -37,6 +37,8 @@ export interface ChatRequest {
   readonly interrupts?: { readonly run_id: string; readonly position?: number }
   readonly when_busy: 'interrupt' | 'reject'
   readonly reconnect: boolean
+  /** How many earlier messages of the conversation are not among `messages`. */
+  readonly omitted?: number
   /** The last message is the assistant's partial, to grow. */
   readonly resume?: 'continue'
 }
@@ -65,14 +67,16 @@ const isPosition = (value: unknown): value is number => Number.isSafeInteger(val
 
 /**
  * Checks the body of a request from outside. Unknown keys are ignored.
- * @throws {ChatError} `bad_request` or `unsupported_content`, naming the field.
+ * @throws {ChatError} `bad_request` or `unsupported_content`, naming the field; `too_many_messages`.
  * @public
  */
 export function parseChatRequest(json: string, limits: MessageLimits): ChatRequest {
   const body = parseObject(json)
   const messages = optional(body, 'messages', Array.isArray, 'an array') ?? []
   if (messages.length === 0) refuse('messages must hold at least one message.')
-  if (messages.length > limits.maxMessages) refuse(`messages must hold at most ${limits.maxMessages} messages.`)
+  if (messages.length > limits.maxMessages) {
+    throw new ChatError('too_many_messages', `messages must hold at most ${limits.maxMessages} messages.`)
+  }
   const turns = messages.map((message: unknown, index) => parseTurn(message, `messages[${index}]`))
   const last = turns.at(-1)!
   const resume = optional(body, 'resume', (value) => value === 'continue', '"continue"')
@@ -97,6 +101,7 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const tools = optional(body, 'tools', Array.isArray, 'an array')
   const think = optional(body, 'think', (value) => isBoolean(value) || isString(value), 'a boolean or a string')
   const interrupts = optional(body, 'interrupts', isRecord, 'an object')
+  const omitted = optional(body, 'omitted', isPosition, 'a whole number >= 0')
   const whenBusy = optional(
     body,
     'when_busy',
@@ -109,6 +114,7 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
     when_busy: whenBusy ?? 'interrupt',
     reconnect: optional(body, 'reconnect', isBoolean, 'a boolean') ?? false,
     ...(resume === undefined ? {} : { resume }),
+    ...(omitted === undefined ? {} : { omitted }),
     ...(session === undefined ? {} : { session_id: session }),
     ...(run === undefined ? {} : { run_id: run }),
     ...(model === undefined ? {} : { model }),
