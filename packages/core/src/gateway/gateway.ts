@@ -8,6 +8,7 @@ import { checkHost, checkOrigin, preflightReply } from './origin.ts'
 import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
 import { readBody, type GatewayRequest } from './request.ts'
 import { createRuns, type Owner } from './runs.ts'
+import { checkedOptions } from './request-options.ts'
 import { createStanding } from './standing.ts'
 
 /** @public */
@@ -161,7 +162,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (policy.system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
       throw new ChatError('bad_request', 'System messages are set by the gateway.')
     }
-    return chat
+    return chat.options ? { ...chat, options: checkedOptions(chat.options) } : chat
   }
 
   const checkRoom = (run: Run): void => {

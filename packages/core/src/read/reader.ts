@@ -48,7 +48,7 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
   let told: RunState | undefined
   let toldProgress: Progress | undefined
   let closed = false
-  let resolve: ((frames: string | null) => void) | undefined
+  let resolve: ((frames: string | null | PromiseLike<never>) => void) | undefined
   let armedFor = Infinity
   let disarm = (): void => {}
 
@@ -117,7 +117,13 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
     const answer = resolve
     resolve = undefined
     sentAt = now
-    answer(read(now))
+    try {
+      answer(read(now))
+    } catch (error) {
+      // A body that breaks off is a drop; one that hangs is nothing that anybody could tell.
+      close()
+      answer(Promise.reject(error))
+    }
   }
   const detach = run.attach(look)
 

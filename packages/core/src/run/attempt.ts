@@ -12,6 +12,7 @@ import { incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError, isChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
+import { checkedEvent } from './checked-event.ts'
 
 /** A fuse that has not blown. */
 export type Intact = Extract<FuseState, { phase: 'intact' }>
@@ -99,11 +100,13 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
       const now = clock.now()
       try {
         for (const event of events) {
-          take(event, now)
+          take(checkedEvent(event), now)
           if (isOver) break
         }
       } catch (cause) {
-        fail(toChatError(cause), false)
+        // The server has said something; who could make nothing of it is not the server.
+        const own = new ChatError('internal', 'The gateway failed at what its upstream gave.', { cause })
+        fail(isChatError(cause) ? cause : own, false)
       }
       if (!isOver) driver.look()
       owner.flush(now)

@@ -1,8 +1,11 @@
+import { isDeeper, maxReplyDepth } from './depth.ts'
+
 /** JSON of unknown shape, as servers send it: reading never throws. */
 export type Json = Readonly<Record<string, unknown>>
 
-/** What some text says; undefined for what is no JSON, which cannot say that. */
+/** What some text says; undefined for what is no JSON, which cannot say that, and for what nests too deep to be written again. */
 export function parsedJson(said: string): unknown {
+  if (isDeeper(said, maxReplyDepth)) return undefined
   try {
     return JSON.parse(said) as unknown
   } catch {

@@ -1,3 +1,4 @@
+import { isDeeper, maxRequestDepth } from './depth.ts'
 import { ChatError } from './errors.ts'
 import type { ToolCall } from './events.ts'
 import { isId } from './ids.ts'
@@ -63,6 +64,9 @@ function optional<T>(body: Json, name: string, isValid: (value: unknown) => valu
 }
 const isString = (value: unknown): value is string => typeof value === 'string'
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
+/** `high`, say: what servers call how much is to be thought. */
+const isThink = (value: unknown): value is boolean | string =>
+  isBoolean(value) || (isString(value) && /^[\w-]{1,32}$/.test(value))
 const isPosition = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 /**
@@ -82,6 +86,8 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const resume = optional(body, 'resume', (value) => value === 'continue', '"continue"')
   if (resume && (last.role !== 'assistant' || last.tool_calls))
     refuse('resume continues a last message of the assistant without tool calls.')
+  if (resume && last.content === '')
+    refuse('resume continues a last message that has text: leave the empty one out, and ask without resume.')
   if (!resume && last.role !== 'user' && last.role !== 'tool')
     refuse('The last message must be from the user or a tool.')
 
@@ -99,7 +105,7 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const model = optional(body, 'model', isString, 'a string')
   const options = optional(body, 'options', isRecord, 'an object')
   const tools = optional(body, 'tools', Array.isArray, 'an array')
-  const think = optional(body, 'think', (value) => isBoolean(value) || isString(value), 'a boolean or a string')
+  const think = optional(body, 'think', isThink, 'a boolean or a word')
   const interrupts = optional(body, 'interrupts', isRecord, 'an object')
   const omitted = optional(body, 'omitted', isPosition, 'a whole number >= 0')
   const whenBusy = optional(
@@ -136,6 +142,7 @@ export function parseInterrupt(json: string): number | undefined {
 }
 
 function parseObject(json: string): Json {
+  if (isDeeper(json, maxRequestDepth)) refuse(`The body must not nest deeper than ${maxRequestDepth} levels.`)
   let body: unknown
   try {
     body = JSON.parse(json)

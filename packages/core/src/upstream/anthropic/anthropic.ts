@@ -12,6 +12,7 @@ import { keyFromEnvironment } from '../http/env-key.ts'
 import { checkKey, endpointOf, ownHeaders } from '../http/http.ts'
 import { continueInstruction } from '../openai/body.ts'
 import { openReply, readReply } from '../reply/read-reply.ts'
+import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import type { Transport } from '../http/transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
@@ -76,7 +77,7 @@ export function anthropic(options: AnthropicOptions): Upstream {
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const { body, sent, tail } = anthropicQuestion(request, { way, instruction, extra, maxTokens })
+    const { body, sent, tail } = written(() => anthropicQuestion(request, { way, instruction, extra, maxTokens }))
     const question = { url: `${url}/v1/messages`, headers, body, model: request.model, errorOf }
     const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })

@@ -8,7 +8,7 @@ import { anthropicError, isAnthropicError, refusal } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/read-reply.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
-import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
+import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
@@ -55,8 +55,7 @@ export function createAnthropicDecoder(
     if (event === 'comment' || data.trim() === '') return []
     const frame = parsedJson(data)
     // An error that is no JSON is one all the same.
-    if (!isRecord(frame))
-      return event === 'error' ? fail(anthropicError(data, {})) : [{ malformed: data.slice(0, 200) }]
+    if (!isRecord(frame)) return event === 'error' ? fail(anthropicError(data, {})) : [unreadable(data)]
     if (event === 'error' || isAnthropicError(frame)) return fail(anthropicError(data, frame))
     switch (frame['type']) {
       case 'message_start':

@@ -1,3 +1,4 @@
+import type { Json } from '../../wire/json.ts'
 import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
 import { missingRequest, normaliseHistory } from '../history/history.ts'
 import { withinLength } from '../reply/length-limit.ts'
@@ -34,7 +35,7 @@ export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, i
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),
-    ...(options === undefined ? {} : { options: withinLength(options, request.spent) }),
+    ...(options === undefined ? {} : { options: ollamaOptions(withinLength(options, request.spent)) }),
   }
   return { body, sent, tail: prefill.slice(begun.length) }
 }
@@ -66,4 +67,9 @@ function ollamaTool({
   parameters = { type: 'object', properties: {} },
 }: ToolDefinition): Record<string, unknown> {
   return { type: 'function', function: { name, description, parameters } }
+}
+
+/** Ollama fails (HTTP 500) when `stop` is one string, which others take. */
+function ollamaOptions({ stop, ...others }: Json): Json {
+  return stop === undefined ? others : { ...others, stop: typeof stop === 'string' ? [stop] : stop }
 }

@@ -5,6 +5,7 @@ import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/
 import { countedUsage } from '../reply/counted-usage.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import { meaningOf, saidError } from '../http/error-meaning.ts'
+import { unreadable } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** Turns the lines of one answer into events. */
@@ -23,7 +24,7 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     const repeated = line === last
     last = line
     const frame = parsedJson(line)
-    if (!isRecord(frame)) return void events.push({ malformed: line.slice(0, 200) })
+    if (!isRecord(frame)) return void events.push(unreadable(line))
     // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
     // be one: a model can say a token twice.
     if (repeated && 'created_at' in frame) return void events.push({ alive: true })
@@ -40,7 +41,9 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     for (const call of list(message['tool_calls'])) {
       const whole = toolCall(call, random)
       called ||= whole !== undefined
-      events.push(whole ? { tool_call: whole } : { malformed: line.slice(0, 200) })
+      events.push(
+        whole ? { tool_call: whole } : unreadable(text(record(record(call)['function'])['arguments']) || line),
+      )
     }
     const reason = text(frame['done_reason'])
     // Some backends send done_reason without done.

@@ -11,6 +11,7 @@ import { createOllamaDecoder } from './decoder.ts'
 import { continueInstruction } from '../openai/body.ts'
 import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
 import { openReply, type OpenReply } from '../reply/read-reply.ts'
+import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import type { Transport } from '../http/transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
@@ -62,7 +63,7 @@ export function ollama(options: OllamaOptions): Upstream {
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const { body, sent, tail } = ollamaQuestion(request, way, instruction)
+    const { body, sent, tail } = written(() => ollamaQuestion(request, way, instruction))
     const reply = await post(body, request.model, signal)
     const lines = createLineDecoder({ maxChars: maxLineChars })
     const decoder = createOllamaDecoder(random)

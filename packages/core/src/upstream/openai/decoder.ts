@@ -9,7 +9,7 @@ import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/
 import { bandError, isBandError } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/read-reply.ts'
-import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
+import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
 import { createToolFragments } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -61,9 +61,7 @@ export function createOpenAiDecoder(
     const chunk = parsedJson(data)
     // A line of an error that is no JSON is an error all the same.
     if (!isRecord(chunk))
-      return void events.push(
-        event === 'error' ? fail(bandError({ error: data }, errors)) : { malformed: data.slice(0, 200) },
-      )
+      return void events.push(event === 'error' ? fail(bandError({ error: data }, errors)) : unreadable(data))
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
     const wasOver = reason !== undefined || unknown !== undefined
     if (isRecord(chunk['usage']) || isRecord(chunk['timings'])) counted = chunk

@@ -12,6 +12,7 @@ import { bandError, isBandError } from './errors.ts'
 import { askStatus } from './status.ts'
 import { lookAtModels } from '../reply/residency.ts'
 import { openReply, readReply } from '../reply/read-reply.ts'
+import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import type { Transport } from '../http/transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
@@ -77,7 +78,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const { body, sent, tail } = openAiQuestion(request, dialect, { way, instruction, extra })
+    const { body, sent, tail } = written(() => openAiQuestion(request, dialect, { way, instruction, extra }))
     const isNative = sent !== '' && way === 'native'
     const base = isNative ? withPath(url, continuation?.path) : url
     const question = {

@@ -3,6 +3,7 @@ import { ChatError } from '../../wire/errors.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
 import { parsedJson, record, type Json } from '../../wire/json.ts'
 import { httpError, readText, unreachable } from '../http/http.ts'
+import { written } from './reply-errors.ts'
 import type { Seam } from './seam.ts'
 import type { Transport } from '../http/transport.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -49,11 +50,12 @@ export async function openReply(
   const { url, headers, accept = 'text/event-stream', model, errorOf } = question
   const left = new AbortController()
   const close = (): void => left.abort()
+  const body = written(() => JSON.stringify(question.body))
   const response = await transport({
     method: 'POST',
     url,
     headers: { ...headers, 'content-type': 'application/json', accept },
-    body: JSON.stringify(question.body),
+    body,
     signal: AbortSignal.any([signal, left.signal]),
   }).catch((cause: unknown) => unreachable(cause, signal))
   const isAnswer = response.status === 200

@@ -1,4 +1,6 @@
-import { ChatError } from '../../wire/errors.ts'
+import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
+import { ChatError, isChatError } from '../../wire/errors.ts'
+import type { UpstreamEvent } from '../upstream.ts'
 
 /** Without it, or against it, no reply is whole, however its body ended. */
 export function incompleteReply(cause?: string): ChatError {
@@ -16,4 +18,28 @@ export function unprovenReply(cause: string): ChatError {
 export function brokenCall(call: string): ChatError {
   const message = 'The model server sent a tool call that is not whole.'
   return new ChatError('upstream_malformed', message, { cause: call.slice(0, 200), retryable: true })
+}
+
+/** What came of a frame that is no JSON object: one may pass, but not one that nobody could write again. */
+export function unreadable(frame: string): UpstreamEvent {
+  return isDeeper(frame, maxReplyDepth) ? { error: tooDeep(frame) } : { malformed: frame.slice(0, 200) }
+}
+
+/** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */
+export function tooDeep(json: string): ChatError {
+  const message = `What the model server sent nests deeper than ${maxReplyDepth} levels.`
+  return new ChatError('overflow', message, { cause: json.slice(0, 200) })
+}
+
+/**
+ * Writes a question for a model server.
+ * @throws {ChatError} `internal` when that fails: nobody has been asked, so that no server is to blame.
+ */
+export function written<T>(write: () => T): T {
+  try {
+    return write()
+  } catch (cause) {
+    if (isChatError(cause)) throw cause
+    throw new ChatError('internal', 'The request could not be written for the model server.', { cause })
+  }
 }

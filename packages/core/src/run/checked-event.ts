@@ -1,0 +1,47 @@
+import type { UpstreamEvent } from '../upstream/upstream.ts'
+import { isDeeper, maxReplyDepth } from '../wire/depth.ts'
+import { ChatError } from '../wire/errors.ts'
+
+/**
+ * An event as a run can take it: its readers have to write it as JSON, each of them. What is no text is copied, so that it
+ * stays what it was, whatever becomes of the object.
+ * @throws {ChatError} `internal` for what is no JSON, `overflow` for what nests too deep.
+ */
+export function checkedEvent(event: UpstreamEvent): UpstreamEvent {
+  if ('message' in event) return text(event, event.message)
+  if ('thinking' in event) return text(event, event.thinking)
+  if ('tool_call' in event || 'data' in event || 'progress' in event) return copied(event)
+  return event
+}
+
+function text(event: UpstreamEvent, value: unknown): UpstreamEvent {
+  if (typeof value !== 'string') throw notJson(event)
+  return event
+}
+
+function copied(event: UpstreamEvent): UpstreamEvent {
+  const json = encoded(event)
+  if (isDeeper(json, maxReplyDepth + 1))
+    // A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it.
+    throw new ChatError('overflow', `An event of the reply nests deeper than ${maxReplyDepth} levels.`)
+  return JSON.parse(json) as UpstreamEvent
+}
+
+function encoded(event: UpstreamEvent): string {
+  let json: string | undefined
+  let cause: unknown
+  try {
+    json = JSON.stringify(event)
+  } catch (error) {
+    cause = error
+  }
+  // What is undefined, or a function, leaves nothing behind.
+  if (json === undefined || json === '{}') throw notJson(event, cause)
+  return json
+}
+
+function notJson(event: UpstreamEvent, cause?: unknown): ChatError {
+  const [kind = ''] = Object.keys(event)
+  const message = `The upstream gave an event that cannot be written as JSON: ${kind.slice(0, 64)}.`
+  return new ChatError('internal', message, { cause })
+}
