@@ -224,14 +224,14 @@ test('anthropic: ids and names of other servers become such that it takes, and d
   const calls = [call('f:0', 'a.b'), call('f_0'), call('f.0')]
   const [, assistant, results] = messagesOf([user('q'), reply('', { tool_calls: calls }), result('f:0', '1')])
   expect(assistant?.content.map(({ id, name }) => [id, name])).toEqual([
-    ['f_0_', 'a_b'],
+    ['f_0_2', 'a_b'],
     ['f_0', 'now'],
-    ['f_0__', 'now'],
+    ['f_0_3', 'now'],
   ])
   expect(results?.content.map(({ tool_use_id, content }) => [tool_use_id, content])).toEqual([
-    ['f_0_', '1'],
+    ['f_0_2', '1'],
     ['f_0', missingResult],
-    ['f_0__', missingResult],
+    ['f_0_3', missingResult],
   ])
 })
 

@@ -33,7 +33,9 @@ export function anthropicMessages(messages: readonly ChatTurn[], note: string | 
   for (const turn of turns) {
     const role = turn.role === 'assistant' ? 'assistant' : 'user'
     if (written.at(-1)?.role !== role) written.push({ role, content: [] })
-    written.at(-1)!.content.push(...blocks(turn))
+    const { content } = written.at(-1)!
+    // Not by spreading: there may be more of them than a function may have arguments.
+    for (const block of blocks(turn)) content.push(block)
   }
   if (written[0]?.role !== 'user') written.unshift(asked(missingQuestion))
   if (prefill === '' && written.at(-1)!.role === 'assistant') written.push(asked(missingRequest))
@@ -73,9 +75,16 @@ function withCleanIds(turns: readonly ChatTurn[]): ChatTurn[] {
   const ids = turns.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id }) => id))
   const taken = new Set(ids.filter(isClean))
   const clean = new Map<string, string>()
+  /** How many were tried of those that would become one: each number once, however many there are. */
+  const tried = new Map<string, number>()
   for (const id of ids) {
-    let made = cleaned(id)
-    while (made !== id && taken.has(made)) made += '_'
+    const base = cleaned(id)
+    let made = base
+    while (made !== id && taken.has(made)) {
+      const number = (tried.get(base) ?? 1) + 1
+      tried.set(base, number)
+      made = `${base}_${number}`
+    }
     taken.add(made)
     clean.set(id, made)
   }

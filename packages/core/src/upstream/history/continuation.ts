@@ -20,7 +20,8 @@ export function continuationPoint(content: string, deltaEnds: readonly number[] 
   const length = goodEnd(content, content.length)
   for (let i = (deltaEnds?.length ?? 0) - 1; i >= 0 && deltaEnds![i]! >= length - maxAgain; i--) {
     const end = deltaEnds![i]!
-    if (end <= length && goodEnd(content, end) === end) return end
+    // Not where it would be good: 64 ends in one long white space would each be taken back through all of it.
+    if (end <= length && !badEnd.test(content.slice(end - 1, end))) return end
   }
   return deltaEnds && length <= maxAgain ? 0 : beforeWord(content, length)
 }

@@ -37,7 +37,7 @@ export function normaliseHistory(
     if (role === 'tool' && tool_call_id !== undefined && !results.has(tool_call_id)) results.set(tool_call_id, content)
   }
   const called = new Set<string>()
-  const turns: ChatTurn[] = []
+  const turns: Growing[] = []
   for (const message of messages) {
     if (message.role === 'tool') continue
     if (message.role !== 'assistant') {
@@ -49,10 +49,18 @@ export function normaliseHistory(
     const reply = assistant(message, calls, note)
     merge(turns, thinking === 'keep' && message.thinking ? { ...reply, thinking: message.thinking } : reply)
     for (const { id } of calls) {
-      turns.push({ role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult })
+      const turn: ChatTurn = { role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult }
+      turns.push({ turn, contents: [turn.content], thoughts: [] })
     }
   }
-  return turns
+  return turns.map(grown)
+}
+
+/** A turn, and the texts of those that became it: joined once, as a text that grows by each of its neighbours is quadratic. */
+interface Growing {
+  turn: ChatTurn
+  readonly contents: string[]
+  readonly thoughts: string[]
 }
 
 function assistant(message: ChatTurn, calls: readonly ToolCall[], note: string | null): ChatTurn {
@@ -65,17 +73,20 @@ function assistant(message: ChatTurn, calls: readonly ToolCall[], note: string |
 }
 
 /** Appends a turn, or grows the last one when it has the same role. */
-function merge(turns: ChatTurn[], turn: ChatTurn): void {
-  const last = turns.at(-1)
-  if (!last || last.role !== turn.role) {
-    turns.push(turn)
-    return
-  }
-  const thinking = joined(last.thinking, turn.thinking)
-  const content = joined(last.content, turn.content)
-  turns[turns.length - 1] = { ...last, ...turn, content, ...(thinking === '' ? {} : { thinking }) }
+function merge(turns: Growing[], turn: ChatTurn): void {
+  let last = turns.at(-1)
+  if (last?.turn.role === turn.role) last.turn = { ...last.turn, ...turn }
+  else turns.push((last = { turn, contents: [], thoughts: [] }))
+  last.contents.push(turn.content)
+  if (turn.thinking !== undefined) last.thoughts.push(turn.thinking)
 }
 
-function joined(...texts: readonly (string | undefined)[]): string {
+function grown({ turn, contents, thoughts }: Growing): ChatTurn {
+  if (contents.length === 1) return turn
+  const thinking = joined(thoughts)
+  return { ...turn, content: joined(contents), ...(thinking === '' ? {} : { thinking }) }
+}
+
+function joined(texts: readonly string[]): string {
   return texts.filter(Boolean).join(mergeGap)
 }

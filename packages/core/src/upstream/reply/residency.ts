@@ -1,5 +1,5 @@
 import type { Progress } from '../../wire/events.ts'
-import { list, record, text } from '../../wire/json.ts'
+import { list, record, text, type Json } from '../../wire/json.ts'
 import type { ModelsSeen } from './loading.ts'
 
 /** Servers that load a model when it is asked for, and tell elsewhere which ones are there. @public */
@@ -11,24 +11,25 @@ type Get = (path: string) => Promise<unknown>
 const looks: Readonly<Record<Residency, (get: Get) => Promise<ModelsSeen>>> = {
   async ollama(get) {
     const [resident, all] = await Promise.all([get('/api/ps'), get('/api/tags')])
-    return (model) => {
-      const known = list(record(all)['models']).map(record)
-      const entry = known.find(({ name }) => sameModel(text(name), model))
-      return stageOf(
-        modelNames(resident).some((name) => sameModel(name, model)),
-        entry?.['size'],
-      )
-    }
+    const loaded = new Set(modelNames(resident).map(withTag))
+    const known = new Map<string, Json>()
+    // As below: of two with one name the first counts.
+    for (const entry of list(record(all)['models']).map(record).toReversed())
+      known.set(withTag(text(entry['name'])), entry)
+    return (model) => stageOf(loaded.has(withTag(model)), known.get(withTag(model))?.['size'])
   },
   // Its REST API since 0.4: `{ models: [{ key, size_bytes, loaded_instances: [{ id }] }] }`.
   async lmstudio(get) {
-    const models = list(record(await get('/api/v1/models'))['models']).map(record)
+    const known = new Map<string, Json>()
+    for (const entry of list(record(await get('/api/v1/models'))['models'])
+      .map(record)
+      .toReversed()) {
+      for (const one of list(entry['loaded_instances'])) known.set(text(record(one)['id']), entry)
+      known.set(text(entry['key']), entry)
+    }
     return (model) => {
-      const instances = (entry: (typeof models)[number]): readonly unknown[] => list(entry['loaded_instances'])
-      const isMeant = (entry: (typeof models)[number]): boolean =>
-        entry['key'] === model || instances(entry).some((one) => record(one)['id'] === model)
-      const entry = models.find(isMeant)
-      return entry && stageOf(instances(entry).length > 0, entry['size_bytes'])
+      const entry = known.get(model)
+      return entry && stageOf(list(entry['loaded_instances']).length > 0, entry['size_bytes'])
     }
   },
 }

@@ -80,38 +80,82 @@ interface Matcher {
   end(held: number): number
 }
 
-/** Compares only what is new with each place where a copy may have begun: linear in what is said, not quadratic. */
+/** More white space in front of a copy than the partial has itself is none of a copy, UTF-16 units. */
+const maxLead = 1_024
+
+/**
+ * Looks for the longest end of the partial that is the beginning of what is said: Knuth, Morris and Pratt's search with a
+ * pattern that still grows. Each character of the partial and of what is said is looked at twice at most, on average.
+ */
 function createMatcher(sent: string, copies: SeamOptions['copies']): Matcher {
   const target = sent.trimStart()
   const last = copies === 'overlap' ? target.length - minCopy : copies === 'always' || target.length >= minCopy ? 0 : -1
-  let starts: number[] | undefined
   let lead = 0
+  /** How much is said, without the white space in front. */
+  let length = 0
+  /** What was said before this push stands in the partial from here on: no second copy of it is kept. */
+  let origin = 0
+  let known = 0
+  let fresh = ''
+  /** How far the partial has been looked through, and how much of what is said ends there. */
   let at = 0
-  let best = 0
+  let same = 0
+  /** Of so many characters that are said, how many at their end are also at their beginning. */
+  const borders: number[] = [0, 0]
 
-  const step = (said: string, start: number): boolean => {
-    const left = target.length - start - at
-    const isSame = target.startsWith(said.slice(0, left), start + at)
-    if (isSame && said.length >= left) best = Math.max(best, target.length - start)
-    return isSame && said.length < left
+  const code = (i: number): number => (i < known ? target.charCodeAt(origin + i) : fresh.charCodeAt(i - known))
+  const border = (chars: number): number => {
+    for (let next = borders.length; next <= chars; next++) {
+      const added = code(next - 1)
+      let shared = borders[next - 1]!
+      while (shared > 0 && code(shared) !== added) shared = borders[shared]!
+      borders.push(code(shared) === added ? shared + 1 : 0)
+    }
+    return borders[chars]!
   }
+  /** The next place where a copy may have begun. */
+  const leave = (): void => {
+    if (same === 0) at += 1
+    else same = border(same)
+  }
+  const isPast = (): boolean => at - same > last
+  const found = (): number => (same === 0 || isPast() ? 0 : lead + same)
+
   return {
     push(said) {
-      if (starts === undefined) {
+      if (length === 0) {
         const text = said.trimStart()
         lead += said.length - text.length
-        if (text === '') return undefined
-        starts = Array.from({ length: last + 1 }, (_, start) => start)
+        if (text === '') return lead > sent.length + maxLead ? 0 : undefined
         said = text
       }
-      starts = starts.filter((start) => step(said, start))
-      at += said.length
-      return starts.length > 0 ? undefined : decided()
+      fresh = said
+      length += said.length
+      while (at < target.length && !isPast()) {
+        if (same === length) {
+          // All that is said is a copy so far.
+          origin = at - same
+          known = length
+          return undefined
+        }
+        if (target.charCodeAt(at) === code(same)) {
+          at += 1
+          same += 1
+        } else leave()
+      }
+      return found()
     },
-    end: (held) => (copies === 'always' && starts && starts.length > 0 ? held : decided()),
-  }
-  function decided(): number {
-    return best === 0 ? 0 : lead + best
+    end(held) {
+      if (length === 0) return 0
+      if (copies === 'always') return held
+      for (leave(); at < target.length && !isPast();) {
+        if (same < length && target.charCodeAt(at) === code(same)) {
+          at += 1
+          same += 1
+        } else leave()
+      }
+      return found()
+    },
   }
 }
 
