@@ -30,8 +30,11 @@ export const reasons: Readonly<Record<string, string>> = {
   'HeartbeatOptions.intervalMs':
     'proxies hang up after 30 to 60 s of silence, and the client calls it a drop after three intervals: 15 s.',
   'FuseOptions.malformed': 'one bad frame happens; three in a row are no stream any more.',
-  'FuseOptions.stallMs': 'once a model writes, its tokens come within seconds.',
+  'FuseOptions.stallMs':
+    'loaded servers pause for seconds, and many send a keep-alive every 15 s: this is two of them.',
   'FuseOptions.toolStallMs': 'some servers send a tool call only when it is whole.',
+  'FuseOptions.progressMs':
+    'hidden reasoning in mid-reply takes minutes, and a server that only pings for longer is stuck.',
   'FuseOptions.firstDeltaMs':
     'a cold 32B model sends nothing, not even headers, while it loads, and hanging up aborts the load: a shorter wait would never succeed.',
   'FuseOptions.maxBytes': 'hundreds of times a long answer: it stops what has gone wrong, not what is long.',

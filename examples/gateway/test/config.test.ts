@@ -25,7 +25,7 @@ test('config: the example file is fine as it is, and everything else has its def
         trust_proxy: false,
       },
       logging: { level: 'info' },
-      fuse: { stall_ms: 5_000, first_delta_ms: 300_000 },
+      fuse: { stall_ms: 30_000, first_delta_ms: 300_000 },
       limits: { runs: 1_000 },
     },
   })

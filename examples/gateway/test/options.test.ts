@@ -42,6 +42,7 @@ const reaches: readonly (readonly [key: string, value: string, options: Partial<
   ['fuse.malformed', '7', { fuse: { malformed: 7 } }],
   ['fuse.stall_ms', '7', { fuse: { stallMs: 7 } }],
   ['fuse.tool_stall_ms', '7', { fuse: { toolStallMs: 7 } }],
+  ['fuse.progress_ms', '7', { fuse: { progressMs: 7 } }],
   ['fuse.first_delta_ms', '7000', { fuse: { firstDeltaMs: 7_000 } }],
   ['fuse.max_bytes', '7', { fuse: { maxBytes: 7 } }],
   ['fuse.max_run_ms', '7', { fuse: { maxRunMs: 7 } }],

@@ -21,7 +21,7 @@ import { drained, endless } from './support/streams.ts'
 
 const policy = fuseDefaults
 const bad: FuseInput = { type: 'malformed' }
-const alive: FuseInput = { type: 'alive' }
+const alive = (now = 0): FuseInput => ({ type: 'alive', now })
 const delta = (now: number, bytes = 1): FuseInput => ({ type: 'delta', now, bytes })
 const tick = (now: number): FuseInput => ({ type: 'tick', now })
 
@@ -34,8 +34,9 @@ const text = (message: string): UpstreamEvent => ({ message })
 test('fuse options: the defaults are those of the design, and what is not above 0 throws', () => {
   expect(resolveFuse()).toEqual({
     malformed: 3,
-    stallMs: 5_000,
+    stallMs: 30_000,
     toolStallMs: 60_000,
+    progressMs: 120_000,
     firstDeltaMs: 300_000,
     maxBytes: 4 * 1024 * 1024,
     maxRunMs: 3_600_000,
@@ -44,7 +45,7 @@ test('fuse options: the defaults are those of the design, and what is not above 
     expect(() => resolveFuse({ [name]: 0 })).toThrow(`fuse.${name}`)
     expect(() => resolveFuse({ [name]: Number.NaN })).toThrow(RangeError)
   }
-  expect(resolveFuse({ stallMs: undefined, malformed: 1 })).toMatchObject({ stallMs: 5_000, malformed: 1 })
+  expect(resolveFuse({ stallMs: undefined, malformed: 1 })).toMatchObject({ stallMs: 30_000, malformed: 1 })
 })
 
 test('fuse machine: three malformed frames in a row blow it', () => {
@@ -57,7 +58,7 @@ test('fuse machine: three malformed frames in a row blow it', () => {
 
 test.for([
   ['a delta', delta(1)],
-  ['a valid frame without progress', alive],
+  ['a valid frame without progress', alive()],
 ] as const)('fuse machine: two malformed frames, %s and two more do not blow it', ([, good]) => {
   expect(codeOf(after([bad, bad, good, bad, bad]))).toBe('intact')
   expect(codeOf(after([bad, bad, good, bad, bad, bad]))).toBe('upstream_malformed')
@@ -65,13 +66,15 @@ test.for([
 
 test('fuse machine: it is stalled stallMs after the last delta, and no earlier', () => {
   const flowing = after([delta(1_000), delta(2_000)])
-  expect(fuseDueAt(flowing, policy)).toBe(7_000)
-  expect(codeOf(stepFuse(flowing, tick(6_999), policy))).toBe('intact')
-  expect(stepFuse(flowing, tick(7_000), policy)).toMatchObject({ error: { code: 'upstream_stalled', retryable: true } })
+  expect(fuseDueAt(flowing, policy)).toBe(32_000)
+  expect(codeOf(stepFuse(flowing, tick(31_999), policy))).toBe('intact')
+  expect(stepFuse(flowing, tick(32_000), policy)).toMatchObject({
+    error: { code: 'upstream_stalled', retryable: true },
+  })
 })
 
 test('fuse machine: before the first delta only firstDeltaMs counts', () => {
-  const waiting = after([alive, bad, alive])
+  const waiting = after([alive(1), bad, alive(2)])
   expect(fuseDueAt(waiting, policy)).toBe(300_000)
   expect(codeOf(stepFuse(waiting, tick(120_000), policy))).toBe('intact')
   expect(stepFuse(waiting, tick(300_000), policy)).toMatchObject({
@@ -79,9 +82,30 @@ test('fuse machine: before the first delta only firstDeltaMs counts', () => {
   })
 })
 
-test('fuse machine: frames without progress do not put a stall off', () => {
-  const flowing = after([delta(1_000), alive, alive, bad])
-  expect(codeOf(stepFuse(flowing, tick(6_000), policy))).toBe('upstream_stalled')
+test('fuse machine: frames without progress put a stall off by stallMs each, up to progressMs, and unreadable ones do not', () => {
+  const flowing = after([delta(1_000), alive(20_000), bad])
+  expect(fuseDueAt(flowing, policy)).toBe(50_000)
+  expect(codeOf(stepFuse(flowing, tick(49_999), policy))).toBe('intact')
+  expect(stepFuse(flowing, tick(50_000), policy)).toMatchObject({
+    error: { message: expect.stringContaining('silent') },
+  })
+  const alone = after([delta(1_000), ...[20, 40, 60, 80, 100, 119].map((s) => alive(s * 1_000))])
+  expect(fuseDueAt(alone, policy)).toBe(121_000)
+  expect(stepFuse(alone, tick(121_000), policy)).toMatchObject({
+    error: { code: 'upstream_stalled', retryable: true, message: expect.stringContaining('no progress') },
+  })
+  expect(fuseDueAt(stepFuse(alone, delta(120_000), policy), policy)).toBe(150_000)
+})
+
+test('fuse machine: a progressMs below stallMs counts as stallMs', () => {
+  const limits = resolveFuse({ stallMs: 200_000 })
+  expect(fuseDueAt(after([delta(1_000), alive(2_000)], limits), limits)).toBe(201_000)
+  expect(fuseDueAt(after([delta(1_000)], limits), limits)).toBe(201_000)
+})
+
+test('fuse machine: what an attempt heard before another one is no life sign of that', () => {
+  const asked = after([delta(0), alive(9_000), { type: 'rest' }, { type: 'ask', now: 10_000 }, delta(11_000)])
+  expect(fuseDueAt(asked, policy)).toBe(41_000)
 })
 
 test('fuse machine: a run that goes on for maxRunMs ends, deltas or not', () => {
@@ -101,13 +125,13 @@ test('fuse machine: maxBytes is passed by the delta that goes beyond it', () => 
 test('fuse machine: a tick that came too early and a good frame change nothing, to the object', () => {
   const state = after([delta(1_000)])
   expect(stepFuse(state, tick(2_000), policy)).toBe(state)
-  expect(stepFuse(state, alive, policy)).toBe(state)
+  expect(stepFuse(state, alive(0), policy)).toBe(state)
 })
 
 test('fuse machine: once blown it absorbs everything and wants no more ticks', () => {
   const input = fc.oneof(
     fc.constant(bad),
-    fc.constant(alive),
+    fc.constant(alive()),
     fc.nat().map(tick),
     fc.tuple(fc.nat(), fc.nat()).map(([now, bytes]) => delta(now, bytes)),
   )
@@ -164,13 +188,13 @@ test('fuse machine: progress before the first delta begins that wait anew', () =
 
 test('fuse machine: progress between deltas is no stall', () => {
   const state = after([delta(1_000), { type: 'progress', now: 4_000 }])
-  expect(fuseDueAt(state, policy)).toBe(9_000)
+  expect(fuseDueAt(state, policy)).toBe(34_000)
 })
 
 test('fuse machine: a tool call in the making is the reply growing, reading the prompt is not', () => {
   expect(fuseInput({ progress: { stage: 'tool_call', done: 10 } }, 5)).toEqual({ type: 'delta', now: 5, bytes: 0 })
   expect(fuseInput({ progress: { stage: 'prompt', done: 10 } }, 5)).toEqual({ type: 'progress', now: 5 })
-  expect(fuseInput({ usage: { completion_tokens: 3 } }, 5)).toEqual({ type: 'alive' })
+  expect(fuseInput({ usage: { completion_tokens: 3 } }, 5)).toEqual({ type: 'alive', now: 5 })
 })
 
 test('fuse: events pass as they are, and no timer stays when the source ends', async () => {
@@ -197,7 +221,7 @@ test('fuse: the third malformed frame in a row fails the stream, and the source 
 
 test('fuse: silence of stallMs after a delta fails the stream, silence before it does not', async () => {
   const clock = manualClock()
-  const { writer, out, ended } = drained(fuse({ clock }))
+  const { writer, out, ended } = drained(fuse({ clock, stallMs: 5_000 }))
   await turn()
   clock.advance(120_000)
   await writer.write(text('a'))
@@ -324,7 +348,7 @@ test('fuse: a reader that is slow is no stall of the upstream', async () => {
 
 test('fuse: a stall behind a slow reader is found once it reads again', async () => {
   const clock = manualClock()
-  const stage = fuse({ clock })
+  const stage = fuse({ clock, stallMs: 5_000 })
   const writer = stage.writable.getWriter()
   const reader = stage.readable.getReader()
   await Promise.all([writer.ready, writer.write(text('a'))])

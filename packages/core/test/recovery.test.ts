@@ -42,14 +42,19 @@ test('recovery options: the defaults are those of the design, and what makes no 
   }
 })
 
-const retried = ['upstream_unreachable', 'upstream_busy', 'upstream_crashed', 'upstream_incomplete'] as const
+const retried = [
+  'upstream_unreachable',
+  'upstream_busy',
+  'upstream_crashed',
+  'upstream_incomplete',
+  'upstream_stalled',
+] as const
 const final = [
   'upstream_model_missing',
   'upstream_unauthorized',
   'upstream_rejected',
   'upstream_failed',
   'upstream_malformed',
-  'upstream_stalled',
   'upstream_silent',
   'overflow',
   'run_too_long',
@@ -693,7 +698,7 @@ const call = { tool_call: { id: 'call_1', name: 'pay', arguments: { sum: 3 } } }
 const afterCall: Readonly<Record<string, (bed: Bed, reply: ScriptedReply) => void>> = {
   'a failure': (_bed, reply) => reply.fail(refused),
   'an end without evidence': (_bed, reply) => reply.end(),
-  'a stall': ({ clock }) => clock.advance(5_000),
+  'a stall': ({ clock }) => clock.advance(30_000),
   'a failure that is not retried': (_bed, reply) => reply.fail(failure('upstream_failed')),
 }
 for (const [what, fail] of Object.entries(afterCall)) {
@@ -782,7 +787,6 @@ test('recovery: every attempt has firstDeltaMs for itself, and no longer', async
 })
 
 const fuses: Readonly<Record<string, (bed: Bed, reply: ScriptedReply) => void>> = {
-  upstream_stalled: ({ clock }) => clock.advance(5_000),
   upstream_malformed: (_bed, reply) => reply.send({ malformed: '<' }, { malformed: '<' }, { malformed: '<' }),
   overflow: (_bed, reply) => reply.send('x'.repeat(2_000)),
 }
@@ -798,6 +802,46 @@ for (const [code, blow] of Object.entries(fuses)) {
     expect(bed.clock.timers).toBe(0)
   })
 }
+
+test('recovery: a stall is recovered like a drop, from the partial', async () => {
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  reply.send('Once upon ')
+  await frames.until(isText)
+  await turn()
+  bed.clock.advance(30_000)
+  const again = await bed.retry((await frames.until(isRetry)).at(-1)!)
+  expect([reply.signal.aborted, again.request.prefill]).toEqual([true, 'Once upon'])
+  // What the first one says now has nowhere to go.
+  reply.send('never')
+  again.send(' a time')
+  again.finish()
+  const rest = await frames.rest()
+  expect([textOf(rest), rest.at(-1)?.event['reason']]).toEqual(['a time', 'stop'])
+  expect(bed.clock.timers).toBe(0)
+})
+
+test('recovery: a server that stalls each time is given up after maxAttempts', async () => {
+  const bed = bench({ recovery: { maxAttempts: 2 } })
+  const { frames, reply } = await bed.start()
+  reply.send('Once ')
+  await frames.until(isText)
+  await turn()
+  bed.clock.advance(30_000)
+  const again = await bed.retry((await frames.until(isRetry)).at(-1)!)
+  again.send('upon ')
+  await frames.until(isText)
+  await turn()
+  bed.clock.advance(30_000)
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ error: { code: 'upstream_stalled', retryable: true } })
+  expect([bed.upstream.replies.length, bed.clock.timers]).toEqual([2, 0])
+})
+
+test('recovery: an error that is not retryable is final, whatever its code', () => {
+  const error = new ChatError('upstream_incomplete', 'No.')
+  const step = stepRecovery(recoveryStart, { now: 0, error, hasYielded: true }, recoveryDefaults, noJitter)
+  expect(step.retryInMs).toBe(null)
+})
 
 test('recovery: maxRunMs counts the waits, and ends the run in one of them', async () => {
   const bed = bench({ fuse: { maxRunMs: 1_100 } })

@@ -229,7 +229,7 @@ test('failover: so it does before the first delta, and after three unreadable fr
 })
 
 test('failover: a fuse that speaks of the run, or of the last upstream, ends the run', async () => {
-  const test = bed({ fuse: { maxBytes: 10, stallMs: 5_000 } })
+  const test = bed({ fuse: { maxBytes: 10, stallMs: 5_000 }, recovery: { maxAttempts: 1 } })
   const long = await test.ask()
   ;(await test.a.next()).send('More than ten bytes.')
   expect((await long.rest()).at(-1)?.event).toMatchObject({ error: { code: 'overflow' } })

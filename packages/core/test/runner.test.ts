@@ -407,12 +407,13 @@ test('fuse: three malformed frames in a row end the run, and the partial stays',
   expect(started.clock.timers).toBe(0)
 })
 
-test('fuse: five seconds of silence in the middle of the text end the run, and the partial stays', async () => {
-  const started = start()
+test('fuse: stallMs of silence in the middle of the text ends a run without recovery, and the partial stays', async () => {
+  const started = start({ fuse: { ...fuseDefaults, stallMs: 5_000 } })
   const reply = await replying(started, 'Hello')
   started.clock.advance(4_999)
   reply.send({ alive: true })
   await turn()
+  started.clock.advance(4_999)
   expect(started.run.state.phase).toBe('generating')
   started.clock.advance(1)
   expect(await started.run.ended).toMatchObject({

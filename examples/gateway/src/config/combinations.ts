@@ -143,7 +143,7 @@ function checkBounds({ fuse, limits }: Config, { isSet }: Written, complain: Com
     if (value > bound && isSet(section, name) && isSet(section, outer))
       complain([section, name], `must be at most ${section}.${outer} (${bound}), which would always be first`)
   }
-  for (const name of ['first_delta_ms', 'stall_ms', 'tool_stall_ms'] as const)
+  for (const name of ['first_delta_ms', 'stall_ms', 'tool_stall_ms', 'progress_ms'] as const)
     mustBeIn('fuse', name, fuse[name], 'max_run_ms', fuse.max_run_ms)
   mustBeIn('limits', 'client_runs', limits.client_runs ?? 0, 'runs', limits.runs)
 }

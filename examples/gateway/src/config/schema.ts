@@ -161,6 +161,9 @@ const fuse = z.strictObject({
   malformed: count().default(fuseDefaults.malformed).describe('Unreadable frames in a row that end a run.'),
   stall_ms: ms(1).default(fuseDefaults.stallMs).describe('Longest silence once deltas flow, ms.'),
   tool_stall_ms: ms(1).default(fuseDefaults.toolStallMs).describe('The same when the request offers tools, ms.'),
+  progress_ms: ms(1)
+    .default(fuseDefaults.progressMs)
+    .describe('Longest time without a delta while the server still shows that it is alive, ms.'),
   first_delta_ms: ms(1)
     .default(fuseDefaults.firstDeltaMs)
     .describe('Longest wait for the first delta, ms: a cold model says nothing while it loads.'),

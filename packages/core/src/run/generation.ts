@@ -126,8 +126,9 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     const { content, thinking, tool_calls: calls } = log.partial()
     // After a tool call the reply must not be generated again: its side effects may have happened.
     if (calls) return own.fail(error, false)
-    const waitMs = isBlown ? null : afterFailure(error)
-    const successor = waitMs === null || failover?.isOpen ? moveOn(error) : null
+    const waitMs = afterFailure(error)
+    // Another server need not be waited for, where the fuse has judged this one.
+    const successor = waitMs === null || isBlown || failover?.isOpen ? moveOn(error) : null
     if (waitMs === null && !successor) return own.fail(error, true)
     prefill = content.trimEnd()
     meter.next(prefill !== '')

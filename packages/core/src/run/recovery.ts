@@ -43,12 +43,13 @@ export interface RecoveryStep {
   readonly retryInMs: number | null
 }
 
-/** What may be gone again in a while. A fuse that blew is not: it has judged this very run. */
+/** What may be gone again in a while. Of what a fuse judges only a stall: the server had answered, as before a drop. */
 const passing: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set([
   'upstream_unreachable',
   'upstream_busy',
   'upstream_crashed',
   'upstream_incomplete',
+  'upstream_stalled',
 ])
 
 /** An attempt has yielded something: the server is there. @public */

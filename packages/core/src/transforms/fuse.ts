@@ -6,10 +6,15 @@ import type { UpstreamEvent } from '../upstream/upstream.ts'
 export interface FuseOptions {
   /** Malformed upstream frames in a row that blow it. @defaultValue 3 */
   readonly malformed?: number | undefined
-  /** Longest silence tolerated once deltas flow, ms. @defaultValue 5000 */
+  /** Longest silence tolerated once deltas flow, ms: not even a comment, a ping or an empty delta. @defaultValue 30000 */
   readonly stallMs?: number | undefined
   /** The same when the request offers tools, as some servers hold back a call until it is whole, ms. @defaultValue 60000 */
   readonly toolStallMs?: number | undefined
+  /**
+   * Longest time without a delta once deltas flow, ms, while comments, pings or empty deltas show that the server is alive. A
+   * value below `stallMs` counts as `stallMs`. @defaultValue 120000
+   */
+  readonly progressMs?: number | undefined
   /** Longest wait for the first delta, ms: a cold model sends nothing while it loads. @defaultValue 300000 */
   readonly firstDeltaMs?: number | undefined
   /** Largest reply, UTF-8 bytes of text and thinking. @defaultValue 4194304 */
@@ -24,8 +29,9 @@ export type FusePolicy = { readonly [Name in keyof FuseOptions]-?: number }
 /** @public */
 export const fuseDefaults: FusePolicy = /* @__PURE__ */ Object.freeze({
   malformed: 3,
-  stallMs: 5_000,
+  stallMs: 30_000,
   toolStallMs: 60_000,
+  progressMs: 120_000,
   firstDeltaMs: 300_000,
   maxBytes: 4_194_304,
   maxRunMs: 3_600_000,
@@ -49,8 +55,10 @@ export type FuseState =
       readonly startedAt: number
       /** Since when the first delta of this attempt is waited for; Infinity between two attempts. */
       readonly askedAt: number
-      /** When the last delta came; null before the first. Comments, pings and empty deltas do not count: two clocks. */
+      /** When the last delta came; null before the first. */
       readonly deltaAt: number | null
+      /** When a comment, a ping or an empty delta last showed that the server is alive: another clock than that of deltas. */
+      readonly aliveAt: number
       /** Malformed frames in a row. */
       readonly malformed: number
       readonly bytes: number
@@ -64,7 +72,7 @@ export type FuseInput =
   /** An event of the app's own: it has a size, but says nothing of the model. */
   | { readonly type: 'data'; readonly bytes: number }
   /** A valid frame without progress: an empty delta, a role, a count. */
-  | { readonly type: 'alive' }
+  | { readonly type: 'alive'; readonly now: number }
   /** The server has come further with what comes before the next delta. */
   | { readonly type: 'progress'; readonly now: number }
   | { readonly type: 'malformed' }
@@ -77,7 +85,7 @@ export type FuseInput =
 
 /** @public */
 export function startFuse(now: number): FuseState {
-  return { phase: 'intact', startedAt: now, askedAt: now, deltaAt: null, malformed: 0, bytes: 0 }
+  return { phase: 'intact', startedAt: now, askedAt: now, deltaAt: null, aliveAt: now, malformed: 0, bytes: 0 }
 }
 
 /** When the fuse next wants a tick. @public */
@@ -86,8 +94,15 @@ export function fuseDueAt(state: FuseState, policy: FusePolicy): number {
   const { startedAt, askedAt, deltaAt } = state
   return Math.min(
     startedAt + policy.maxRunMs,
-    deltaAt === null ? askedAt + policy.firstDeltaMs : deltaAt + policy.stallMs,
+    deltaAt === null ? askedAt + policy.firstDeltaMs : stalledAt(state, policy),
   )
+}
+
+/** When silence, or life without progress, has lasted too long. */
+function stalledAt({ deltaAt, aliveAt }: FuseState & { readonly phase: 'intact' }, policy: FusePolicy): number {
+  const { stallMs, progressMs } = policy
+  const last = deltaAt ?? Infinity
+  return Math.min(Math.max(last, aliveAt) + stallMs, last + Math.max(progressMs, stallMs))
 }
 
 /** One step. Returns the same object when nothing changed. @public */
@@ -101,7 +116,8 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
       return { ...state, deltaAt: input.type === 'delta' ? input.now : state.deltaAt, malformed: 0, bytes }
     }
     case 'alive':
-      return state.malformed === 0 ? state : { ...state, malformed: 0 }
+      if (state.malformed === 0 && (state.deltaAt === null || state.aliveAt === input.now)) return state
+      return { ...state, aliveAt: input.now, malformed: 0 }
     case 'progress':
       return state.deltaAt === null
         ? { ...state, askedAt: input.now, malformed: 0 }
@@ -122,7 +138,14 @@ export function stepFuse(state: FuseState, input: FuseInput, policy: FusePolicy)
       if (state.deltaAt === null)
         return blown('upstream_silent', `The model server sent nothing for ${policy.firstDeltaMs} ms.`, true)
       if (input.held) return { ...state, deltaAt: input.now }
-      return blown('upstream_stalled', `The model server fell silent for ${policy.stallMs} ms.`, true)
+      const isSilent = Math.max(state.deltaAt, state.aliveAt) + policy.stallMs <= input.now
+      return blown(
+        'upstream_stalled',
+        isSilent
+          ? `The model server fell silent for ${policy.stallMs} ms.`
+          : `The model server was alive, but made no progress for ${policy.progressMs} ms.`,
+        true,
+      )
     }
   }
 }
@@ -136,7 +159,7 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
   if ('message' in event) return textInput(event.message, now)
   if ('thinking' in event) return textInput(event.thinking, now)
   if ('malformed' in event) return { type: 'malformed' }
-  if ('alive' in event || 'usage' in event || 'error' in event) return { type: 'alive' }
+  if ('alive' in event || 'usage' in event || 'error' in event) return { type: 'alive', now }
   // A call in the making is the reply growing, though nothing of it is in the log before it is whole.
   if ('progress' in event)
     return event.progress.stage === 'tool_call' ? { type: 'delta', now, bytes: 0 } : { type: 'progress', now }
@@ -146,7 +169,7 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
 }
 
 function textInput(text: string, now: number): FuseInput {
-  return text === '' ? { type: 'alive' } : { type: 'delta', now, bytes: utf8Bytes(text) }
+  return text === '' ? { type: 'alive', now } : { type: 'delta', now, bytes: utf8Bytes(text) }
 }
 
 /** UTF-8 length without encoding: this runs for every delta. */
