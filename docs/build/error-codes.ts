@@ -26,19 +26,37 @@ const ownFault = 'Mend the request.'
 
 /** Every code. A test compares them with what the gateway does, and with where the sources make each of them. */
 export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
-  bad_request: fact('answer', 400, false, 'The body or a header makes no sense; `message` says what.', ownFault),
+  bad_request: fact(
+    'answer',
+    400,
+    false,
+    'The body or a header, such as `Host`, makes no sense; `message` says what.',
+    ownFault,
+  ),
   unsupported_content: fact('answer', 400, false, 'A message holds something that is not text.', 'Send text.'),
   model_not_allowed: fact('answer', 400, false, 'The gateway does not offer that model.', 'Name another, or none.'),
   option_not_allowed: fact('answer', 400, false, 'A browser may not set that option.', 'Leave it out.'),
-  unauthorized: fact('answer', 401, false, '`authorize` knows nobody by this request.', 'Log in, then ask again.'),
+  unauthorized: fact(
+    'answer',
+    401,
+    false,
+    '`authorize` returned no owner: anything but a string that is not empty.',
+    'Log in, then ask again.',
+  ),
   origin_not_allowed: fact(
     'answer',
     403,
     false,
-    'The page’s origin is not in `allowedOrigins`.',
+    'The page’s origin is neither that of the host that was asked nor in `allowedOrigins`; `message` names both.',
+    'List it at the gateway, or let a proxy in front pass `Host` on.',
+  ),
+  host_not_allowed: fact(
+    'answer',
+    403,
+    false,
+    'The host that `message` names is not in `allowedHosts`; without `authorize` and a list, a loopback socket allows localhost and IP addresses.',
     'List it at the gateway.',
   ),
-  host_not_allowed: fact('answer', 403, false, 'The host is not in `allowedHosts`.', 'List it at the gateway.'),
   not_found: fact(
     'answer',
     404,

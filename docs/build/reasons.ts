@@ -17,13 +17,15 @@ export const reasons: Readonly<Record<string, string>> = {
   'GatewayOptions.authorize':
     'only an app knows its people; run and session ids of 128 random bits keep strangers out all the same.',
   'GatewayOptions.allowedHosts':
-    'only who runs it knows its names; a gateway on a machine of one person should list them.',
+    'only who runs it knows its names, but a loopback address is reached by proxies and by pages whose name was pointed at it, and a page that is neither logged in nor known must not get in.',
   'GatewayOptions.requestOptions':
     'these change how a model writes, not what it costs or where it runs; a browser may choose nothing else.',
   'GatewayOptions.interruptedNote':
     'without it a model believes that the person has read all it meant to say. Short, in brackets, so that it is not taken for the person’s words.',
   'GatewayOptions.allowedOrigins':
     'CORS headers alone do not stop a foreign page from spending your tokens: an origin that is not listed is refused.',
+  'GatewayOptions.allowedHeaders':
+    'a listed page is trusted with credentials, so with its headers, too; any page in the world is not.',
   'GatewayOptions.orphanMs': 'a phone in a lift comes back in less; longer would pay for answers that nobody reads.',
   'CoalesceOptions.windowMs':
     'ten frames a second still read as live, and at 50 tokens/s that is a fifth of the writes.',

@@ -51,7 +51,8 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
 
   const gateway = createGateway({
     ...toGatewayOptions(config),
-    allowedHosts: hosts,
+    // At an address that others reach anybody may have given this machine a name.
+    allowedHosts: hosts ?? ['*'],
     authorize: owner && (({ headers }) => owner(headers.get('authorization'))),
     clientOf:
       limits.client_runs === undefined ? undefined : (request) => clientAddress(request, Number(options.trust_proxy)),

@@ -83,6 +83,17 @@ test('origins: pages of others are let in by name, and a refused one is told in 
   expect(program.logged).toHaveLength(1)
 })
 
+test('origins: an app shell can be listed, and so can headers of its own', async () => {
+  const cors = 'cors_allowed_origins: ["capacitor://localhost"], cors_allowed_headers: [X-Tenant]'
+  const program = await startProgram(`${offline}server: { port: 0, ${cors} }\n`)
+  const headers = { origin: 'capacitor://localhost', 'access-control-request-headers': 'x-tenant,x-other' }
+  const preflight = await program.fetch('/api/chat', { method: 'OPTIONS', headers })
+  expect(preflight.headers.get('access-control-allow-origin')).toBe('capacitor://localhost')
+  expect(preflight.headers.get('access-control-allow-headers')).toBe(
+    'authorization, content-type, last-event-id, x-tenant',
+  )
+})
+
 test('origins: * lets in every page, without credentials', async () => {
   const program = await startProgram(`${offline}server: { port: 0, cors_allowed_origins: ["*"] }\n`)
   const { status, headers } = await program.fetch('/api/chat', { headers: { origin: 'https://any.example' } })

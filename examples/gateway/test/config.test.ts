@@ -174,14 +174,14 @@ test.each<[what: string, source: string, problems: readonly string[]]>([
     'an origin with a slash at its end',
     `${ollama}server: { cors_allowed_origins: [https://a.example/] }\n`,
     [
-      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
+      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example or capacitor://localhost (no path, no slash at the end, no * in it), or "*"',
     ],
   ],
   [
     'an origin with a star in it, which no browser sends',
     `${ollama}server: { cors_allowed_origins: ["http://*.a.example"] }\n`,
     [
-      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
+      '2:34: server.cors_allowed_origins[0]: must be an origin such as https://app.example or capacitor://localhost (no path, no slash at the end, no * in it), or "*"',
     ],
   ],
   [

@@ -27,6 +27,7 @@ function optionsOf(source: string): GatewayOptions {
 const reaches: readonly (readonly [key: string, value: string, options: Partial<GatewayOptions>])[] = [
   ['server.base_path', '/chat', { basePath: '/chat' }],
   ['server.cors_allowed_origins', '["https://a.example"]', { allowedOrigins: ['https://a.example'] }],
+  ['server.cors_allowed_headers', '[X-Tenant]', { allowedHeaders: ['X-Tenant'] }],
   ['limits.runs', '7', { limits: { runs: 7 } }],
   ['limits.client_runs', '7', { limits: { clientRuns: 7 } }],
   ['limits.readers', '7', { limits: { readers: 7 } }],

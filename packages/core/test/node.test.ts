@@ -1,6 +1,13 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { Agent, get as httpGet, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import {
+  Agent,
+  get as httpGet,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -27,6 +34,8 @@ interface Bench extends Listening {
   readonly closed: readonly Promise<unknown>[]
   start(body?: Record<string, unknown>, init?: RequestInit): Promise<Started>
 }
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
 interface Started {
   readonly response: Response
   readonly frames: FrameReader
@@ -36,7 +45,7 @@ interface Started {
 
 async function bench(
   options: Partial<GatewayOptions> = {},
-  mount?: (listener: NodeListener) => NodeListener,
+  mount?: (listener: NodeListener) => Handler,
   socketPath?: string,
 ): Promise<Bench> {
   const upstream = scriptedUpstream()
@@ -284,7 +293,7 @@ test('toNodeListener: a client that half-closes its side still gets its answer',
   const { port, upstream } = await bench()
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   const body = JSON.stringify(hello)
-  socket.end(`POST /api/chat HTTP/1.0\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  socket.end(`POST /api/chat HTTP/1.0\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
   const reply = await upstream.next()
   reply.send('Hello')
   reply.finish()
@@ -587,12 +596,12 @@ test('toNodeListener: as a middleware it gives foreign paths to next', async () 
 
 const app =
   (build: (app: express.Express, listener: NodeListener) => void) =>
-  (listener: NodeListener): NodeListener => {
+  (listener: NodeListener): Handler => {
     const server = express()
     build(server, listener)
     return server
   }
-const mounts: Readonly<Record<string, (listener: NodeListener) => NodeListener>> = {
+const mounts: Readonly<Record<string, (listener: NodeListener) => Handler>> = {
   'in Express': app((server, listener) => {
     server.use(listener)
     server.use((_request, response) => void response.status(299).end())

@@ -33,6 +33,7 @@ export interface Config {
     readonly host: string
     readonly base_path: string
     readonly cors_allowed_origins: readonly string[]
+    readonly cors_allowed_headers?: readonly string[] | undefined
     readonly allowed_hosts?: readonly string[] | undefined
     readonly static?: string | undefined
     readonly trust_proxy: boolean | number

@@ -21,12 +21,15 @@ const ms = (least: number): z.ZodInt => z.int().min(least).max(longestMs)
 const count = (): z.ZodInt => z.int().min(1)
 const words = (): z.ZodString => z.string().min(1)
 
+/** As core knows them: Capacitor's, Tauri's and Electron's, and those of browser extensions. */
+const appShell = /^(?!https?:|wss?:|ftp:|data:|blob:|about:|javascript:)[a-z][a-z\d+.-]*:\/\/[\w.~-]+(?::\d{1,5})?$/
 /** Where a model server is: scheme, host, path, and nothing else. */
 const endpoint = words().refine(isEndpoint, {
   error: 'must be an http(s) URL without user, query or fragment, such as http://127.0.0.1:11434',
 })
 const origin = words().refine(isOrigin, {
-  error: 'must be an origin such as https://app.example (no path, no slash at the end, no * in it), or "*"',
+  error:
+    'must be an origin such as https://app.example or capacitor://localhost (no path, no slash at the end, no * in it), or "*"',
 })
 const host = words().regex(/^(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i, {
   error: 'must be a host as a browser sends it, such as chat.example or localhost:18789 (no scheme, no path)',
@@ -92,6 +95,12 @@ const server = z.strictObject({
     .array(origin)
     .default([])
     .describe('Pages of other origins that may use it; `"*"` is every page, and cannot go with `auth`.'),
+  cors_allowed_headers: z
+    .array(headerName)
+    .optional()
+    .describe(
+      'Headers that those pages may send besides `Authorization`, `Content-Type` and `Last-Event-ID`. Default: any from listed origins, none from `"*"`.',
+    ),
   allowed_hosts: z
     .array(host)
     .min(1)
@@ -259,7 +268,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
 
 function isOrigin(value: string): boolean {
   // They are compared, not matched: a star in a name would let in nobody.
-  return value === '*' || (!value.includes('*') && URL.canParse(value) && new URL(value).origin === value)
+  if (value === '*' || value === 'file://' || appShell.test(value)) return true
+  return /^https?:/.test(value) && !value.includes('*') && URL.canParse(value) && new URL(value).origin === value
 }
 
 function isEndpoint(value: string): boolean {

@@ -10,6 +10,7 @@ export function toGatewayOptions(config: Config): GatewayOptions {
     upstream: upstreamsOf(config),
     basePath: config.server.base_path,
     allowedOrigins: config.server.cors_allowed_origins,
+    allowedHeaders: config.server.cors_allowed_headers,
     models: model?.allowed_models,
     system: chat.system_prompt,
     interruptedNote: chat.interrupted_note,

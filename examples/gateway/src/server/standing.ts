@@ -26,7 +26,7 @@ export async function standingOf(gateway: Gateway, host: string): Promise<Standi
   const { body } = await gateway.reply({
     method: 'GET',
     url: `http://${host}${gateway.basePath}`,
-    headers: { get: (name) => (name === 'host' ? host : null) },
+    headers: new Headers({ host }),
     body: null,
     signal: new AbortController().signal,
   })

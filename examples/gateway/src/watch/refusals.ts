@@ -1,4 +1,3 @@
-import type { GatewayRequest } from '@midstream/core/gateway'
 import type { Log } from './logs.ts'
 
 /** How many hosts and origins are told of; whoever sends more makes them up. */
@@ -7,7 +6,7 @@ const most = 50
 /** What somebody who has set up a proxy or a page wants to read when nothing works: said once for each name. */
 export function createRefusalHints(
   log: Log,
-): (code: string, request: Pick<GatewayRequest, 'method' | 'headers'>) => void {
+): (code: string, request: { readonly method: string; readonly headers: Pick<Headers, 'get'> }) => void {
   const told = new Set<string>()
   const keys: ReadonlyMap<string, readonly [header: string, key: string]> = new Map([
     ['host_not_allowed', ['host', 'server.allowed_hosts']],

@@ -4,7 +4,9 @@ import { version } from '../version.ts'
 import { ChatError, isChatError, type RequestLimits } from '../wire/errors.ts'
 import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
 import { resolveGateway, type GatewayOptions } from './options.ts'
-import { checkHost, checkOrigin, preflightReply } from './origin.ts'
+import { checkHost } from './host.ts'
+import { checkOrigin, preflightReply } from './origin.ts'
+import { pathBelow } from './path.ts'
 import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
 import { readBody, type GatewayRequest } from './request.ts'
 import { createRuns, type Owner } from './runs.ts'
@@ -64,9 +66,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     let cors: Readonly<Record<string, string>> = {}
     let answer: GatewayReply
     try {
-      checkHost(request, policy.allowedHosts)
-      cors = checkOrigin(request, policy.allowedOrigins)
-      answer = await route(request)
+      checkHost(request, policy.allowedHosts, { isOpen: !policy.authorize })
+      const letIn = checkOrigin(request, policy)
+      cors = letIn.cors
+      answer = await route(letIn.request)
     } catch (error) {
       answer = errorReply(withLimits(error))
     }
@@ -81,14 +84,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   const route = async (request: GatewayRequest): Promise<GatewayReply> => {
-    const { pathname, searchParams } = new URL(request.url)
-    const path =
-      pathname === basePath || pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : undefined
-    const [, kind, id, action, ...rest] = path?.replace(/\/$/, '').split('/') ?? []
-    const at = path === undefined || rest.length > 0 ? 'nowhere' : [kind, id && ':id', action].filter(Boolean).join('/')
+    const path = pathBelow(basePath, request.url)
+    const [kind, id, action, ...rest] = path?.segments ?? []
+    const at = !path || rest.length > 0 ? 'nowhere' : [kind, id && ':id', action].filter(Boolean).join('/')
     const handlers = own(routes, at)
-    if (!handlers) throw new ChatError('not_found', 'There is nothing at this path.')
-    if (request.method === 'OPTIONS') return preflightReply()
+    if (!path || !handlers) throw new ChatError('not_found', 'There is nothing at this path.')
+    if (request.method === 'OPTIONS') return preflightReply(request, policy)
     const handler = own(handlers, request.method)
     if (!handler) {
       const cause = Object.keys(handlers).join(', ')
@@ -96,9 +97,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     // How the gateway is, anybody may ask: it says nothing of anybody.
     const isOpen = at === '' && request.method !== 'POST'
-    const owner = policy.authorize && !isOpen ? await policy.authorize(request) : undefined
-    if (owner === null) throw new ChatError('unauthorized', 'Who is asking could not be told.')
-    return handler(request, owner, id ?? '', searchParams)
+    const owner = isOpen ? undefined : await ownerOf(request)
+    return handler(request, owner, id ?? '', path.query)
+  }
+
+  /** @throws {ChatError} `unauthorized`. Whatever else `authorize` throws lets nobody in either. */
+  const ownerOf = async (request: GatewayRequest): Promise<Owner> => {
+    if (!policy.authorize) return undefined
+    const owner: unknown = await policy.authorize(request)
+    if (typeof owner === 'string' && owner !== '') return owner
+    throw new ChatError('unauthorized', 'Authentication required.')
   }
 
   type Handler = (

@@ -10,6 +10,8 @@ import { resolveBreaker, type BreakerOptions } from '../pool/breaker.ts'
 import { isRoute, type Route } from '../pool/route.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RandomBytes } from '../wire/ids.ts'
+import { resolveHosts } from './host.ts'
+import { resolveHeaders, resolveOrigins } from './origin.ts'
 import type { GatewayRequest } from './request.ts'
 import { createTargets, type Targets } from '../pool/targets.ts'
 
@@ -50,11 +52,15 @@ export interface GatewayOptions {
   readonly system?: string | undefined
   /** What the model is told after a reply that a person cut off; false tells it nothing. @defaultValue '[interrupted by the user]' */
   readonly interruptedNote?: string | false | undefined
-  /** Origins other than the gateway's own that may call it, e.g. `https://app.example`; `*` lets in every page, without credentials. @defaultValue [] */
+  /** Origins other than the gateway's own that may call it, e.g. `https://app.example` or `capacitor://localhost`; `*` lets in every page, without what a browser adds by itself: `authorize` sees no cookie, and no password. @defaultValue [] */
   readonly allowedOrigins?: readonly string[] | undefined
-  /** Says who is asking, or null for nobody (401). What an owner starts is 404 to others. @defaultValue everybody is one owner */
-  readonly authorize?: ((request: GatewayRequest) => string | null | Promise<string | null>) | undefined
-  /** Hosts by which the gateway may be asked, as `localhost:8080`: a page whose host's address was changed under way (DNS rebinding) is none of them. @defaultValue any */
+  /** Headers that pages of other origins may send besides `authorization`, `content-type` and `last-event-id`. @defaultValue any from listed origins, none from `*` */
+  readonly allowedHeaders?: readonly string[] | undefined
+  /** Returns who is asking. Anything but a string that is not empty is nobody (401), and an error lets nobody in. What an owner starts is 404 to others. @defaultValue everybody is one owner */
+  readonly authorize?:
+    | ((request: GatewayRequest) => string | null | undefined | Promise<string | null | undefined>)
+    | undefined
+  /** Hosts by which the gateway may be asked, as browsers name it, e.g. `chat.example` or `localhost:8080`; others are 403, as a page may have its own name pointed here (DNS rebinding). `*` allows any. @defaultValue any; without `authorize`, over a loopback socket of `toNodeListener`, localhost and IP addresses */
   readonly allowedHosts?: readonly string[] | undefined
   /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. */
   readonly clientOf?: ((request: GatewayRequest) => string | undefined) | undefined
@@ -105,6 +111,7 @@ export interface GatewayPolicy {
   readonly system: string | undefined
   readonly interruptedNote: string | null
   readonly allowedOrigins: ReadonlySet<string>
+  readonly allowedHeaders: readonly string[] | undefined
   readonly allowedHosts: ReadonlySet<string> | undefined
   readonly authorize: GatewayOptions['authorize']
   readonly clientOf: GatewayOptions['clientOf']
@@ -128,7 +135,8 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
   if (isRoute(upstream) && options.models)
     throw new TypeError('createGateway({ models }): a route has names of its own; leave one of the two out.')
-  if (!/^(\/[\w.~-]+)+$/.test(basePath)) throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
+  if (!/^(?:\/(?!\.\.?(?:\/|$))[\w.~-]+)+$/.test(basePath))
+    throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
   if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
   const clock = options.clock ?? systemClock
   const limits = { ...limitDefaults }
@@ -136,11 +144,6 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     const value = options.limits?.[name] ?? limitDefaults[name]
     if (!(value > 0)) throw new RangeError(`limits.${name} must be > 0, got ${value}`)
     limits[name] = value
-  }
-  for (const origin of options.allowedOrigins ?? []) {
-    if (origin !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin)) {
-      throw new TypeError(`allowedOrigins must look like https://app.example, got ${origin}`)
-    }
   }
   const coalesce = resolveCoalesce(options.coalesce)
   const heartbeat = resolveHeartbeat(options.heartbeat)
@@ -165,8 +168,9 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     system: options.system,
     interruptedNote:
       options.interruptedNote === false ? null : (options.interruptedNote ?? gatewayDefaults.interruptedNote),
-    allowedOrigins: new Set(options.allowedOrigins),
-    allowedHosts: options.allowedHosts && new Set(options.allowedHosts),
+    allowedOrigins: resolveOrigins(options.allowedOrigins),
+    allowedHeaders: resolveHeaders(options.allowedHeaders),
+    allowedHosts: resolveHosts(options.allowedHosts),
     authorize: options.authorize,
     clientOf: options.clientOf,
     orphanMs,

@@ -3,11 +3,13 @@ import { ChatError } from '../wire/errors.ts'
 /** What the gateway needs of a request; a `Request` fits as it is. @public */
 export interface GatewayRequest {
   readonly method: string
-  /** Absolute, with the host that the client asked. */
+  /** Absolute, with the host that the client asked. Its path is compared as text, so it must be as the client sent it. */
   readonly url: string
-  readonly headers: { get(name: string): string | null }
+  readonly headers: Headers
   /** The address of whoever is at the other end of the socket, a proxy perhaps, where the server tells. */
   readonly remoteAddress?: string | undefined
+  /** The address of this end of the socket, where the server tells. */
+  readonly localAddress?: string | undefined
   readonly body: AsyncIterable<Uint8Array> | null
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal

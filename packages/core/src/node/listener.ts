@@ -1,16 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { finished } from 'node:stream/promises'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { GatewayReply } from '../gateway/reply.ts'
-import type { GatewayRequest } from '../gateway/request.ts'
+import { pathBelow } from '../gateway/path.ts'
 import type { Reader } from '../read/reader.ts'
-import { ChatError } from '../wire/errors.ts'
+import { isHttp2, toGatewayRequest, urlOf, type Incoming } from './incoming.ts'
 
 /**
- * A request listener for `node:http`, and a middleware for whatever calls `(request, response, next)`.
+ * A request listener for `node:http` and `node:http2`, and a middleware for whatever calls `(request, response, next)`.
  * @public
  */
-export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
+export type NodeListener = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+  next?: () => void,
+) => void
 
 /**
  * Mounts a gateway in a Node server: `createServer(toNodeListener(gateway))`, or `app.use(toNodeListener(gateway))` in
@@ -21,21 +26,17 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse, 
  * @public
  */
 export function toNodeListener(gateway: Gateway): NodeListener {
-  return (request, response, next) => {
-    const url = requestUrl(request)
-    if (next && url.pathname !== gateway.basePath && !url.pathname.startsWith(`${gateway.basePath}/`)) return next()
+  return (...asked) => {
+    // HTTP/2's compatibility API has all that is needed here.
+    const [request, response, next] = asked as [Incoming, ServerResponse, next?: () => void]
+    if (next && !pathBelow(gateway.basePath, urlOf(request))) return next()
     // Something else may have answered already; what then fails here must end this socket, and not the process.
-    answer(gateway, request, response, url.href).catch(() => response.destroy())
+    answer(gateway, request, response).catch(() => response.destroy())
   }
 }
 
-async function answer(
-  gateway: Gateway,
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  url: string,
-): Promise<void> {
-  const request = toGatewayRequest(incoming, response, url)
+async function answer(gateway: Gateway, incoming: Incoming, response: ServerResponse): Promise<void> {
+  const request = toGatewayRequest(incoming, response)
   const { status, headers, body }: GatewayReply = await gateway.reply(request)
   if (body === null) return void response.writeHead(status, headers).end()
   if (typeof body === 'string') {
@@ -51,25 +52,25 @@ async function answer(
   response.writeHead(status, headers)
   response.flushHeaders()
   // Small frames at their own time: Nagle's algorithm would hold them back.
-  response.socket?.setNoDelay(true)
-  await pipe(body, response)
+  if (!isHttp2(incoming)) response.socket?.setNoDelay(true)
+  await pipe(body, response, request.signal)
 }
 
-async function pipe(reader: Reader, response: ServerResponse): Promise<void> {
+async function pipe(reader: Reader, response: ServerResponse, signal: AbortSignal): Promise<void> {
   for (let frames = await reader.next(); frames !== null; frames = await reader.next()) {
-    if (!response.write(frames)) await drained(response)
+    if (!response.write(frames)) await drained(response, signal)
   }
   response.end()
 }
 
 /** Reads a body to its end, of which nobody wants to know. */
-async function discard(incoming: IncomingMessage): Promise<void> {
+async function discard(incoming: Incoming): Promise<void> {
   // Node's own `requestTimeout` bounds it; a body that breaks off is over, too.
   await finished(incoming.resume(), { writable: false }).catch(() => undefined)
 }
 
 /** Room in the socket, or its end: then the reader is cancelled, and gives null. */
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done)
@@ -78,54 +79,6 @@ function drained(response: ServerResponse): Promise<void> {
     }
     response.on('drain', done)
     response.on('close', done)
-    if (response.destroyed) done()
+    if (response.destroyed || signal.aborted) done()
   })
-}
-
-type WithExpress = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown }
-
-/** Express cuts the mount path off `url` and keeps the whole in `originalUrl`. */
-function requestUrl(request: WithExpress): URL {
-  const path = request.originalUrl ?? request.url ?? '/'
-  const scheme = 'encrypted' in request.socket ? 'https' : 'http'
-  const host = `${scheme}://${request.headers.host ?? 'localhost'}`
-  // Not `new URL(path, host)`: a path that begins with // would choose the host.
-  return new URL(URL.canParse(host + path) ? host + path : 'http://localhost/')
-}
-
-function toGatewayRequest(request: WithExpress, response: ServerResponse, url: string): GatewayRequest {
-  const abort = new AbortController()
-  response.on('close', () => {
-    if (!response.writableFinished) abort.abort()
-  })
-  // The client may have gone while whatever stands in front was waiting.
-  if (response.destroyed) abort.abort()
-  return {
-    method: request.method ?? 'GET',
-    url,
-    remoteAddress: request.socket.remoteAddress,
-    headers: {
-      get(name) {
-        const value = request.headers[name]
-        return Array.isArray(value) ? value.join(', ') : (value ?? null)
-      },
-    },
-    // Leaving a body early must not close the socket: the answer has to go through it.
-    body: parsedBody(request) ?? request.iterator({ destroyOnReturn: false }),
-    signal: abort.signal,
-  }
-}
-
-/**
- * A body parser (express.json, say) may have read the body already; then it left what it made of it. One that left it
- * elsewhere, as Koa's do, has to come after the gateway, and whoever mounts it is told so.
- */
-function parsedBody({ body, readableEnded, headers }: WithExpress): AsyncIterable<Uint8Array> | undefined {
-  if (!readableEnded) return undefined
-  return (async function* () {
-    if (body instanceof Uint8Array) yield body
-    else if (body !== undefined) yield Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-    else if (Number(headers['content-length']) > 0 || 'transfer-encoding' in headers)
-      throw new ChatError('internal', 'Something in front of the gateway has read the body.')
-  })()
 }
