@@ -144,6 +144,13 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
   overflow: fact('run', 502, false, 'The reply, a line or a tool call is longer than its bound.', 'Ask for less.'),
   run_too_long: fact('run', 504, false, 'The run took longer than `fuse.maxRunMs`.', 'Ask for less.'),
   network: fact('client', undefined, true, 'The gateway was not reached.', 'Ask again when the network is back.'),
+  headers_failed: fact(
+    'client',
+    undefined,
+    true,
+    'The option `headers` threw, rejected, or did not settle in time.',
+    'Mend it; `cause` has its error.',
+  ),
   orphaned: fact('client', undefined, true, 'The run was ended (`by: "orphan"`) while nobody was connected.', goOn),
   dropped: fact('client', undefined, true, 'The connection was lost for good.', goOn),
 }

@@ -50,6 +50,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   overflow: 'answer_too_long',
   run_too_long: 'answer_too_long',
   network: 'gateway_gone',
+  headers_failed: 'refused',
   orphaned: 'dropped',
   dropped: 'dropped',
 }

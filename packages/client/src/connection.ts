@@ -1,5 +1,4 @@
-import { ChatError, isChatError, type ChatEvent, type ErrorBody } from '@midstream/core'
-import { createParser } from 'eventsource-parser'
+import { ChatError, isChatError, type ErrorBody } from '@midstream/core'
 import type { ChatClientOptions } from './types.ts'
 
 /** Where the gateway is and how to talk to it. */
@@ -10,85 +9,123 @@ interface RequestParts {
   readonly headers?: Readonly<Record<string, string>>
   /** What is posted. */
   readonly json?: object
-  readonly signal?: AbortSignal | null | undefined
+  /** Goes out before what waits for a free connection, and although the page is left meanwhile. */
+  readonly isUrgent?: boolean
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Sends one request to the gateway.
- * @throws {ChatError} What the gateway answered, or `network` when nobody or somebody else answered. An abort stays one.
+ * Sends one request to the gateway. A 401 asks `headers()` anew, once.
+ * @throws {ChatError} The gateway's answer; `headers_failed`; `network` when nobody or somebody else answered. An abort stays
+ * one, with its reason.
  */
-export async function request(
-  endpoint: Endpoint,
-  path: string,
-  { method = 'GET', headers, json, signal = null }: RequestParts = {},
-): Promise<Response> {
-  const own = typeof endpoint.headers === 'function' ? await endpoint.headers() : endpoint.headers
-  const response = await (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
-    method,
-    ...(json && { method: 'POST', body: JSON.stringify(json) }),
-    ...(endpoint.credentials && { credentials: endpoint.credentials }),
-    headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
-    signal,
-  }).catch((cause: unknown) => {
+export async function request(endpoint: Endpoint, path: string, parts: RequestParts = {}): Promise<Response> {
+  const { headers } = endpoint
+  let response = await send(endpoint, path, parts)
+  if (response.status === 401 && typeof headers === 'function') response = await send(endpoint, path, parts)
+  if (response.ok) {
+    if (!/\bhtml\b/i.test(contentType(response))) return response
+    discard(response)
+    throw notTheGateway(response)
+  }
+  throw await refusal(response, parts.signal)
+}
+
+async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
+  const { method = 'GET', headers, json, isUrgent, signal } = parts
+  const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
+  try {
+    const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
+      method,
+      ...(json && { method: 'POST', body: JSON.stringify(json) }),
+      ...(endpoint.credentials && { credentials: endpoint.credentials }),
+      ...(isUrgent && { priority: 'high', keepalive: true }),
+      cache: 'no-store',
+      headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
+      signal: signal ?? null,
+    })
+    return await abortable(response, signal)
+  } catch (cause) {
     if (signal?.aborted) throw cause
     throw new ChatError('network', 'The gateway was not reached', { cause, retryable: true })
-  })
-  if (response.ok) return response
-  const { status } = response
-  const body = (await response.json().catch(() => null)) as { readonly error?: ErrorBody } | null
-  const {
-    code = 'network',
-    message = `HTTP ${status} from the gateway`,
-    retryable = status >= 500 || status === 429,
-    retry_after_ms: retryAfterMs,
-  } = body?.error ?? {}
-  throw new ChatError(code, message, { retryable, retryAfterMs })
-}
-
-/** One event of a body, with the position after it where it has one. */
-export interface Received {
-  readonly type: 'event'
-  readonly event: ChatEvent
-  readonly position: number | undefined
-}
-
-/** Longest frame, UTF-16 code units: what is held in memory until it is complete. */
-const maxChars = 4_194_304
-
-/**
- * Reads the events of a body; what came in one read comes at once. Who has seen the terminal event leaves the loop, which
- * gives the body up.
- * @throws {ChatError} `dropped` when the body ends before that; `overflow`.
- */
-export async function* readEvents(response: Response): AsyncGenerator<readonly Received[], never, undefined> {
-  let received: Received[] = []
-  let isTooLong = false
-  const parser = createParser({
-    maxBufferSize: maxChars,
-    onEvent: ({ id, data }) =>
-      void received.push({
-        type: 'event',
-        event: JSON.parse(data) as ChatEvent,
-        position: id ? Number(id) : undefined,
-      }),
-    onError: ({ type }) => void (isTooLong ||= type === 'max-buffer-size-exceeded'),
-  })
-  const utf8 = new TextDecoder()
-  // Not `for await` over the body, which Safari lacks.
-  const reader = response.body!.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) throw droppedError()
-      parser.feed(utf8.decode(value, { stream: true }))
-      yield received
-      if (isTooLong) throw new ChatError('overflow', 'The frame is too long')
-      received = []
-    }
-  } finally {
-    // Releasing the lock alone would leave the connection open. What cancel says no longer matters to anybody.
-    await reader.cancel().catch(() => undefined)
   }
+}
+
+type Headers = Readonly<Record<string, string>>
+
+/** Asks the app for its headers. An app that knows that asking again is in vain throws a ChatError of its own. */
+async function ask(headers: () => Headers | Promise<Headers>, signal: AbortSignal | undefined): Promise<Headers> {
+  try {
+    return await abortable(headers(), signal)
+  } catch (cause) {
+    if (!signal?.aborted && isChatError(cause)) throw cause
+    if (signal?.aborted && !isChatError(signal.reason)) throw cause
+    const how = signal?.aborted
+      ? 'did not settle in time'
+      : `failed: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new ChatError('headers_failed', `The option \`headers\` ${how}`, { cause, retryable: true })
+  }
+}
+
+/** Waits for something that may never settle, or may not know of the signal, no longer than until the signal aborts. */
+export function abortable<Value>(value: Value | PromiseLike<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (!signal) return Promise.resolve(value)
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+    void Promise.resolve(value)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+const contentType = (response: Response): string => response.headers.get('content-type') ?? ''
+
+/** A login page, a start page, another API: it will not become the gateway by asking again. */
+export function notTheGateway(response: Response): ChatError {
+  const { status, redirected } = response
+  const kind = contentType(response).split(';')[0] || 'no content type'
+  const where = redirected ? ', after a redirect' : ''
+  return new ChatError(
+    'network',
+    `HTTP ${status} (${kind})${where} is no answer of the gateway. Check the option url, and whether the user is signed in`,
+  )
+}
+
+/** An answer that is none of the gateway's may pass: a balancer answers 404 while no gateway is ready. */
+export const isPassing = (error: ChatError): boolean => error.cause === passing
+const passing = {}
+
+async function refusal(response: Response, signal: AbortSignal | undefined): Promise<ChatError> {
+  const { status } = response
+  const body: unknown = await abortable(response.json(), signal).catch(() => null)
+  if (signal?.aborted) throw signal.reason
+  const { error } = (body ?? {}) as { readonly error?: Partial<ErrorBody> | null }
+  const retryAfterMs = error?.retry_after_ms ?? retryAfter(response)
+  if (typeof error?.code === 'string' && typeof error.retryable === 'boolean') {
+    return new ChatError(error.code, error.message ?? error.code, { retryable: error.retryable, retryAfterMs })
+  }
+  const message = `HTTP ${status} (${contentType(response) || 'no content type'}) from something other than the gateway`
+  if (status === 401) return new ChatError('unauthorized', message)
+  const isBusy = [408, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 505)
+  const cause = status === 404 ? passing : undefined
+  return new ChatError('network', message, { retryable: isBusy, retryAfterMs, cause })
+}
+
+/** `Retry-After`, in seconds or as a date, ms from now. */
+function retryAfter({ headers }: Response): number | undefined {
+  const said = headers.get('retry-after')?.trim()
+  if (!said) return undefined
+  if (/^\d+$/.test(said)) return Number(said) * 1_000
+  const date = headers.get('date')
+  const ms = Date.parse(said) - (date ? Date.parse(date) : Date.now())
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+}
+
+/** Gives a body up that nobody reads, so that its connection is free. */
+function discard({ body }: Response): void {
+  if (typeof body?.cancel === 'function') void body.cancel().catch(() => undefined)
 }
 
 /**

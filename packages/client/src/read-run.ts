@@ -1,5 +1,6 @@
-import { backoffMs, type ChatError, type ChatEvent, type Clock, type RandomBytes } from '@midstream/core'
-import { droppedError, readEvents, request, type Endpoint, type Received } from './connection.ts'
+import { backoffMs, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
+import { droppedError, isPassing, request, type Endpoint } from './connection.ts'
+import { isLogEvent, readEvents, units, type Received } from './read-events.ts'
 import { isHidden } from './schedule.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
@@ -22,7 +23,10 @@ export type Reading = Received | { readonly type: 'reconnect'; readonly attempt:
 const silentHeartbeats = 3
 
 /** Until the gateway has said how often its heart beats, ms. */
-const presumedHeartbeatMs = 5_000
+export const presumedHeartbeatMs = 5_000
+
+/** Attempts at what passes seldom, as long as nothing says that the gateway is there at all. */
+const fewAttempts = 5
 
 /**
  * Reads a run from its start to its terminal event. A network error, a body that ends without one, and silence for three
@@ -38,37 +42,53 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let lostAt: number | undefined
 
   for (;;) {
-    const connection = new AbortController()
-    const either = AbortSignal.any([signal, connection.signal])
+    const connection = follow(signal)
     const watchdog = watch(
       clock,
       () => silentHeartbeats * heartbeatMs,
       () => connection.abort(droppedError()),
     )
+    /** Where the log stands in this body: a frame whose `id` a layer has taken away begins there. */
+    let cursor = 0
     // A body is left at its terminal event, or it throws.
     let lost!: ChatError
     try {
       // Once a frame has come, the run is there: starting it again could only be refused.
+      // Layers forward an allow-list of headers: the position stands in the URL, too.
       const response = opened
-        ? await request(endpoint, `/runs/${runId}`, { headers: { 'last-event-id': `${position}` }, signal: either })
-        : await request(endpoint, '', { json: json!, signal: either })
-      for await (const batch of readEvents(response)) {
+        ? await request(endpoint, `/runs/${runId}?after=${position}`, {
+            headers: { 'last-event-id': `${position}` },
+            signal: connection.signal,
+          })
+        : await request(endpoint, '', { json: json!, signal: connection.signal })
+      for await (const batch of readEvents(response, connection.signal)) {
         watchdog.feed()
         for (const received of batch) {
-          const { event, position: after } = received
+          const { event } = received
           opened = true
           if ('session_id' in event) {
-            heartbeatMs = event.heartbeat_ms
+            if (event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
+            cursor = event.position ?? 0
             watchdog.feed()
           }
-          if (after !== undefined) {
+          if (isLogEvent(event)) {
+            const end = received.position ?? cursor + units(event)
+            const start = end - units(event)
             // What is known is dropped. A gap is not read over: the next connection starts where it is.
-            if (after <= position) continue
-            if (after - units(event) !== position) throw droppedError()
-            position = after
-          } else if ('position' in event && event.position > position) throw droppedError()
+            const isInOrder = start === position || (start === cursor && start < position)
+            if (end > position && !isInOrder) throw droppedError()
+            cursor = end
+            if (end <= position) continue
+            const fresh = lastUnits(event, end - position)
+            position = end
+            attempt = 0
+            lostAt = undefined
+            yield { type: 'event', event: fresh, position }
+            continue
+          }
+          if ('done' in event && 'position' in event && event.position > position) throw droppedError()
           // The first frame and the status come over every connection, also over one that leads nowhere.
-          if (after !== undefined || 'ping' in event) {
+          if ('ping' in event) {
             attempt = 0
             lostAt = undefined
           }
@@ -76,22 +96,25 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           if ('done' in event) return
         }
       }
+      throw droppedError()
     } catch (error) {
       lost = droppedError(error)
+      if (signal.aborted) throw lost
       // A gateway that has restarted: a run of which nothing has come yet is started again.
       if (opened && json && position === 0 && lost.code === 'not_found') opened = false
-      // Asking again would give the same answer, or, where the session is busy, one that nobody wants any more.
-      else if (signal.aborted || !lost.retryable || lost.code === 'session_busy') throw error
+      else if (!isWorthAnother(lost, opened, attempt)) throw lost
     } finally {
       watchdog.stop()
       connection.abort()
     }
-    lostAt ??= clock.now()
-    if (clock.now() - lostAt >= link.maxMs) throw lost
+    const now = clock.now()
+    lostAt ??= now
+    // A gateway that says when to come back is not asked before that.
+    const waitMs = lost.retryAfterMs ?? 0
+    if (now + waitMs - lostAt >= link.maxMs) throw lost
     attempt += 1
     yield { type: 'reconnect', attempt }
-    // A gateway that says when to come back is not asked before that.
-    const dueAt = clock.now() + Math.max(lost.retryAfterMs ?? 0, backoffMs(attempt, link.random))
+    const dueAt = now + Math.max(waitMs, backoffMs(attempt, link.random))
     await pause(clock, dueAt - clock.now(), signal)
     signal.throwIfAborted()
     // While a machine slept, nothing was tried: that time does not count.
@@ -99,14 +122,33 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   }
 }
 
-/** How many units of the run's log an event is. */
-function units(event: ChatEvent): number {
-  if ('message' in event) return event.message.length
-  return 'thinking' in event ? event.thinking.length : 1
+/** Tells whether another attempt may go better. */
+function isWorthAnother(lost: ChatError, opened: boolean, attempt: number): boolean {
+  // Where the session is busy, asking again would give an answer that nobody wants any more.
+  if (lost.code === 'session_busy') return false
+  // A wrong URL and a broken `headers` stay as they are; a gateway that restarts and a token that expires do not.
+  if (isPassing(lost) || (lost.code === 'headers_failed' && lost.retryable)) return opened || attempt < fewAttempts
+  return lost.retryable
+}
+
+/** The end of an event of the log; a layer that loses the position has the gateway send again what is here. */
+function lastUnits(event: LogEvent, count: number): LogEvent {
+  if ('message' in event) return { message: event.message.slice(-count) }
+  return 'thinking' in event ? { thinking: event.thinking.slice(-count) } : event
+}
+
+/** A controller that aborts with another one's signal; platforms lack `AbortSignal.any`. */
+function follow(signal: AbortSignal): AbortController {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', abort)
+  controller.signal.addEventListener('abort', () => signal.removeEventListener('abort', abort))
+  if (signal.aborted) abort()
+  return controller
 }
 
 /** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */
-function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; stop(): void } {
+export function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; stop(): void } {
   let disarm = (): void => {}
   const feed = (): void => {
     disarm()

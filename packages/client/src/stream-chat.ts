@@ -1,5 +1,6 @@
 import type { ChatEvent, ChatTurn } from '@midstream/core'
-import { droppedError, readEvents, request, type Endpoint } from './connection.ts'
+import { droppedError, request, type Endpoint } from './connection.ts'
+import { readEvents } from './read-events.ts'
 import type { RequestOptions } from './types.ts'
 
 /** @public */
@@ -28,6 +29,7 @@ export async function* streamChat(options: StreamChatOptions): AsyncGenerator<Ch
         if ('done' in event) return
       }
     }
+    throw droppedError()
   } catch (cause) {
     throw signal?.aborted ? cause : droppedError(cause)
   }

@@ -70,7 +70,10 @@ test('persist: a reload mid-answer joins the run from position 0, and the text i
   const second = all.open({ extensions: [persist(storage)] })
   await when(second, shows('Once upon'))
   await when(second, shows('Once upon a ti'))
-  expect(all.requests.at(-1)).toMatchObject({ method: 'GET', path: `/api/chat/runs/${keptIn(storage).run!.runId}` })
+  expect(all.requests.at(-1)).toMatchObject({
+    method: 'GET',
+    path: `/api/chat/runs/${keptIn(storage).run!.runId}?after=0`,
+  })
   run.send('me')
   run.finish()
   await when(second, isIdle)

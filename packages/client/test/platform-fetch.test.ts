@@ -61,10 +61,9 @@ test('client: an answer that comes in pieces, inside a character, is whole', asy
 
 test('client: a redirect to a page that is no gateway is told, not shown', async () => {
   server.use(http.post(url, () => HttpResponse.html('<h1>Sign in</h1>')))
-  const reply = await createChatClient({ url, reconnect: { maxMs: 0 } })
-    .session()
-    .send('Hello')
-  expect(reply).toMatchObject({ state: 'failed', content: '', error: { retryable: true } })
+  const reply = await createChatClient({ url }).session().send('Hello')
+  expect(reply).toMatchObject({ state: 'failed', content: '', error: { code: 'network', retryable: false } })
+  expect(reply?.error?.message).toContain('HTTP 200 (text/html)')
 })
 
 test('streamChat: a refusal over the platform’s fetch has the gateway’s code', async () => {

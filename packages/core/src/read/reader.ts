@@ -74,6 +74,7 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
         model: run.model,
         heartbeat_ms: heartbeat.intervalMs,
         ...(run.continues && { continues: run.continues }),
+        ...(position > 0 && { position }),
       })
     }
     // Anything but text flushes the text before it; `generating` alone comes before the text that it announces.

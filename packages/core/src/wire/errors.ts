@@ -38,6 +38,7 @@ export type ChatErrorCode =
   | 'overflow'
   | 'run_too_long'
   | 'network'
+  | 'headers_failed'
   | 'orphaned'
   | 'dropped'
 

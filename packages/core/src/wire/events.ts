@@ -17,6 +17,8 @@ export interface StartEvent {
    * `run_id` is the run that is continued, where the gateway still knows it.
    */
   readonly continues?: { readonly run_id?: string | undefined; readonly position: number }
+  /** The position in the run's log after which this reader begins; absent at its start. */
+  readonly position?: number
 }
 
 /** Text to append to the reply. @public */

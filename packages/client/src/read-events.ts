@@ -1,0 +1,161 @@
+import { ChatError, type ChatErrorCode, type ChatEvent, type LogEvent } from '@midstream/core'
+import { createParser } from 'eventsource-parser'
+import { abortable, notTheGateway } from './connection.ts'
+
+/** One event of a body, with the position after it if its frame names one. */
+export interface Received {
+  readonly type: 'event'
+  readonly event: ChatEvent
+  readonly position: number | undefined
+}
+
+/** Longest frame, UTF-16 code units: the client holds it in memory until it is complete. */
+const maxChars = 4_194_304
+
+/**
+ * Reads the events of a body; events that came in one read come at once. A caller that leaves the loop cancels the body.
+ * A platform whose `fetch` has no body streams (React Native) gets all events at the body's end.
+ * @returns Ends when the body ends.
+ * @throws {ChatError} `overflow`; `network` if the body is no event stream; `dropped` if a frame of it is broken.
+ */
+export async function* readEvents(
+  response: Response,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly Received[], void, undefined> {
+  const body = response.body as ReadableStream<Uint8Array> | null | undefined
+  const decoder = createDecoder(response)
+  if (!canStream(response)) {
+    yield decoder.push(await abortable(response.text(), signal))
+    yield decoder.end()
+    return
+  }
+  const utf8 = new TextDecoder()
+  // Not `for await` over the body, which Safari lacks.
+  const reader = body!.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await abortable(reader.read(), signal)
+      yield done ? decoder.end() : decoder.push(utf8.decode(value, { stream: true }))
+      if (done) return
+    }
+  } finally {
+    // Releasing the lock alone would leave the connection open. A body that hangs is not waited for.
+    void reader.cancel().catch(() => undefined)
+  }
+}
+
+const logKinds = ['message', 'thinking', 'tool_call', 'data', 'reset'] as const
+const kinds: readonly string[] = ['session_id', ...logKinds, 'status', 'ping', 'done']
+
+/** Tells whether the body of a response can be read while it comes. */
+export function canStream({ body }: Response): boolean {
+  return typeof (body as ReadableStream | null | undefined)?.getReader === 'function'
+}
+
+interface Decoder {
+  push(text: string): readonly Received[]
+  /** The body ended. */
+  end(): readonly Received[]
+}
+
+function createDecoder(response: Response): Decoder {
+  let received: Received[] = []
+  let failure: ChatError | undefined
+  /** Whether the body has had a frame. Until then it may be a page. */
+  let isStream = false
+  let head = ''
+  const parser = createParser({
+    maxBufferSize: maxChars,
+    onEvent({ id, data }) {
+      isStream = true
+      try {
+        received.push(...toReceived(data, id))
+      } catch (cause) {
+        failure ??= new ChatError('dropped', 'A frame of the stream is broken', { cause, retryable: true })
+      }
+    },
+    onError({ type }) {
+      if (type === 'max-buffer-size-exceeded') failure ??= new ChatError('overflow', 'The frame is too long')
+    },
+  })
+  const check = (...codes: readonly ChatErrorCode[]): void => {
+    if (failure && codes.includes(failure.code)) throw failure
+  }
+  return {
+    push(text) {
+      // What came before a broken frame is given out first.
+      check('overflow', 'dropped')
+      received = []
+      if (!isStream) head = (head + text).trimStart().slice(0, 64)
+      if (!isStream && head.startsWith('<')) throw notTheGateway(response)
+      parser.feed(text)
+      if (received.length === 0) check('overflow', 'dropped')
+      return received
+    },
+    end() {
+      check('overflow', 'dropped')
+      received = []
+      // Layers trim the last blank line. A frame that was cut off does not parse, as its JSON lacks the last brace.
+      parser.feed('\n\n')
+      check('overflow')
+      const isLike = head === '' ? response.status !== 204 : /^(:|[a-z]{1,5}(:|$))/.test(head)
+      if (!isStream && !isLike) throw notTheGateway(response)
+      return received
+    },
+  }
+}
+
+/**
+ * The events of one frame. A frame that has several kinds, merged by a layer in between, is several events. Unknown frames,
+ * `[DONE]` and text that a proxy sends to keep the connection alive are none.
+ * @throws {SyntaxError} If the JSON is broken.
+ */
+function toReceived(data: string, id: string | undefined): Received[] {
+  if (!data.trimStart().startsWith('{')) return []
+  const frame = JSON.parse(data) as Readonly<Record<string, unknown>>
+  const found = kinds.filter((kind) => isOf(kind, frame))
+  const events = found.map((kind) => {
+    const own = Object.entries(frame).filter(([key]) => key === kind || !kinds.includes(key))
+    return (found.length === 1 && own.length === Object.keys(frame).length
+      ? frame
+      : Object.fromEntries(own)) as unknown as ChatEvent
+  })
+  // Layers may give every frame an id of their own, or repeat the last one.
+  let position = id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : undefined
+  return events
+    .toReversed()
+    .map((event): Received => {
+      if (!isLogEvent(event)) return { type: 'event', event, position: undefined }
+      const received: Received = { type: 'event', event, position }
+      if (position !== undefined) position -= units(event)
+      return received
+    })
+    .toReversed()
+}
+
+/** Tells whether a frame has an event of a kind, with the values that such an event has. */
+function isOf(kind: string, frame: Readonly<Record<string, unknown>>): boolean {
+  const value = frame[kind]
+  if (kind === 'done') {
+    const { reason, error, position = 0 } = frame
+    return (
+      value === true &&
+      typeof reason === 'string' &&
+      typeof position === 'number' &&
+      (reason !== 'error' || typeof (error as { code?: unknown } | null | undefined)?.code === 'string')
+    )
+  }
+  if (kind === 'tool_call' || kind === 'data') return typeof value === 'object' && value !== null
+  return typeof value === 'string'
+}
+
+/** Tells whether an event is a part of the run's log. */
+export function isLogEvent(event: ChatEvent): event is LogEvent {
+  return logKinds.some((kind) => kind in event)
+}
+
+/** How many units of the run's log an event is. */
+export function units(event: LogEvent): number {
+  if ('message' in event) return event.message.length
+  return 'thinking' in event ? event.thinking.length : 1
+}
