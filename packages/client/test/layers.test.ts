@@ -41,7 +41,7 @@ const each =
           transform: (text, out) => out.enqueue(change(text)),
         }),
       )
-      .pipeThrough(new TextEncoderStream() as unknown as TransformStream<string, Uint8Array>)
+      .pipeThrough(new TextEncoderStream())
 
 const unnumbered = each((text) => text.replace(/^id:.*\n/gm, ''))
 const layers: Readonly<Record<string, Layer>> = {

@@ -19,6 +19,7 @@ import { estimated } from './support/usage.ts'
 type Frame = readonly [position: number | undefined, event: Record<string, unknown>]
 
 const startFrame: Frame = [undefined, { session_id: 'sess_1', run_id: 'run_1', model: 'm', heartbeat_ms: 5_000 }]
+const startAt = (position: number): Frame => [undefined, { ...startFrame[1], position }]
 const status = (phase: string): Frame => [undefined, { status: phase }]
 const message = (text: string, position: number): Frame => [position, { message: text }]
 const ping: Frame = [undefined, { ping: 'keepalive' }]
@@ -392,7 +393,7 @@ test('reader: from a position it reads what comes after it, with the present sta
   await send('Hello')
   const follower = follow(2)
   await turn()
-  expect(follower.got).toEqual([startFrame, status('generating'), message('llo', 5)])
+  expect(follower.got).toEqual([startAt(2), status('generating'), message('llo', 5)])
   clock.advance(100)
   await send('!')
   expect(follower.got.at(-1)).toEqual(message('!', 6))
@@ -404,7 +405,7 @@ test('reader: a position beyond the end is the end, one inside a surrogate pair 
   const beyond = follow(99)
   const inside = follow(2)
   await turn()
-  expect(beyond.got).toEqual([startFrame, status('generating')])
+  expect(beyond.got).toEqual([startAt(3), status('generating')])
   expect(inside.got.at(-1)).toEqual(message('😀', 3))
 })
 
