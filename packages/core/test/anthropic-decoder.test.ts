@@ -50,7 +50,7 @@ const samples: Readonly<
   'redacted-thinking': { thinking: 'Hm', message: 'Based on my analysis...', end: 'stop', usage: usage(25, 20) },
   refusal: { message: 'Hello..', end: 'upstream_rejected' },
   'stop-sequence': { message: 'Hi', end: 'stop', usage: usage(25, 5) },
-  'stop-without-reason': { message: 'Half', end: 'upstream_incomplete' },
+  'stop-without-reason': { message: 'Half', end: undefined },
   thinking: {
     thinking: 'I need to find the GCD of 1071 and 462\nusing the Euclidean algorithm.',
     message: 'The greatest common divisor is **21**.',

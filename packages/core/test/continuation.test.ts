@@ -247,7 +247,7 @@ test('continue: after a run that failed, was dropped or ran out of tokens, it is
     (_bed, { reply }) => reply.fail(new ChatError('upstream_failed', 'No.')),
     (_bed, { frames }) => frames.cancel(),
     (_bed, { reply }) => reply.finish('length'),
-    ({ clock }) => clock.advance(5_000),
+    (_bed, { reply }) => reply.send({ malformed: 'a' }, { malformed: 'b' }, { malformed: 'c' }),
   ]
   for (const end of ends) {
     const bed = bench()

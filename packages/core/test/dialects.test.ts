@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { dialects, refusesContinuation, type DialectName } from '../src/upstream/openai/dialects.ts'
-import { missingResult } from '../src/upstream/history/history.ts'
+import { missingQuestion, missingResult } from '../src/upstream/history/history.ts'
 import { continueInstruction, openAiQuestion } from '../src/upstream/openai/body.ts'
-import { missingQuestion, missingReply, openAiMessages } from '../src/upstream/openai/messages.ts'
+import { missingReply, openAiMessages } from '../src/upstream/openai/messages.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
 import type { ChatTurn } from '../src/wire/messages.ts'
 

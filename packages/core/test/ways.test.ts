@@ -195,3 +195,87 @@ test('ways: keys are taken out of the errors of the request in words, too', asyn
     ['native', 'instruction'],
   ])
 })
+
+// Histories that a template refuses
+
+const noSystem = new ChatError('upstream_rejected', 'Refused.', { cause: 'HTTP 400: System role not supported' })
+const withSystem = [{ role: 'system', content: 'Be brief' } as const, { role: 'user', content: 'q' } as const]
+
+test('ways: a system message that is refused goes up in front of the first question, and that is learnt for an hour', async () => {
+  const clock = manualClock()
+  const roles: string[] = []
+  const ways = createWays(
+    { model: 'm', fields: [], clock, isNative: () => true, isRefusal: () => false },
+    async function* ({ messages }) {
+      roles.push(messages.map(({ role, content }) => `${role}: ${content}`).join())
+      if (messages.some(({ role }) => role === 'system')) throw noSystem
+      yield fine.flat()
+    },
+  )
+  const ran = async (model: string): Promise<UpstreamEvent[]> => {
+    const events: UpstreamEvent[] = []
+    for await (const some of ways.generate({ ...request, model, prefill: '', messages: withSystem }, never))
+      events.push(...some)
+    return events
+  }
+  expect(await ran('m')).toEqual(fine.flat())
+  await ran('m')
+  await ran('other')
+  clock.advance(3_600_000)
+  await ran('m')
+  const [asked, plain] = ['system: Be brief,user: q', 'user: Be brief\n\nq']
+  expect(roles).toEqual([asked, plain, plain, asked, plain, asked, plain])
+})
+
+test('ways: a native continuation and a system message may both be refused, one after the other', async () => {
+  const { asked, ran } = bench((way) => (way === 'native' ? refusal : fine))
+  expect(await ran({ messages: withSystem })).toEqual(fine.flat())
+  const both = bench((way) => (way === 'native' ? refusal : noSystem))
+  await expect(both.ran({ messages: withSystem })).rejects.toMatchObject({ code: 'upstream_rejected' })
+  expect([asked, both.asked]).toEqual([
+    ['native', 'instruction'],
+    ['native', 'instruction', 'instruction'],
+  ])
+})
+
+test('ways: words about roles are an error where there is no system message to move', async () => {
+  const { asked, ran } = bench(() => noSystem)
+  await expect(ran({ messages: [{ role: 'user', content: 'q' }] })).rejects.toThrow('Refused.')
+  expect(asked).toEqual(['native'])
+})
+
+// Ends without evidence
+
+const text: UpstreamEvent = { message: 'Hello world.' }
+const unproven = { error: { code: 'upstream_incomplete', retryable: false } }
+
+test('ways: a body that ends without evidence, of a model that never gave any, is no cut: its text is not asked for again', async () => {
+  const { ran } = bench(() => [[text]])
+  expect(await ran({ prefill: '' })).toMatchObject([text, unproven])
+  expect(await ran()).toMatchObject([text, unproven])
+})
+
+test('ways: of a model that gives evidence it is a cut, unless the continuation ends so, too', async () => {
+  let answer: Answer = fine
+  const { ran } = bench(() => answer)
+  await ran({ prefill: '' })
+  answer = [[text]]
+  // Of several runs that are cut at once, none teaches anything.
+  for (let i = 0; i < 3; i++) expect(await ran({ prefill: '' })).toEqual([text])
+  expect(await ran({ prefill: '', model: 'other' })).toMatchObject([text, unproven])
+  expect(await ran()).toEqual([text])
+  expect(await ran()).toMatchObject([text, unproven])
+})
+
+test('ways: an end without any text, or behind thinking alone, is a cut', async () => {
+  for (const events of [[], [{ alive: true }], [{ thinking: 'Hm' }]] as UpstreamEvent[][]) {
+    const { ran } = bench(() => [events])
+    expect(await ran({ prefill: '' })).toEqual(events)
+  }
+})
+
+test('ways: a reply that failed, or broke off, is judged by its error alone', async () => {
+  const busy = new ChatError('upstream_busy', 'Busy.', { retryable: true })
+  expect(await bench(() => [[text, { error: busy }]]).ran()).toEqual([text, { error: busy }])
+  await expect(bench(() => busy).ran()).rejects.toBe(busy)
+})

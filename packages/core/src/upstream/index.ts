@@ -20,11 +20,17 @@ export {
   type UpstreamErrorCode,
 } from './openai/dialects.ts'
 export { fetchTransport, type FetchTransportOptions } from './http/fetch-transport.ts'
-export { missingRequest, missingResult, normaliseHistory, type HistoryOptions } from './history/history.ts'
+export {
+  missingQuestion,
+  missingRequest,
+  missingResult,
+  normaliseHistory,
+  type HistoryOptions,
+} from './history/history.ts'
 export { ollama, type OllamaOptions } from './ollama/ollama.ts'
 export { openaiCompatible, type OpenAiCompatibleOptions } from './openai/openai.ts'
 export { continueInstruction } from './openai/body.ts'
-export { missingQuestion, missingReply } from './openai/messages.ts'
+export { missingReply } from './openai/messages.ts'
 export { route, type Route, type RouteOptions } from '../pool/route.ts'
 export { modelNames, type Residency } from './reply/residency.ts'
 export { type Transport, type TransportRequest, type TransportResponse } from './http/transport.ts'

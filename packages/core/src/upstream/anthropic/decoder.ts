@@ -35,6 +35,7 @@ export function createAnthropicDecoder(
   /** Calls without arguments. The token limit may have cut them off, which only what follows tells. */
   const bare: ToolCall[] = []
   let hasCalled = false
+  let hasSaid = false
   let callChars = 0
   let reason: FinishReason | undefined
   /** As the server said them last; the figures are of the whole reply so far. */
@@ -69,7 +70,11 @@ export function createAnthropicDecoder(
       case 'message_delta':
         return [...counted(record(frame['usage'])), ...over(record(frame['delta']))]
       case 'message_stop':
-        return reason === undefined ? fail(incompleteReply('message_stop came first')) : finish()
+        if (reason !== undefined) return finish()
+        if (!hasSaid) return fail(incompleteReply('message_stop came first'))
+        // Whoever reads the reply judges an end without evidence.
+        finished = true
+        return []
       default:
         return []
     }
@@ -136,6 +141,7 @@ export function createAnthropicDecoder(
       for (const frame of finished ? [] : sse.push(bytes)) {
         if (finished) break
         const decoded = decode(frame)
+        hasSaid ||= decoded.some((one) => 'message' in one)
         events.push(...(decoded.length === 0 ? [{ alive: true } as const] : decoded))
       }
       return events

@@ -1,8 +1,7 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { Json } from '../../wire/json.ts'
-import { missingRequest, normaliseHistory } from '../history/history.ts'
-import { missingQuestion } from '../openai/messages.ts'
+import { missingQuestion, missingRequest, normaliseHistory } from '../history/history.ts'
 
 /** A history in the API's words. */
 export interface AnthropicHistory {

@@ -7,6 +7,9 @@ export const missingResult = '[no result: interrupted]'
 /** Said by the user where nobody asked anything after the last reply: without it, servers would go on with that reply. @public */
 export const missingRequest = '[continue]'
 
+/** Stands where a server wants the user to begin, and the assistant did. @public */
+export const missingQuestion = '[start of conversation]'
+
 /** Between two messages of one role that become one. */
 const mergeGap = '\n\n'
 

@@ -1,14 +1,11 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { HistoryNeeds } from './dialects.ts'
-import { normaliseHistory } from '../history/history.ts'
+import { missingQuestion, normaliseHistory } from '../history/history.ts'
 import type { Json } from '../../wire/json.ts'
 
 /** Stands where a server wants a reply and there was none: between a tool's result and the user's next words. @public */
 export const missingReply = '[no reply: interrupted]'
-
-/** Stands where a server wants the user to begin, and the assistant did. @public */
-export const missingQuestion = '[start of conversation]'
 
 /** Makes any history valid for a server of OpenAI's kind, and writes it in its words. Each need is one step. */
 export function openAiMessages(messages: readonly ChatTurn[], note: string | null, needs: HistoryNeeds): Json[] {

@@ -131,7 +131,12 @@ export async function* readReply(
       const events = seam.push(decoder.push(bytes))
       reply.heard(events)
       if (events.length > 0) yield events
-      if (decoder.finished) return
+      if (decoder.finished) {
+        // Said where the server has ended its reply without evidence: what was held back counts all the same.
+        const rest = seam.end()
+        if (rest.length > 0) yield rest
+        return
+      }
     }
   } catch (cause) {
     // The evidence was there before the socket broke: the reply is whole.

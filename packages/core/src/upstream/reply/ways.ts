@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.ts'
 import { isChatError } from '../../wire/errors.ts'
+import { plainHistory, refusesRoles } from '../history/plain-history.ts'
+import { createEvidence } from './evidence.ts'
+import { createLearnt } from './learnt.ts'
 import { createRedaction } from './redaction.ts'
 import type { Continuation, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
-
-/** How long what was learnt holds, ms: servers are updated, and models change behind a name. */
-const learntMs = 3_600_000
 
 /** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
 export type ContinuationWay = 'native' | 'instruction'
@@ -52,35 +52,49 @@ export interface Ways {
   continuation(): Continuation
 }
 
-/** Learns, per model and thinking, which replies a server does not continue by its own means, and asks accordingly. */
+/** One way to ask, and what is learnt once it is answered. */
+interface Asking {
+  readonly request: UpstreamRequest
+  readonly way: ContinuationWay
+  readonly lessons: readonly string[]
+}
+
+/** Learns, per model, what a server refuses and how it ends its replies, and asks accordingly. */
 export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   const redact = createRedaction(options.fields)
-  const { clock } = options
-  /** What was refused with and without thinking, and which models were looked at; until when it holds. */
-  const learnt = new Map<string, number>()
-  const keyOf = (model: string, of: boolean | 'probed'): string => `${model} ${of}`
-  const learn = (model: string, of: boolean | 'probed'): unknown => learnt.set(keyOf(model, of), clock.now() + learntMs)
-  const isLearnt = (model: string, of: boolean | 'probed'): boolean => (learnt.get(keyOf(model, of)) ?? 0) > clock.now()
+  const learnt = createLearnt(options.clock)
+  const inWords = (thinking: boolean): string => (thinking ? 'in words, thinking' : 'in words')
   const wayOf = (model: string, thinking: boolean): ContinuationWay =>
-    options.isNative(model, thinking) && !isLearnt(model, thinking) ? 'native' : 'instruction'
+    options.isNative(model, thinking) && !learnt.knows(model, inWords(thinking)) ? 'native' : 'instruction'
 
   /** What it tells of a model holds with and without thinking: a native continuation never thinks. */
   const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<ContinuationWay> => {
     const { model } = request
-    if (options.probe === undefined || isLearnt(model, 'probed')) return 'native'
+    if (options.probe === undefined || learnt.knows(model, 'probed')) return 'native'
     const isNative = await options.probe(request, signal)
-    if (isNative !== undefined) learn(model, 'probed')
+    if (isNative !== undefined) learnt.learn(model, 'probed')
     if (isNative !== false) return 'native'
-    learn(model, false)
-    learn(model, true)
+    learnt.learn(model, inWords(false))
+    learnt.learn(model, inWords(true))
     return 'instruction'
   }
-  /** A server that is busy, restarts or cannot be reached is asked the same way again. */
-  const isRefusal = (error: unknown): boolean =>
-    isChatError(error) &&
-    (error.code === 'upstream_rejected' || error.code === 'upstream_failed') &&
-    typeof error.cause === 'string' &&
-    options.isRefusal(error.cause, error.code === 'upstream_rejected')
+  const begin = async (request: UpstreamRequest, signal: AbortSignal): Promise<Asking> => {
+    const asked = learnt.knows(request.model, 'plain') ? inPlainRoles(request) : request
+    let way: ContinuationWay = 'instruction'
+    if (asked.prefill.trim() !== '') way = wayOf(asked.model, Boolean(asked.think))
+    if (way === 'native') way = await probe(asked, signal)
+    return { request: asked, way, lessons: [] }
+  }
+  /** How to ask for what was refused. A server that is busy, restarts or cannot be reached is asked the same way again. */
+  const another = ({ request, way, lessons }: Asking, error: unknown): Asking | undefined => {
+    if (!isChatError(error) || typeof error.cause !== 'string') return undefined
+    if (error.code !== 'upstream_rejected' && error.code !== 'upstream_failed') return undefined
+    if (way === 'native' && options.isRefusal(error.cause, error.code === 'upstream_rejected'))
+      return { request, way: 'instruction', lessons: [...lessons, inWords(Boolean(request.think))] }
+    if (!refusesRoles(error.cause)) return undefined
+    const plain = inPlainRoles(request)
+    return plain === request ? undefined : { request: plain, way, lessons: [...lessons, 'plain'] }
+  }
   const safe = (events: UpstreamEvent[]): UpstreamEvent[] =>
     events.some(isFailure) ? events.map((event) => (isFailure(event) ? { error: redact(event.error) } : event)) : events
 
@@ -88,41 +102,41 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     request: UpstreamRequest,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const thinking = Boolean(request.think)
-    let way: ContinuationWay = 'instruction'
-    if (request.prefill.trim() !== '') way = wayOf(request.model, thinking)
-    if (way === 'native') way = await probe(request, signal)
-    // Only a native continuation that is refused before the reply has grown is asked for again.
-    let isOpen = way === 'native'
-    try {
-      for await (const events of ask(request, way, signal)) {
-        if (isOpen) {
-          const failed = events.find(isFailure)
+    let asking: Asking | undefined = await begin(request, signal)
+    while (asking) {
+      const now: Asking = asking
+      asking = undefined
+      const evidence = createEvidence(request, learnt)
+      // Only what is refused before the reply has grown is asked for in another way.
+      let isOpen = true
+      try {
+        for await (const events of ask(now.request, now.way, signal)) {
+          const failed = isOpen ? events.find(isFailure) : undefined
           // Also where the head had gone out before the template was looked at.
-          if (failed && isRefusal(failed.error)) throw failed.error
-          isOpen = !events.some(isGrowth)
+          if (failed && another(now, failed.error)) throw failed.error
+          if (isOpen && events.some(isGrowth)) {
+            isOpen = false
+            // What it refuses in another way, too, was no matter of the way.
+            for (const lesson of now.lessons) learnt.learn(request.model, lesson)
+          }
+          evidence.heard(events)
+          yield safe(events)
         }
-        yield safe(events)
+        const unproven = evidence.end()
+        if (unproven.length > 0) yield unproven
+      } catch (error) {
+        asking = isOpen ? another(now, error) : undefined
+        if (!asking) throw redact(error)
       }
-      return
-    } catch (error) {
-      if (!isOpen || !isRefusal(error)) throw redact(error)
-    }
-    try {
-      for await (const events of ask(request, 'instruction', signal)) {
-        // What it refuses in words, too, was no matter of the way.
-        if (isOpen && events.some(isGrowth)) {
-          isOpen = false
-          learn(request.model, thinking)
-        }
-        yield safe(events)
-      }
-    } catch (error) {
-      throw redact(error)
     }
   }
   return {
     generate,
     continuation: () => ({ plain: wayOf(options.model, false), thinking: wayOf(options.model, true) }),
   }
+}
+
+function inPlainRoles(request: UpstreamRequest): UpstreamRequest {
+  const messages = plainHistory(request.messages)
+  return messages === request.messages ? request : { ...request, messages }
 }
