@@ -1,8 +1,9 @@
-// One server in front of the model server, in a process of its own: `pipe`, `node` or `web`, as its argument says.
+// One server in front of the model server, in a process of its own: `pipe`, `node`, `web` or `better-sse`, as its argument says.
 import { createServer } from 'node:http'
 import { createGateway } from '@midstream/core/gateway'
 import { toNodeListener } from '@midstream/core/node'
-import { fetchTransport, ollama } from '@midstream/core/upstream'
+import { fetchTransport, ollama, openaiCompatible } from '@midstream/core/upstream'
+import { createBetterSse } from './better-sse.ts'
 import { play } from './child.ts'
 import { cpuNow } from './cpu.ts'
 import { listen } from './listen.ts'
@@ -11,10 +12,15 @@ import { createWebServer } from './web-server.ts'
 
 const kind = process.argv[2]
 
-const start = (upstreamUrl: string, model = 'qwen3:32b'): Promise<string> => {
+const start = (upstreamUrl: string, model = 'qwen3:32b', wire: 'ollama' | 'openai' = 'ollama'): Promise<string> => {
   if (kind === 'pipe') return listen(createPipe(upstreamUrl))
+  if (kind === 'better-sse') return listen(createBetterSse(`${upstreamUrl}/v1/chat/completions`))
+  const transport = kind === 'web' ? fetchTransport() : undefined
   const gateway = createGateway({
-    upstream: ollama({ url: upstreamUrl, model, ...(kind === 'web' && { transport: fetchTransport() }) }),
+    upstream:
+      wire === 'ollama'
+        ? ollama({ url: upstreamUrl, model, transport })
+        : openaiCompatible({ url: `${upstreamUrl}/v1`, model, transport, apiKey: 'none' }),
     limits: { runs: 10_000 },
     fuse: { stallMs: 600_000 },
   })

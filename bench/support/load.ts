@@ -36,13 +36,21 @@ play({
     for (const answer of answers) answer.destroy()
     answers = []
   },
-  /** Milliseconds from the request to the first text of its answer. */
+  /** Reads so many answers at once, each to its end. */
+  async readWhole(url: string, count: number) {
+    const reads = Array.from({ length: count }, async () => {
+      const answer = await open(url)
+      answer.resume()
+      await new Promise((resolve) => answer.on('end', resolve))
+    })
+    await Promise.all(reads)
+  },
+  /** Milliseconds from the request to the first text of its answer, which then is given up. */
   async firstText(url: string) {
     const from = performance.now()
     const answer = await open(url)
     // `content` on Ollama's wire, `message` on ours: the pipe's first bytes hold text, the gateway's first frame does not.
     const pattern = /"content":"[^"]|"message":"[^"]/
-    const end = new Promise((resolve) => answer.on('end', resolve))
     let text = ''
     const ms = await new Promise<number>((resolve) => {
       answer.on('data', (bytes: Buffer) => {
@@ -50,7 +58,7 @@ play({
         if (pattern.test(text)) resolve(performance.now() - from)
       })
     })
-    await end
+    answer.destroy()
     return ms
   },
 })

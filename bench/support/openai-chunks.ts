@@ -34,3 +34,24 @@ export function llamaChunks(deltas: number, { timings }: { readonly timings: boo
     chunk({}, null, { choices: [], usage, ...timed(deltas) }),
   ]
 }
+
+/** A frame of one token, as OpenAI words it. */
+export function deltaFrame(n: number): string {
+  return frame({ choices: [{ index: 0, delta: { content: token(n) }, finish_reason: null }] })
+}
+
+export function finalFrames(tokens: number): string {
+  const usage = { prompt_tokens: 20, completion_tokens: tokens, total_tokens: tokens + 20 }
+  const end = frame({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+  return `${end}${frame({ choices: [], usage })}data: [DONE]\n\n`
+}
+
+function frame(more: object): string {
+  const head = {
+    id: 'chatcmpl-DTuiQQ3NYtgTt6bxPEy5',
+    object: 'chat.completion.chunk',
+    created: 1795331649,
+    model: 'qwen3:32b',
+  }
+  return `data: ${JSON.stringify({ ...head, ...more })}\n\n`
+}
