@@ -238,7 +238,7 @@ test('gateway: with reconnect a run goes on without a reader for orphanMs, and n
   const bed = bench()
   const { frames, reply, runId } = await bed.start({ ...ask('Hello'), reconnect: true })
   await frames.cancel()
-  bed.clock.advance(29_999)
+  bed.clock.advance(29_990)
   expect(reply.signal.aborted).toBe(false)
   const again = frameReader((await bed.call(`/runs/${runId}`)).body)
   bed.clock.advance(60_000)

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts'
+import { tickerOf } from '../ticker.ts'
 import { resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
 import { resolveKeep, type keepDefaults, type KeepOptions } from '../run/run-cache.ts'
 import type { Run } from '../run/run.ts'
@@ -138,7 +139,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
   if (!/^(?:\/(?!\.\.?(?:\/|$))[\w.~-]+)+$/.test(basePath))
     throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
   if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
-  const clock = options.clock ?? systemClock
+  const clock = tickerOf(options.clock ?? systemClock)
   const limits = { ...limitDefaults }
   for (const name of Object.keys(limitDefaults) as (keyof LimitOptions)[]) {
     const value = options.limits?.[name] ?? limitDefaults[name]
