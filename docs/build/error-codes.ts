@@ -153,6 +153,20 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
   ),
   orphaned: fact('client', undefined, true, 'The run was ended (`by: "orphan"`) while nobody was connected.', goOn),
   dropped: fact('client', undefined, true, 'The connection was lost for good.', goOn),
+  storage_failed: fact(
+    'client',
+    undefined,
+    false,
+    'The storage of `persist` is full, blocked or broken: the conversation, or its oldest part, is not kept. `onError` and `notice` say so.',
+    'Make room, or tell the person.',
+  ),
+  stored_invalid: fact(
+    'client',
+    undefined,
+    false,
+    'What was stored makes no sense, in whole or in part, and that was left out.',
+    'Look at what else writes to that key.',
+  ),
 }
 
 const heads: Readonly<Record<ErrorFact['by'], readonly [head: string, text: string]>> = {

@@ -53,6 +53,8 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   headers_failed: 'refused',
   orphaned: 'dropped',
   dropped: 'dropped',
+  storage_failed: 'failed',
+  stored_invalid: 'failed',
 }
 
 /** The problem behind an error. A newer gateway may send codes that this page does not know. */

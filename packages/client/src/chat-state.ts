@@ -1,5 +1,6 @@
 import type { ChatEvent, ErrorBody, TerminalEvent } from '@midstream/core'
 import type { ChatMessage, ChatSnapshot, ChatStatus } from './types.ts'
+import { isData, isToolCall } from './valid-chat.ts'
 
 /** Units of the run's log that are of one kind, from a position on: what it takes to cut a reply at a position. */
 interface Span {
@@ -10,9 +11,19 @@ interface Span {
   readonly thinking?: string | undefined
 }
 
+/** What the request that starts a run says besides the conversation, and what cannot be made again after a reload. */
+export interface Ask {
+  /** The run that it ends, and how much of it the person has seen; without a position, all of it. */
+  readonly interrupts?: { readonly run_id: string; readonly position: number | undefined } | undefined
+  /** What becomes of a run that somebody else has started meanwhile. */
+  readonly busy?: 'reject' | undefined
+}
+
 /** The run whose reply is the last message. */
 export interface ActiveRun {
   readonly runId: string
+  /** How it was asked for, as long as it may have to be asked for again. */
+  readonly ask?: Ask | undefined
   /** The reply before this run: empty, or what a continuation goes on from. */
   readonly before: ChatMessage
   /** How much of the text before stays once this run has said more, UTF-16 units; undefined is all. */
@@ -34,6 +45,8 @@ export interface ChatState {
   readonly version: number
   /** The highest version heard of, here or in another tab: what is done next goes beyond it. */
   readonly highest: number
+  /** Ids of the messages that were taken away last, by an edit or with the whole conversation. */
+  readonly removed: readonly string[]
 }
 
 /** What happens to the active run; a step with the id of another run changes nothing. */
@@ -50,7 +63,14 @@ export type ChatInput =
       readonly runId: string
       readonly messages: readonly ChatMessage[]
       readonly reply: ChatMessage
+      readonly ask?: Ask | undefined
     }
+  /** What was said elsewhere at the same time comes in, before the reply that grows. */
+  | { readonly type: 'insert'; readonly kept: KeptChat }
+  /** So many of the oldest messages are not in the request. */
+  | { readonly type: 'omit'; readonly omitted: number }
+  /** Something that costs no message, for the person to know. */
+  | { readonly type: 'notice'; readonly notice: ErrorBody | null }
   /** The conversation as it is kept or shown elsewhere, and the run that may still grow its last message. */
   | { readonly type: 'restore'; readonly kept: KeptChat }
   | { readonly type: 'queue'; readonly queue: ChatSnapshot['queue'] }
@@ -67,8 +87,10 @@ export type ChatInput =
 export interface KeptChat {
   readonly sessionId: string
   readonly messages: readonly ChatMessage[]
-  readonly run: Pick<ActiveRun, 'runId' | 'before' | 'isOpen'> | null
+  readonly run: Pick<ActiveRun, 'runId' | 'before' | 'isOpen' | 'ask'> | null
   readonly version: number
+  /** Ids of the messages that were taken away last: another copy must not bring them back. */
+  readonly removed?: readonly string[] | undefined
 }
 
 export const emptySnapshot: ChatSnapshot = {
@@ -79,21 +101,44 @@ export const emptySnapshot: ChatSnapshot = {
   error: null,
   model: null,
   runStatus: null,
+  omitted: 0,
+  notice: null,
 }
 /** A run of whose log nothing has been received. */
 const unread = { keeps: undefined, position: 0, spans: [] }
-export const emptyChat: ChatState = { sessionId: '', snapshot: emptySnapshot, run: null, version: 0, highest: 0 }
+export const emptyChat: ChatState = {
+  sessionId: '',
+  snapshot: emptySnapshot,
+  run: null,
+  version: 0,
+  highest: 0,
+  removed: [],
+}
+
+/** Most ids of removed messages: tabs that missed more removals than that in one instant are not expected. */
+const maxRemoved = 100
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
   const { snapshot, run } = state
   switch (input.type) {
     case 'submit': {
-      const { runId, reply } = input
+      const { runId, reply, ask } = input
       const messages = [...input.messages, reply]
-      const started = { ...unread, runId, before: reply, isOpen: false }
-      return { ...state, snapshot: at('submitting', snapshot, { messages, error: null }), run: started }
+      const started = { ...unread, runId, ask, before: reply, isOpen: false }
+      const submitted = at('submitting', snapshot, { messages, error: null, omitted: 0 })
+      return { ...state, snapshot: submitted, run: started, removed: removedBy(state, messages) }
     }
+    case 'insert': {
+      const { sessionId, messages: others, version, removed } = input.kept
+      const messages = [...others.slice(0, -1), ...snapshot.messages.slice(-1)]
+      const highest = Math.max(version, state.highest)
+      return { ...state, sessionId, snapshot: { ...snapshot, messages }, version, highest, removed: removed ?? [] }
+    }
+    case 'omit':
+      return { ...state, snapshot: { ...snapshot, omitted: input.omitted } }
+    case 'notice':
+      return { ...state, snapshot: { ...snapshot, notice: input.notice } }
     case 'restore': {
       const { sessionId, messages, run: kept, version } = input.kept
       const joined = kept && { ...kept, ...unread }
@@ -105,6 +150,7 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
         run: joined,
         version,
         highest: Math.max(version, state.highest),
+        removed: input.kept.removed ?? [],
       }
     }
     case 'queue':
@@ -117,12 +163,25 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       return { ...state, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
     }
     case 'clear':
-      return { ...next(state), sessionId: input.sessionId, snapshot: emptySnapshot, run: null }
+      return {
+        ...next(state),
+        sessionId: input.sessionId,
+        snapshot: { ...emptySnapshot, notice: snapshot.notice },
+        run: null,
+        removed: removedBy(state, []),
+      }
     case 'see':
       return input.version > state.highest ? { ...state, highest: input.version } : state
     default:
       return run?.runId === input.runId ? stepRun(state, run, input) : state
   }
+}
+
+/** What was taken away so far, and what is there now and not among these. */
+function removedBy({ snapshot, removed }: ChatState, messages: readonly ChatMessage[]): readonly string[] {
+  const left = new Set(messages.map(({ id }) => id))
+  const gone = snapshot.messages.filter(({ id }) => !left.has(id)).map(({ id }) => id)
+  return gone.length === 0 ? removed : [...removed, ...gone].slice(-maxRemoved)
 }
 
 function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
@@ -158,14 +217,21 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
       run: { ...run, position, spans: spans.at(-1)?.kind === kind ? spans : [...spans, span] },
     }
   }
+  // Whatever else a terminal frame carries, the run is over.
+  if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   if ('message' in event) {
     const isFirst = !spans.some(({ kind }) => kind === 'content')
     const content = isFirst ? before.content.slice(0, run.keeps) : reply.content
     return grow('content', { content: content + event.message })
   }
   if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
-  if ('tool_call' in event) return grow('toolCalls', { toolCalls: [...(reply.toolCalls ?? []), event.tool_call] })
-  if ('data' in event) return grow('data', { data: [...(reply.data ?? []), event.data] })
+  if ('tool_call' in event) {
+    const { tool_call: call } = event
+    return isToolCall(call) ? grow('toolCalls', { toolCalls: [...(reply.toolCalls ?? []), call] }) : { snapshot, run }
+  }
+  if ('data' in event) {
+    return isData(event.data) ? grow('data', { data: [...(reply.data ?? []), event.data] }) : { snapshot, run }
+  }
   if ('reset' in event) return grow('reset', { thinking: before.thinking })
   if ('session_id' in event) {
     const { session_id: sessionId, model, continues } = event
@@ -181,7 +247,6 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
       run,
     }
   }
-  if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   return { snapshot, run }
 }
 

@@ -1,25 +1,40 @@
+import { systemClock } from '@midstream/core'
 import { request } from './connection.ts'
+import { disposeKey } from './dispose.ts'
+import { createLifetimes } from './lifetimes.ts'
+import { createLimits } from './limits.ts'
 import { createSession } from './session.ts'
-import type { ChatClient, ChatClientOptions, ChatSession, GatewayStatus } from './types.ts'
+import type { ChatClient, ChatClientOptions, GatewayStatus } from './types.ts'
 
 /**
  * Creates a client of one gateway. It holds the conversations: whoever asks for the same name gets the same one, so a
  * view that goes and comes back finds its answer.
- * @throws {TypeError} When `url` is empty.
+ * @throws {TypeError | RangeError} When `url` is empty, or another option makes no sense.
  * @public
  */
 export function createChatClient(options: ChatClientOptions): ChatClient {
   if (!options.url) throw new TypeError('url is empty')
-  const sessions = new Map<string, ChatSession>()
-  return {
+  const { clock = systemClock, gcMs = 300_000 } = options
+  if (!(gcMs >= 0)) throw new RangeError(`gcMs must be 0 or more, got ${gcMs}`)
+  const limits = createLimits(options, clock)
+  const lifetimes = createLifetimes(clock, gcMs)
+  let isClosed = false
+  const client: ChatClient = {
     session(name = '') {
-      const session = sessions.get(name) ?? createSession(options, name)
-      sessions.set(name, session)
-      return session
+      if (isClosed) throw new TypeError('The client is closed')
+      return lifetimes.get(name, (host) => createSession(options, name, { ...host, limits }))
     },
     async status(signal) {
       const response = await request(options, '', { signal })
-      return (await response.json()) as GatewayStatus
+      const status = (await response.json()) as GatewayStatus
+      limits.told(status.limits)
+      return status
     },
+    close() {
+      isClosed = true
+      lifetimes.close()
+    },
+    [disposeKey]: () => client.close(),
   }
+  return client
 }

@@ -104,9 +104,12 @@ async function refusal(response: Response, signal: AbortSignal | undefined): Pro
   const { error } = (body ?? {}) as { readonly error?: Partial<ErrorBody> | null }
   const retryAfterMs = error?.retry_after_ms ?? retryAfter(response)
   if (typeof error?.code === 'string' && typeof error.retryable === 'boolean') {
-    return new ChatError(error.code, error.message ?? error.code, { retryable: error.retryable, retryAfterMs })
+    const { retryable, limits } = error
+    return new ChatError(error.code, error.message ?? error.code, { retryable, retryAfterMs, limits })
   }
   const message = `HTTP ${status} (${contentType(response) || 'no content type'}) from something other than the gateway`
+  // A proxy has a bound of its own.
+  if (status === 413) return new ChatError('too_large', message)
   if (status === 401) return new ChatError('unauthorized', message)
   const isBusy = [408, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 505)
   const cause = status === 404 ? passing : undefined

@@ -1,6 +1,7 @@
-import { isId } from '@midstream/core'
+import { ChatError } from '@midstream/core'
 import type { KeptChat } from './chat-state.ts'
-import type { ChatMessage, SessionExtension } from './types.ts'
+import type { SessionExtension } from './types.ts'
+import { parseChat, type ValidChat } from './valid-chat.ts'
 
 /** What of `localStorage` is needed; the methods may be asynchronous. @public */
 export interface ChatStorage {
@@ -19,84 +20,207 @@ export interface PersistOptions {
 
 /**
  * Keeps a conversation over a reload: its session, its messages, and the run that is going on, which is joined again
- * from its start. What a person says meanwhile wins over what is still being read. A storage that is full or fails costs
- * the keeping, and nothing else. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
- * and one when the page is hidden or left.
+ * from its start, or asked for again when the page was left before its request arrived. What a person says meanwhile wins over
+ * what is still being read. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
+ * and one when the page is hidden or left. Where the storage answers at once, what another page has written meanwhile is read
+ * first: what was said in both stays in both.
+ *
+ * A storage that is full keeps the newest turns; one that fails keeps nothing, not even an older copy. Either is told once
+ * (`storage_failed`), and costs nothing else.
  *
  * Whoever can read the storage can read the conversation; `clear()` wipes it.
- * @param storage - E.g. `globalThis.localStorage`; without one, as on a server, nothing is kept.
+ * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`; where the browser forbids even
+ * to look at it, or there is none, as on a server, nothing is kept. Another one, or a function that returns it, may throw.
  * @throws {RangeError} When `intervalMs` is negative or no number.
  * @public
  */
-export function persist(storage: ChatStorage | undefined, options: PersistOptions = {}): SessionExtension {
+export function persist(
+  storage: 'local' | 'session' | ChatStorage | (() => ChatStorage | undefined) | undefined,
+  options: PersistOptions = {},
+): SessionExtension {
   const { prefix = 'midstream', intervalMs = 500 } = options
-  if (!(intervalMs >= 0)) throw new RangeError(`intervalMs: ${intervalMs}`)
-  return ({ name, session, clock, kept, restore }) => {
-    if (!storage) return
+  if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
+  return ({ name, clock, kept, observe, restore, meet, acknowledge, report }) => {
+    const failed = (message: string, cause?: unknown): void =>
+      report(new ChatError('storage_failed', message, { cause }))
+    const open = (): ChatStorage | undefined => {
+      try {
+        if (storage === 'local') return globalThis.localStorage
+        if (storage === 'session') return globalThis.sessionStorage
+        return typeof storage === 'function' ? storage() : storage
+      } catch (cause) {
+        failed('The browser forbids the storage: the conversation is not kept', cause)
+        return undefined
+      }
+    }
+    const store = open()
+    if (!store) return undefined
     const key = name ? `${prefix}:${name}` : prefix
     let written = kept()
+    /** What the storage was last known to hold. */
+    let text: string | null = null
+    let isRead = false
+    /** Whether it answers by promises. */
+    let isSlow = false
     let writing = false
     /** Set when one more write was wanted meanwhile. */
     let isDue = false
     /** Set while text waits to be written. */
     let disarm: (() => void) | undefined
+    /** How much of the conversation is written: a storage that is full may hold a part. */
+    let share = 1
+    /** The last message when another page wiped the storage: until something new is said, nothing is written. */
+    let wipedAt: string | undefined
 
-    /** One write at a time, always of the newest state. */
-    const write = async (): Promise<void> => {
+    const parse = (json: string): ValidChat | undefined => {
+      let parsed: ValidChat | undefined
+      try {
+        parsed = parseChat(JSON.parse(json))
+      } catch {
+        // What stands in a storage may be anything, not even JSON.
+      }
+      return parsed
+    }
+    /** Another page may have written, or wiped, in between. @returns Whether to write. */
+    const meetStored = (now: string | null): boolean => {
+      const before = text
+      text = now
+      if (now === before) {
+        // What was written has stayed: whoever writes later has read it.
+        if (now !== null) acknowledge(written.messages.map(({ id }) => id))
+      } else if (now !== null) {
+        const stored = parse(now)
+        if (stored && stored.chat.messages.length > 0) meet(stored.chat)
+      } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
+      return wipedAt === undefined || wipedAt !== kept().messages.at(-1)?.id
+    }
+
+    /** One write at a time, always of the newest state. Synchronous, where the storage is. */
+    const write = (): void => {
       disarm?.()
       disarm = undefined
       isDue = writing
       if (writing) return
       writing = true
-      written = kept()
-      try {
-        await (written.messages.length ? storage.setItem(key, JSON.stringify(written)) : storage.removeItem(key))
-      } catch {
-        // A storage that fails is no error for the person.
+      const done = (): void => {
+        writing = false
+        // Not after another interval: a page that was left may be frozen by then.
+        if (isDue) write()
+        else look()
       }
-      writing = false
-      // Not after another interval: a page that was left may be frozen by then.
-      if (isDue) void write()
-      else look()
+      let isWanted = true
+      try {
+        // One that answers later could not be asked by a page that is left.
+        if (!isSlow) isWanted = meetStored(store.getItem(key) as string | null)
+      } catch (cause) {
+        isWanted = false
+        failed('The storage cannot be read: the conversation is not kept', cause)
+      }
+      written = kept()
+      if (isWanted) put(done)
+      else done()
+    }
+    /** Writes as much as there is room for; where nothing can be written, an older copy must not come back. */
+    const put = (done: () => void): void => {
+      if (written.messages.length === 0) {
+        share = 1
+        text = null
+        return chain(() => store.removeItem(key), done, done)
+      }
+      const part = newest(written, share)
+      chain(
+        () => store.setItem(key, (text = JSON.stringify(part))),
+        () => {
+          if (share === 1) report(null)
+          done()
+        },
+        (cause) => {
+          const isLeast = newest(written, share / 2).messages.length === part.messages.length
+          if (!isLeast) {
+            share /= 2
+            failed('The storage is full: only the newest part of the conversation is kept', cause)
+            return put(done)
+          }
+          failed('The storage is full or broken: the conversation is not kept', cause)
+          text = null
+          chain(() => store.removeItem(key), done, done)
+        },
+      )
     }
     const look = (): void => {
       const { messages, run } = kept()
-      if (messages === written.messages) return
+      if (!isRead || messages === written.messages) return
       if (run && run.runId === written.run?.runId) disarm ??= clock.after(intervalMs, leave)
-      else void write()
+      else write()
     }
-    const leave = (): unknown => disarm && write()
-    const read = async (): Promise<void> => {
-      let chat: KeptChat | undefined
-      try {
-        const stored = JSON.parse((await storage.getItem(key)) ?? '') as KeptChat
-        if (isKept(stored)) chat = stored
-      } catch {
-        // What stands in a storage may be anything, not even JSON.
+    const leave = (): void => {
+      if (disarm) write()
+    }
+    const read = (now: string | null): void => {
+      text = now
+      isRead = true
+      const stored = now === null ? undefined : parse(now)
+      const isFree = kept().messages.length === 0
+      if (now && (!stored || stored.dropped > 0)) {
+        const lost = stored ? `${stored.dropped} parts of the stored conversation` : 'The stored conversation'
+        // Of a page that shows nothing nobody misses a part.
+        report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), stored !== undefined)
       }
-      if (chat && !kept().messages.length) restore(chat)
-      session.subscribe(look)
-      // Phones end a hidden page without a word. When it comes back, one write more does no harm.
-      for (const type of ['pagehide', 'visibilitychange']) globalThis.addEventListener?.(type, leave)
+      if (stored && stored.chat.messages.length > 0 && isFree) {
+        written = stored.chat
+        restore(stored.chat)
+      }
       look()
     }
-    void read()
+    observe(look)
+    chain(
+      () => {
+        const got = store.getItem(key)
+        isSlow = isThenable(got)
+        return Promise.resolve(got)
+      },
+      read,
+      (cause) => {
+        isRead = true
+        failed('The storage cannot be read: the conversation is not kept', cause)
+        look()
+      },
+    )
+    // Phones end a hidden page without a word. When it comes back, one write more does no harm.
+    const types = ['pagehide', 'visibilitychange']
+    for (const type of types) globalThis.addEventListener?.(type, leave)
+    return () => {
+      leave()
+      isRead = false
+      for (const type of types) globalThis.removeEventListener?.(type, leave)
+    }
   }
 }
 
-/** @throws {TypeError} When it is of another shape altogether. */
-function isKept({ sessionId, version, run, messages }: KeptChat): boolean {
-  // What streams is the last message, which the run grows.
-  const growing = run === null ? undefined : messages.at(-1)
-  return (
-    isId('sess', sessionId) &&
-    typeof version === 'number' &&
-    messages.length > 0 &&
-    messages.every((message) => isMessage(message) && (message.state === 'streaming') === (message === growing)) &&
-    (run === null || (isId('run', run.runId) && isMessage(run.before)))
-  )
+/** Goes on with a value, at once where it is no promise. */
+function chain<Value>(
+  get: () => Value | Promise<Value>,
+  then: (value: Awaited<Value>) => void,
+  fail: (cause: unknown) => void,
+): void {
+  let value: Value | Promise<Value>
+  try {
+    value = get()
+  } catch (cause) {
+    return fail(cause)
+  }
+  if (isThenable(value)) void Promise.resolve(value).then(then, fail)
+  else then(value as Awaited<Value>)
 }
 
-function isMessage({ id, role, content, state }: ChatMessage): boolean {
-  return [id, content, state].every((text) => typeof text === 'string') && (role === 'user' || role === 'assistant')
+const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'
+
+/** The newest share of a conversation, in whole turns; at least the last one. */
+function newest(chat: KeptChat, share: number): KeptChat {
+  const { messages } = chat
+  const from = Math.floor(messages.length * (1 - share))
+  const turn = messages.findIndex(({ role }, at) => at >= from && role === 'user')
+  const last = messages.findLastIndex(({ role }) => role === 'user')
+  const start = share === 1 ? 0 : Math.max(0, turn < 0 ? last : turn)
+  return start === 0 ? chat : { ...chat, messages: messages.slice(start) }
 }

@@ -9,6 +9,8 @@ export interface RunLink {
   readonly runId: string
   /** Body of the request that starts the run; sending it again attaches to the same run. Without it, the run is there. */
   readonly json: object | undefined
+  /** Whether the run may be there although `json` is: a page that was left in the moment of its request looks first. */
+  readonly joins?: boolean | undefined
   /** Gives the run up. */
   readonly signal: AbortSignal
   readonly clock: Clock
@@ -37,7 +39,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   const { endpoint, runId, json, signal, clock } = link
   let position = 0
   let heartbeatMs = presumedHeartbeatMs
-  let opened = json === undefined
+  let opened = json === undefined || link.joins === true
   let attempt = 0
   let lostAt: number | undefined
 
@@ -102,6 +104,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       if (signal.aborted) throw lost
       // A gateway that has restarted: a run of which nothing has come yet is started again.
       if (opened && json && position === 0 && lost.code === 'not_found') opened = false
+      // The request of a page that was left has arrived after all, and was another one.
+      else if (link.joins && !opened && lost.code === 'run_conflict') opened = true
       else if (!isWorthAnother(lost, opened, attempt)) throw lost
     } finally {
       watchdog.stop()

@@ -1,12 +1,9 @@
 import type { ChatErrorCode, InterruptOutcome } from '@midstream/core'
-import { cutReply, type ActiveRun } from './chat-state.ts'
+import { cutReply, type ActiveRun, type Ask } from './chat-state.ts'
 import type { ChatMessage } from './types.ts'
 
 /** A run to end, and how much of it the person has seen; without a position, all of it. */
-export interface Interrupts {
-  readonly run_id: string
-  readonly position: number | undefined
-}
+export type Interrupts = NonNullable<Ask['interrupts']>
 
 /** A reply that a person cut off. */
 export interface Frozen {

@@ -4,31 +4,75 @@ import {
   systemClock,
   systemRandom,
   toErrorBody,
+  type ErrorBody,
   type IdKind,
   type InterruptOutcome,
+  type RequestLimits,
 } from '@midstream/core'
-import { emptyChat, emptySnapshot, stepChat, type ChatInput, type ChatState, type KeptChat } from './chat-state.ts'
+import {
+  emptyChat,
+  emptySnapshot,
+  stepChat,
+  type Ask,
+  type ChatInput,
+  type ChatState,
+  type KeptChat,
+} from './chat-state.ts'
 import { droppedError, request } from './connection.ts'
+import { disposeKey } from './dispose.ts'
+import { bytesOf, fitHistory } from './history.ts'
+import type { GatewayLimits } from './limits.ts'
+import { mergeChats } from './merge-chats.ts'
 import { readRun } from './read-run.ts'
 import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
 import { isHidden, nextPaint } from './schedule.ts'
-import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult } from './types.ts'
+import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult, SessionHandle } from './types.ts'
 
 /** Most messages that wait for their turn. */
 const maxQueue = 8
 
+/** Most ids of messages that are remembered, here or gone. */
+const maxSeen = 10_000
+
+const warn = (error: ChatError): void => console.warn(`midstream: ${error.message}`)
+
+/** What the conversations of one client share. */
+export interface SessionHost {
+  /** Whether nobody looks at the session and nothing happens in it. Called whenever that may have changed. */
+  rest(session: ChatSession, isAtRest: boolean): void
+  /** The session is over. */
+  closed(session: ChatSession): void
+  readonly limits: GatewayLimits
+}
+
+/** A session, and what only its client may do with it. */
+export interface HostedSession {
+  readonly session: ChatSession
+  /** Undoes its extensions: nothing outside holds it any more. It comes back when it is used. */
+  letGo(): void
+}
+
 /** Creates the store of one conversation. */
-export function createSession(options: ChatClientOptions, name: string): ChatSession {
+export function createSession(options: ChatClientOptions, name: string, host: SessionHost): HostedSession {
   const {
     clock = systemClock,
     random = systemRandom,
     schedule = nextPaint,
     whenBusy = 'interrupt',
     autoContinue = true,
+    whenTooLong = 'omit',
+    onError = warn,
   } = options
   const maxMs = options.reconnect?.maxMs ?? 120_000
   if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
   const listeners = new Set<() => void>()
+  /** Listeners of the extensions. */
+  const observers = new Set<() => void>()
+  /** What undoes the extensions; undefined while there are none. */
+  let undo: (() => void)[] | undefined
+  let isClosed = false
+  /** Replies and interrupts under way. */
+  let busy = 0
   /** Who waits for the replies to queued messages. */
   const waiting = new Map<string, (reply: Promise<ChatMessage> | null) => void>()
   const newId = (kind: IdKind): string => createId(kind, random)
@@ -42,12 +86,48 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
   /** The reply that last went on by itself, and how long it was: without progress it does so once. */
   let wentOn = { id: '', length: -1 }
+  /** Ids of messages that were said here, and that no other copy of the conversation is known to have. */
+  const own = new Set<string>()
+  /** Ids of all messages that were ever here. */
+  let seen = new Set<string>()
+  /** Whether the body of the last request is made: from then on it is always the same. */
+  let isPosted = false
+  /** How often copies of the conversation were merged here. */
+  let merged = 0
+  /** Another copy, with a run of its own, that waits until the run here has ended. */
+  let held: KeptChat | undefined
 
-  const publish = (): void => {
+  /** Lets the extensions see how things stand. @returns Whether there is something new for the listeners. */
+  const settle = (): boolean => {
     scheduled = false
-    if (shown === state) return
-    shown = state
-    for (const listener of listeners) listener()
+    if (shown === state) return false
+    while (shown !== state) {
+      shown = state
+      for (const observer of observers) observer()
+    }
+    return true
+  }
+  const notify = (): void => {
+    for (const listener of [...listeners]) listener()
+  }
+  const publish = (): void => {
+    if (settle()) notify()
+  }
+  const restLooks = (): void => {
+    const isAtRest =
+      listeners.size === 0 && busy === 0 && !state.run && state.snapshot.queue.length === 0 && !unconfirmed
+    if (!isClosed) host.rest(session, isAtRest)
+  }
+  /** Counts what is under way. */
+  const during = async <Value>(work: Promise<Value>): Promise<Value> => {
+    busy += 1
+    restLooks()
+    try {
+      return await work
+    } finally {
+      busy -= 1
+      restLooks()
+    }
   }
   const step = (input: ChatInput): void => {
     state = stepChat(state, input)
@@ -106,6 +186,23 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     return { outcome }
   }
 
+  /** Has what was said here known as such, until another copy of the conversation has it. */
+  const remember = (messages: readonly ChatMessage[], reply: ChatMessage): void => {
+    for (const { id } of [...messages, reply]) {
+      if (!seen.has(id)) own.add(id)
+      seen.add(id)
+    }
+    // What is not here any more needs no defence.
+    if (seen.size > maxSeen) seen = new Set(state.snapshot.messages.map(({ id }) => id))
+  }
+  /** What was said elsewhere while a run went on here. */
+  const meetHeld = (): void => {
+    const chat = held
+    if (!chat || state.run) return
+    held = undefined
+    meet(chat)
+  }
+
   /** What the next request has to end. */
   const cutIn = (): Interrupts | undefined => freeze()?.ends ?? unconfirmed?.ends
 
@@ -117,7 +214,7 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     ends: Interrupts | undefined,
     messages: readonly ChatMessage[],
     partial?: ChatMessage,
-    busy?: 'reject',
+    whenTaken?: 'reject',
   ): Promise<ChatMessage> => {
     const runId = newId('run')
     // Without text there is nothing to go on from: the model starts over.
@@ -127,41 +224,105 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     const reply: ChatMessage = { ...before, state: 'streaming', reason: undefined, error: undefined }
     unconfirmed = undefined
     abort = new AbortController()
-    step({ type: 'submit', runId, messages, reply })
-    publish()
+    const ask: Ask = { interrupts: ends, busy: whenTaken }
+    isPosted = false
+    step({ type: 'submit', runId, messages, reply, ask })
+    remember(messages, reply)
+    // A page that is left in this moment has to know its run, and what else was said.
+    settle()
+    const following = follow(runId, reply, ask)
+    notify()
+    return following
+  }
+
+  /** The body that asks for the reply which is the last message; what is too much for the gateway is left out. */
+  const bodyOf = (runId: string, ask: Ask): { readonly json: object; readonly omitted: number } | undefined => {
+    const { messages } = state.snapshot
+    const turns: object[][] = []
+    for (const message of messages) {
+      if (turns.length === 0 || message.role === 'user') turns.push([])
+      turns.at(-1)!.push(...toTurn(message))
+    }
     const json = {
       ...options.body,
       session_id: state.sessionId,
       run_id: runId,
-      messages: [...messages, reply].flatMap(toTurn),
-      resume: reply.content ? 'continue' : undefined,
-      interrupts: ends,
-      when_busy: busy,
+      resume: state.run?.before.content ? 'continue' : undefined,
+      interrupts: ask.interrupts,
+      when_busy: ask.busy,
       reconnect: true,
     }
-    return follow(runId, reply, json)
+    const fitted = fitHistory(turns, bytesOf(json), host.limits.now)
+    if (!fitted || (fitted.omitted > 0 && whenTooLong === 'fail')) return undefined
+    const { omitted } = fitted
+    return { json: { ...json, omitted: omitted || undefined, messages: fitted.messages }, omitted }
   }
 
-  /** Reads a run to its end; `json` starts it, where it is not there yet. */
-  const follow = async (runId: string, reply: ChatMessage, json?: object): Promise<ChatMessage> => {
+  /** What is asked, within the limits of the gateway; those are asked for before anything is left out. */
+  const requestOf = async (runId: string, ask: Ask): Promise<object> => {
+    const { limits } = host
+    let body = bodyOf(runId, ask)
+    if (body?.omitted !== 0 && !limits.isKnown) {
+      await limits.learn(abort.signal)
+      abort.signal.throwIfAborted()
+      body = bodyOf(runId, ask)
+    }
+    if (!body) throw tooMuch(limits.now)
+    step({ type: 'omit', omitted: body.omitted })
+    return body.json
+  }
+
+  /**
+   * Reads a run to its end.
+   * @param ask - Starts it, where it is not there yet.
+   * @param joins - Whether it may be there: it is looked for first.
+   */
+  const follow = (runId: string, reply: ChatMessage, ask?: Ask, joins = false): Promise<ChatMessage> =>
+    during(read(runId, reply, ask, joins))
+  const read = async (
+    runId: string,
+    reply: ChatMessage,
+    ask: Ask | undefined,
+    joins: boolean,
+  ): Promise<ChatMessage> => {
     const { signal } = abort
-    try {
-      for await (const reading of readRun({ endpoint: options, runId, json, signal, clock, random, maxMs })) {
-        // Joined anew it is the same run with another reader: the id alone would not tell.
+    for (let isSettled = false; !isSettled;) {
+      isSettled = true
+      try {
+        const first = ask && bodyOf(runId, ask)
+        isPosted = true
+        const json = first?.omitted === 0 ? first.json : ask && (await requestOf(runId, ask))
+        for await (const reading of readRun({ endpoint: options, runId, json, joins, signal, clock, random, maxMs })) {
+          // Joined anew it is the same run with another reader: the id alone would not tell.
+          if (signal.aborted) break
+          step({ runId, ...reading })
+          if (!scheduled) schedule(publish)
+          scheduled = true
+        }
+      } catch (cause) {
+        // An abort comes after the step that ended the run.
         if (signal.aborted) break
-        step({ runId, ...reading })
-        if (!scheduled) schedule(publish)
-        scheduled = true
+        // A gateway that takes less than it was believed to is asked again, with less.
+        if (ask && host.limits.refused(cause)) isSettled = false
+        else giveUp(runId, toErrorBody(cause), ask)
       }
-    } catch (cause) {
-      // An abort comes after the step that ended the run. All else is a ChatError.
-      if (!signal.aborted) step({ type: 'lose', runId, error: toErrorBody(cause) })
     }
     await painted()
     await unconfirmed?.result
     // A conversation that is gone has taken its messages along.
     const ended = state.snapshot.messages.find(({ id }) => id === reply.id) ?? { ...reply, state: 'interrupted' }
+    if (isClosed) return ended
+    meetHeld()
     return state.run ? ended : next(ended)
+  }
+  const giveUp = (runId: string, error: ErrorBody, ask: Ask | undefined): void => {
+    const isRefused = error.code === 'too_large' || error.code === 'too_many_messages'
+    // A request that was never sent has ended nothing.
+    if (isRefused && ask?.interrupts) {
+      const { run_id: id, position } = ask.interrupts
+      request(options, `/runs/${id}/interrupt`, { json: { position } }).catch(() => undefined)
+    }
+    step({ type: 'lose', runId, error })
   }
 
   /** What follows by itself when a reply has ended. */
@@ -199,17 +360,32 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     for (const id of waiting.keys()) leaveQueue(id)
   }
 
+  /** Brings back what was let go. */
+  const use = (): void => {
+    attach()
+    restLooks()
+  }
+  const mustBeOpen = (): void => {
+    if (isClosed) throw new TypeError('The session is closed. Ask the client for another one: client.session(name)')
+    use()
+  }
+
   const session: ChatSession = {
     subscribe(listener) {
       // Two subscriptions of one function are two.
       const own = (): void => listener()
-      listeners.add(own)
-      return () => void listeners.delete(own)
+      if (!isClosed) listeners.add(own)
+      use()
+      return () => {
+        listeners.delete(own)
+        restLooks()
+      }
     },
     getSnapshot: () => shown.snapshot,
     getServerSnapshot: () => emptySnapshot,
 
     send(text) {
+      mustBeOpen()
       const { queue } = state.snapshot
       // What waits already comes first, also in the moment between two runs.
       if ((!state.run && queue.length === 0) || whenBusy === 'interrupt') return say(text)
@@ -224,10 +400,11 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     takeBack: (id) => leaveQueue(id),
 
     async interrupt() {
+      use()
       const frozen = freeze()
       if (frozen) {
         publish()
-        unconfirmed = { ends: frozen.ends, result: confirm(frozen) }
+        unconfirmed = { ends: frozen.ends, result: during(confirm(frozen)) }
       }
       return unconfirmed?.result ?? { outcome: 'already_done' }
     },
@@ -235,8 +412,11 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     async clear() {
       const { sessionId, snapshot } = state
       if (snapshot.messages.length === 0) return
+      use()
       abort.abort()
       emptyQueue()
+      held = undefined
+      own.clear()
       step({ type: 'clear', sessionId: newId('sess') })
       publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
@@ -244,12 +424,14 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     },
 
     continue() {
+      mustBeOpen()
       const last = state.snapshot.messages.at(-1)
       if (state.run || last?.role !== 'assistant' || last.toolCalls) throw new TypeError('No reply to continue')
       return goOn()
     },
 
     edit(messageId, text) {
+      mustBeOpen()
       const message = said(text)
       const { messages } = state.snapshot
       const before = messages.findIndex(({ id, role }) => id === messageId && role === 'user')
@@ -258,28 +440,121 @@ export function createSession(options: ChatClientOptions, name: string): ChatSes
     },
 
     regenerate() {
+      mustBeOpen()
       const { messages } = state.snapshot
       const asked = messages.slice(0, messages.findLastIndex(({ role }) => role === 'user') + 1)
       if (asked.length === 0) throw new TypeError('No message yet')
       return start(cutIn(), asked)
     },
+
+    close() {
+      if (isClosed) return
+      emptyQueue()
+      letGo()
+      isClosed = true
+      abort.abort()
+      listeners.clear()
+      host.closed(session)
+    },
+    [disposeKey]: () => session.close(),
   }
 
   const kept = (): KeptChat => {
-    const { sessionId, snapshot, run, version } = state
-    const joined = run && { runId: run.runId, before: run.before, isOpen: run.isOpen }
-    return { sessionId, messages: snapshot.messages, run: joined, version }
+    const { sessionId, snapshot, run, version, removed } = state
+    const joined = run && {
+      runId: run.runId,
+      before: run.before,
+      isOpen: run.isOpen,
+      // What has brought text cannot be asked for again under the same id.
+      ask: run.position === 0 ? run.ask : undefined,
+    }
+    return { sessionId, messages: snapshot.messages, run: joined, version, removed }
   }
   const restore = (chat: KeptChat): void => {
     abort.abort()
     abort = new AbortController()
     if (chat.messages.length === 0) emptyQueue()
+    held = undefined
+    for (const { id } of chat.messages) seen.add(id)
+    for (const { id } of chat.messages) own.delete(id)
     step({ type: 'restore', kept: chat })
-    publish()
+    const { run } = chat
     const last = chat.messages.at(-1)
-    if (chat.run && last) void follow(chat.run.runId, last)
+    settle()
+    if (run && last && state.run?.runId === run.runId) {
+      const isUnread = last.content === run.before.content && !last.thinking && !last.data && !last.toolCalls
+      void follow(run.runId, last, isUnread ? run.ask : undefined, true)
+    }
+    notify()
   }
   const see = (version: number): void => step({ type: 'see', version })
-  for (const extend of options.extensions ?? []) extend({ name, session, options, clock, kept, restore, see })
-  return session
+  const acknowledge = (ids: Iterable<string>): void => {
+    for (const id of ids) own.delete(id)
+  }
+  const meet: SessionHandle['meet'] = (theirs, wins) => {
+    const mine = kept()
+    let meeting = mergeChats(mine, theirs, own, seen, wins)
+    // The request that is on its way says what is shown; sent once more, it has to say the same.
+    if (typeof meeting === 'object' && isPosted && mine.run?.isOpen === false) meeting = 'hold'
+    acknowledge(theirs.messages.map(({ id }) => id))
+    acknowledge(theirs.removed ?? [])
+    // What the person just said is on its way, and is not dropped for an older view of it.
+    const isPending = mine.run?.isOpen === false && theirs.run?.runId !== mine.run.runId
+    if (meeting === 'same' || (meeting === 'take' && isPending && theirs.messages.length > 0)) {
+      see(theirs.version)
+      return 'same'
+    }
+    if (meeting === 'hold') {
+      see(theirs.version)
+      held = theirs
+      return 'held'
+    }
+    if (meeting === 'take') {
+      restore(theirs)
+      return 'taken'
+    }
+    merged += 1
+    if (mine.run) {
+      for (const { id } of meeting.messages) seen.add(id)
+      step({ type: 'insert', kept: meeting })
+      publish()
+    } else {
+      const said = [...own]
+      restore(meeting)
+      for (const id of said) own.add(id)
+    }
+    return 'merged'
+  }
+  const report: SessionHandle['report'] = (error, isShown = true) => {
+    if (error?.code === state.snapshot.notice?.code) return
+    if (error) onError(error)
+    if (!isShown) return
+    step({ type: 'notice', notice: error && toErrorBody(error) })
+    publish()
+  }
+  const attach = (): void => {
+    if (undo || isClosed) return
+    const undos: (() => void)[] = (undo = [])
+    const observe = (listener: () => void): void => void observers.add(listener)
+    const merges = (): number => merged
+    const handle = { name, session, options, clock, observe, kept, restore, meet, merges, see, acknowledge, report }
+    for (const extend of options.extensions ?? []) {
+      const undone = extend(handle)
+      if (undone) undos.push(undone)
+    }
+  }
+  const letGo = (): void => {
+    for (const undone of undo ?? []) undone()
+    undo = undefined
+    observers.clear()
+  }
+  attach()
+  restLooks()
+  return { session, letGo }
+}
+
+function tooMuch(limits: RequestLimits): ChatError {
+  const { messages, body_bytes: bytes } = limits
+  const most = `${messages} messages, ${bytes} bytes in one request`
+  return new ChatError('too_large', `This is more than the gateway takes (${most}). Send less`, { limits })
 }

@@ -1,11 +1,16 @@
 import type { KeptChat } from './chat-state.ts'
 import { request } from './connection.ts'
+import { isNewer } from './merge-chats.ts'
 import type { SessionExtension, SessionHandle } from './types.ts'
+import { parseChat } from './valid-chat.ts'
 
 /** What of `BroadcastChannel` is needed. @public */
 export interface TabsChannel {
   postMessage(message: unknown): void
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  removeEventListener?(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  /** Called when the conversation is let go. */
+  close?(): void
 }
 
 /** What tabs tell each other. */
@@ -28,16 +33,20 @@ interface TellingWord {
  */
 export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
   return (handle) => {
-    const { name, session, options, kept, restore, see } = handle
-    if (!open && typeof BroadcastChannel === 'undefined') return
-    const channelName = `midstream ${options.url} ${name}`
-    const channel = open?.(channelName) ?? new BroadcastChannel(channelName)
-    const tell = (word: Word): void => channel.postMessage(word)
+    const { name, session, options, kept, observe, restore, meet, merges, see } = handle
+    const channel = openChannel(`midstream ${options.url} ${name}`, open)
+    if (!channel) return undefined
+    let isOpen = true
+    const tell = (word: Word): void => {
+      if (isOpen) channel.postMessage(word)
+    }
     let known = kept()
     /** What this tab has to tell once the gateway has answered it. */
     let owes: 'answer' | 'news' | undefined
     /** What another tab has told is not told on. */
     let isTaking = false
+    /** How many of the merges here the other tabs have heard of, or will. */
+    let told = merges()
     /** Whether every tab that is there has been told of what is here. */
     let isTold = false
 
@@ -47,7 +56,9 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       if (isTaking) return
       const { status } = session.getSnapshot()
       const isCleared = known.messages.length === 0 && before.messages.length > 0
-      if (isCleared || isPending(known) || status === 'interrupting') owes = 'news'
+      const isMerged = told !== merges()
+      if (isMerged || isCleared || isPending(known) || status === 'interrupting') owes = 'news'
+      told = merges()
       // A run that the gateway does not know yet cannot be read, and an interrupt may cut further.
       if (!owes || isPending(known) || status === 'interrupting') return
       tell({ type: owes, chat: known })
@@ -66,52 +77,95 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       // An answer may be of a conversation that was left long ago; so may what is here, when nobody was told of it.
       const isMeant = type === 'news' || isSame || mine.messages.length === 0
       const isNews = isMeant && (isNewer(chat, mine) || !(isSame || isTold))
-      // What a person just said is dropped for nothing but a conversation that was cleared.
-      if (isNews && (isEmpty || !isPending(mine))) {
-        owes = undefined
-        isTold = isTaking = true
-        restore(chat)
-        isTaking = false
-      } else if (isSame && chat.version < mine.version) return answer()
+      if (isNews && isEmpty) {
+        take(() => restore(chat))
+      } else if (isMeant) {
+        // What was said here and there at once stays: who has nothing more to read merges it, and tells of it.
+        const met = take(() => meet(chat, isNews))
+        if (met === 'same' && isSame && chat.version < mine.version) answer()
+        look()
+      }
       see(chat.version)
     }
+    /** What another tab has told is not told on. */
+    const take = <Value>(act: () => Value): Value => {
+      const { version } = kept()
+      isTaking = true
+      const value = act()
+      isTaking = false
+      if (kept().version !== version) {
+        owes = undefined
+        isTold = true
+      }
+      return value
+    }
 
-    session.subscribe(look)
-    channel.addEventListener('message', ({ data }) => {
-      const word = data as Word
+    observe(look)
+    const listen = ({ data }: { readonly data: unknown }): void => {
+      const word = parseWord(data)
+      if (!word) return
       if (word.type !== 'ask') return hear(word)
       isTold = false
       if (kept().version > 0) answer()
-    })
+    }
+    channel.addEventListener('message', listen)
     tell({ type: 'ask' })
-    onVisible(async () => {
+    const unwatch = onVisible(async () => {
       if (await hasOtherRun(handle)) tell({ type: 'ask' })
     })
+    return () => {
+      isOpen = false
+      unwatch()
+      channel.removeEventListener?.('message', listen)
+      channel.close?.()
+    }
+  }
+}
+
+/** Another page of this origin may say anything. */
+function parseWord(data: unknown): Word | undefined {
+  const { type, chat } = (data ?? {}) as { readonly type?: unknown; readonly chat?: unknown }
+  if (type === 'ask') return { type }
+  if (type !== 'answer' && type !== 'news') return undefined
+  const parsed = parseChat(chat)
+  // What is not whole is not taken from another tab: it is not that tab's either.
+  return parsed && parsed.dropped === 0 ? { type, chat: parsed.chat } : undefined
+}
+
+function openChannel(name: string, open: ((name: string) => TabsChannel) | undefined): TabsChannel | undefined {
+  try {
+    if (open) return open(name)
+    if (typeof BroadcastChannel === 'undefined') return undefined
+    const channel = new BroadcastChannel(name)
+    // On Node it would keep the process alive.
+    ;(channel as { unref?: () => void }).unref?.()
+    return channel
+  } catch {
+    // A page without an origin of its own has no other tabs.
+    return undefined
   }
 }
 
 /** Whether a request is on its way that the gateway has not answered. */
 const isPending = ({ run }: KeptChat): boolean => run !== null && !run.isOpen
 
-/** One order in every tab: of what happened at once, a cleared conversation wins, then the higher session id. */
-function isNewer(chat: KeptChat, mine: KeptChat): boolean {
-  if (chat.version !== mine.version || chat.sessionId === mine.sessionId) return chat.version > mine.version
-  const isEmpty = chat.messages.length === 0
-  return isEmpty === (mine.messages.length === 0) ? chat.sessionId > mine.sessionId : isEmpty
-}
-
 /** Whether a run of this session goes on that is not read here. */
 async function hasOtherRun({ options, kept }: SessionHandle): Promise<boolean> {
   const { sessionId, run } = kept()
   // A gateway that cannot be asked, or that has forgotten the session, has nothing to tell.
   const answer = await request(options, `/sessions/${sessionId}`).catch(() => undefined)
-  const { active_run: active = null } = ((await answer?.json()) ?? {}) as { active_run?: string | null }
+  const { active_run: active = null } = ((await answer?.json().catch(() => null)) ?? {}) as {
+    active_run?: string | null
+  }
   return active !== null && active !== run?.runId
 }
 
-function onVisible(look: () => Promise<void>): void {
-  if (typeof document === 'undefined') return
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) void look()
-  })
+/** @returns Stops looking. */
+function onVisible(look: () => Promise<void>): () => void {
+  if (typeof document === 'undefined') return () => undefined
+  const change = (): void => {
+    if (!document.hidden) look().catch(() => undefined)
+  }
+  document.addEventListener('visibilitychange', change)
+  return () => document.removeEventListener('visibilitychange', change)
 }

@@ -1,10 +1,12 @@
 import type { KeptChat } from './chat-state.ts'
 import type {
+  ChatError,
   Clock,
   DataEvent,
   ErrorBody,
   FinishReason,
   RandomBytes,
+  RequestLimits,
   StatusEvent,
   ToolCall,
   ToolDefinition,
@@ -65,6 +67,13 @@ export interface ChatSnapshot {
    * model server gives some), recovers, or goes on with another model. Null otherwise.
    */
   readonly runStatus: StatusEvent | null
+  /** How many of the oldest messages the last request left out, as it would have been more than the gateway takes. */
+  readonly omitted: number
+  /**
+   * Something to tell the person that costs no message on the page: `storage_failed` while the conversation, or the oldest of
+   * it, is not kept over a reload; `stored_invalid` when parts of what was kept made no sense. Null otherwise.
+   */
+  readonly notice: ErrorBody | null
 }
 
 /**
@@ -115,6 +124,13 @@ export interface ChatSession {
    * @throws {TypeError} When nothing was said yet.
    */
   regenerate(): Promise<ChatMessage>
+  /**
+   * Lets the conversation go: gives up its connection, closes its channel to other tabs, writes what waits to be stored, and
+   * calls no listener any more. The run goes on at the gateway for `orphanMs`; `interrupt()` first ends it. What can be asked
+   * of it afterwards throws a TypeError; the client's next `session()` of that name is a new one.
+   */
+  close(): void
+  [Symbol.dispose](): void
 }
 
 /** @public */
@@ -132,6 +148,8 @@ export interface GatewayStatus {
     /** `open`: it failed several times and is left alone for a while. */
     readonly breaker?: 'closed' | 'open' | 'half_open'
   }
+  /** How much the gateway takes in one request. */
+  readonly limits: RequestLimits
   /** The gateway's version. */
   readonly version: string
 }
@@ -181,6 +199,24 @@ export interface ChatClientOptions {
    * @defaultValue 'interrupt'
    */
   readonly whenBusy?: 'interrupt' | 'queue' | 'reject' | undefined
+  /**
+   * What becomes of a request that is more than the gateway takes: the oldest turns are left out of it, and the snapshot says
+   * how many messages (`omitted`); or its reply fails with `too_large` or `too_many_messages`.
+   * @defaultValue 'omit'
+   */
+  readonly whenTooLong?: 'omit' | 'fail' | undefined
+  /**
+   * How long a named conversation that is idle stays when nobody is subscribed to it, ms; then its channels and listeners are
+   * closed, and the client holds it no more. One that the app still holds comes back when it is used. The main conversation
+   * stays until `close()`.
+   * @defaultValue 300000
+   */
+  readonly gcMs?: number | undefined
+  /**
+   * Hears of what costs no message, once: a storage that fails (`storage_failed`), a stored conversation that makes no sense
+   * (`stored_invalid`). @defaultValue `console.warn`
+   */
+  readonly onError?: ((error: ChatError) => void) | undefined
   /** Goes on by itself with a reply that the gateway ended while nobody was connected, or lost. @defaultValue true */
   readonly autoContinue?: boolean | undefined
   /** What a conversation also does: `persist` keeps it over a reload, `tabs` shows it in every tab. */
@@ -199,16 +235,38 @@ export interface SessionHandle {
   readonly options: ChatClientOptions
   /** The client's, whether an option names one or not. */
   readonly clock: Clock
+  /** Calls `listener` after each change, before a request of it leaves. It is no subscription that keeps the session. */
+  observe(listener: () => void): void
   /** The conversation as it is now. */
   kept(): KeptChat
   /** Puts another conversation in its place, and reads on the run that grows it. */
   restore(chat: KeptChat): void
+  /**
+   * Meets another copy of the conversation: the newer one is taken, and what was said in both at once stays in both.
+   * @param wins - Whether it replaces what is here, where nothing said here would be lost. Default: when it is newer.
+   * @returns What became of it: nothing, or it was taken, or merged, or waits until the run here has ended.
+   */
+  meet(chat: KeptChat, wins?: boolean): 'same' | 'taken' | 'merged' | 'held'
+  /** How often copies were merged here: no other tab has such a conversation yet. */
+  merges(): number
   /** Tells of a version elsewhere: what happens here from now on is newer. */
   see(version: number): void
+  /** These messages are known elsewhere: a copy without them has removed them. */
+  acknowledge(messageIds: Iterable<string>): void
+  /**
+   * Tells of something that costs no message: by `onError`, and in the snapshot until it is null.
+   * @param isShown - Whether the snapshot says it, too. Default: true.
+   */
+  report(error: ChatError | null, isShown?: boolean): void
 }
 
-/** Called once for each conversation, when it is made. @public */
-export type SessionExtension = (handle: SessionHandle) => void
+/**
+ * Called once for each conversation, when it is made, and once more when one that was let go is used again.
+ * @returns Undoes it, when the conversation is let go. Default: nothing to undo.
+ * @public
+ */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- an extension that leaves nothing behind returns nothing
+export type SessionExtension = (handle: SessionHandle) => (() => void) | void
 
 /** @public */
 export interface ChatClient {
@@ -223,4 +281,7 @@ export interface ChatClient {
    * @throws {ChatError} `network`, or what the gateway answered.
    */
   status(signal?: AbortSignal): Promise<GatewayStatus>
+  /** Closes every conversation; `session()` throws a TypeError afterwards. */
+  close(): void
+  [Symbol.dispose](): void
 }

@@ -386,6 +386,8 @@ test('session: a server renders the empty conversation, always the same object',
     error: null,
     model: null,
     runStatus: null,
+    omitted: 0,
+    notice: null,
   })
   expect(session.getServerSnapshot()).toBe(session.getServerSnapshot())
 })

@@ -59,7 +59,7 @@ export function createChats(options: ChatsOptions): Chats {
       fetch: (input, init) => gateway(new Request(input, init)),
       autoContinue: false,
       reconnect: { maxMs: 0 },
-      extensions: [(made) => (handle = made)],
+      extensions: [(made) => void (handle = made)],
       clock,
     })
     const chat = { session: client.session(), handle: handle! }

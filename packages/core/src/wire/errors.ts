@@ -40,6 +40,8 @@ export type ChatErrorCode =
   | 'network'
   | 'headers_failed'
   | 'orphaned'
+  | 'storage_failed'
+  | 'stored_invalid'
   | 'dropped'
 
 /**

@@ -1,0 +1,102 @@
+import { systemClock, type Clock } from '@midstream/core'
+import type { HostedSession, SessionHost } from './session.ts'
+import type { ChatSession } from './types.ts'
+
+/** Most conversations at rest that are held before their time is up. */
+const maxAtRest = 32
+
+/** Holds the conversations of a client by name, and lets go those that nobody needs. */
+export interface Lifetimes {
+  get(name: string, create: (host: Omit<SessionHost, 'limits'>) => HostedSession): ChatSession
+  close(): void
+}
+
+interface Held {
+  /** Found again under its name as long as the app holds it. */
+  readonly weak: WeakRef<ChatSession>
+  /** What keeps it; undefined once it was let go. */
+  strong: HostedSession | undefined
+  /** Set while it is at rest. */
+  disarm: (() => void) | undefined
+}
+
+/** The main conversation, of which there is one, stays; names can be without number. */
+const main = ''
+
+export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
+  const all = new Map<string, Held>()
+  /** Names of those at rest, the longest first. */
+  const resting = new Set<string>()
+  const gone = new FinalizationRegistry((name: string) => {
+    if (all.get(name)?.weak.deref() === undefined) all.delete(name)
+  })
+
+  const wake = (name: string, held: Held): void => {
+    held.disarm?.()
+    held.disarm = undefined
+    resting.delete(name)
+  }
+  const letGo = (name: string): void => {
+    const held = all.get(name)
+    if (!held) return
+    wake(name, held)
+    held.strong?.letGo()
+    held.strong = undefined
+  }
+
+  return {
+    get(name, create) {
+      const found = all.get(name)?.weak.deref()
+      if (found) return found
+      const own: { hosted?: HostedSession } = {}
+      /** Calls that come before there is a session are made up for. */
+      let atRest = false
+      const rest = (session: ChatSession, isAtRest: boolean): void => {
+        atRest = isAtRest
+        const held = all.get(name)
+        if (name === main || !held || held.weak.deref() !== session) return
+        if (!isAtRest) {
+          wake(name, held)
+          held.strong ??= own.hosted
+          return
+        }
+        held.strong ??= own.hosted
+        if (held.disarm) return
+        held.disarm = after(clock, gcMs, () => letGo(name))
+        resting.add(name)
+        const [oldest] = resting
+        if (resting.size > maxAtRest && oldest !== undefined) letGo(oldest)
+      }
+      const hosted = create({
+        rest,
+        closed(session) {
+          const held = all.get(name)
+          if (held?.weak.deref() !== session) return
+          wake(name, held)
+          all.delete(name)
+        },
+      })
+      own.hosted = hosted
+      const { session } = hosted
+      all.set(name, { weak: new WeakRef(session), strong: hosted, disarm: undefined })
+      gone.register(session, name)
+      rest(session, atRest)
+      return session
+    },
+    close() {
+      for (const { weak } of [...all.values()]) weak.deref()?.close()
+    },
+  }
+}
+
+/** A timer that does not keep a process alive. */
+function after(clock: Clock, ms: number, fire: () => void): () => void {
+  if (ms === Infinity) return () => undefined
+  if (clock !== systemClock) return clock.after(ms, fire)
+  const timer: unknown = setTimeout(fire, Math.min(ms, longestTimeout))
+  ;(timer as { unref?: () => void }).unref?.()
+  return () => clearTimeout(timer as number)
+}
+
+/** A longer delay makes `setTimeout` fire at once. */
+const longestTimeout = 2_147_483_647
