@@ -84,7 +84,7 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
       return session
     },
     close() {
-      for (const { weak } of [...all.values()]) weak.deref()?.close()
+      for (const { weak } of all.values()) weak.deref()?.close()
     },
   }
 }

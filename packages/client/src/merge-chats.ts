@@ -86,13 +86,14 @@ function inTurns(first: readonly ChatMessage[], second: readonly ChatMessage[]):
   let common = 0
   while (common < behind.length && isSame(ahead[common], behind[common]!)) common += 1
   const others = new Map(ahead.slice(common).map((turn) => [turn[0].id, turn]))
-  const rest = behind.slice(common).flatMap((turn) => {
-    const [question, ...replies] = turn
+  const rest: ChatMessage[] = []
+  for (const turn of behind.slice(common)) {
+    const [question] = turn
     // One question that was answered anew in both.
-    const [, ...more] = others.get(question.id) ?? []
+    const more = others.get(question.id)?.filter(({ id }) => !turn.some((message) => message.id === id)) ?? []
     others.delete(question.id)
-    return [question, ...more.filter(({ id }) => !turn.some((message) => message.id === id)), ...replies]
-  })
+    rest.push(question, ...more, ...turn.slice(1))
+  }
   return [...behind.slice(0, common).flat(), ...[...others.values()].flat(), ...rest]
 }
 

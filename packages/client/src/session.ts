@@ -108,7 +108,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     return true
   }
   const notify = (): void => {
-    for (const listener of [...listeners]) listener()
+    for (const listener of listeners) listener()
   }
   const publish = (): void => {
     if (settle()) notify()
