@@ -27,11 +27,8 @@ export const sections: readonly (readonly [heading: string, intro: string, group
   ],
   ['anthropic', 'From `@midstream/core/upstream`.', ['AnthropicOptions']],
   ['route', 'From `@midstream/core/upstream`.', ['RouteOptions']],
-  [
-    'fetchTransport',
-    'From `@midstream/core/upstream`. `toNodeListener` and `nodeTransport`, from `@midstream/core/node`, take no options.',
-    ['FetchTransportOptions'],
-  ],
+  ['fetchTransport', 'From `@midstream/core/upstream`.', ['FetchTransportOptions']],
+  ['nodeTransport', 'From `@midstream/core/node`, whose `toNodeListener` takes no options.', ['NodeTransportOptions']],
   [
     'createChatClient',
     'From `@midstream/client`.',
@@ -48,6 +45,7 @@ export const sections: readonly (readonly [heading: string, intro: string, group
       'SseDecoderOptions',
       'ReaderOptions',
       'RunOptions',
+      'GenerationOptions',
       'MessageLimits',
       'ChatErrorOptions',
       'HistoryOptions',

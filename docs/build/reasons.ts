@@ -44,6 +44,10 @@ export const reasons: Readonly<Record<string, string>> = {
   'RecoveryOptions.maxAttempts':
     'a server that answers and fails five times is not restarting, it is broken; each attempt costs tokens.',
   'RecoveryOptions.maxWaitMs': 'a container with a model server restarts in about that.',
+  'RecoveryOptions.failoverMs':
+    'long enough for a connection and a few attempts; nobody waits longer where somebody else can answer.',
+  'NodeTransportOptions.connectMs':
+    'a connection takes milliseconds; a server that drops its packets would hold a run for minutes.',
   'BreakerOptions.failures': 'each has already been retried by recovery: five of them are no coincidence.',
   'BreakerOptions.probeMs': 'soon enough that nobody waits long, seldom enough not to hinder a server that starts.',
   'SessionOptions.idleMs': 'a person who comes back later sends the whole history anyway: nothing is lost.',

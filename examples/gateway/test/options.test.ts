@@ -49,6 +49,7 @@ const reaches: readonly (readonly [key: string, value: string, options: Partial<
   ['fuse.max_run_ms', '7', { fuse: { maxRunMs: 7 } }],
   ['recovery.max_attempts', '7', { recovery: { maxAttempts: 7 } }],
   ['recovery.max_wait_ms', '7', { recovery: { maxWaitMs: 7 } }],
+  ['recovery.failover_ms', '7', { recovery: { failoverMs: 7 } }],
   ['breaker.failures', '7', { breaker: { failures: 7 } }],
   ['breaker.probe_ms', '7', { breaker: { probeMs: 7 } }],
   ['sessions.max_idle', '7', { sessions: { maxIdle: 7 } }],

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { createGateway } from '../src/gateway/index.ts'
 import { manualClock, type ManualClock } from '../src/testing/index.ts'
 import { ollama, openaiCompatible, type Transport, type Upstream, type UpstreamEvent } from '../src/upstream/index.ts'
 import { utf8 } from './support/bytes.ts'
@@ -141,6 +142,41 @@ test('loading: an abort ends the question, too, and leaves no timer', async () =
   await expect(ended).rejects.toThrow('enough')
   expect(fake.asked.map(({ signal }) => signal.aborted)).toEqual([true, true])
   expect({ events, timers: fake.clock.timers }).toEqual({ events: [], timers: 0 })
+})
+
+test('loading: an answer that never comes, not even when it is told to stop, is not watched after an abort', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  const deaf: Transport = (request) =>
+    request.method === 'POST' ? new Promise<never>(() => undefined) : fake.transport(request)
+  const upstream = ollama({ model: 'nano', transport: deaf, clock: fake.clock })
+  const [early, late] = [read(upstream), read(upstream)]
+  await setImmediate()
+  early.abort.abort(new Error('enough'))
+  await expect(early.ended).rejects.toThrow('enough')
+  expect(fake.clock.timers).toBe(1)
+  await advance(fake, 1_000)
+  late.abort.abort(new Error('enough'))
+  await expect(late.ended).rejects.toThrow('enough')
+  expect(fake.clock.timers).toBe(0)
+  const asked = fake.asked.length
+  await advance(fake, 60_000)
+  expect(fake.asked).toHaveLength(asked)
+})
+
+test('loading: a gateway that is closed asks no more, whatever its transport does', async () => {
+  const fake = server(ollamaReply, 'application/x-ndjson')
+  const deaf: Transport = (request) =>
+    request.method === 'POST' ? new Promise<never>(() => undefined) : fake.transport(request)
+  const { clock } = fake
+  const gateway = createGateway({ upstream: ollama({ model: 'nano', transport: deaf, clock }), clock })
+  const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content: 'Hello' }] })
+  const answer = gateway(new Request('http://g.test/api/chat', { method: 'POST', body }))
+  await setImmediate()
+  await advance(fake, 3_000)
+  await gateway.close()
+  expect(await (await answer).json()).toMatchObject({ reason: 'interrupted', by: 'shutdown' })
+  await setImmediate()
+  expect(clock.timers).toBe(0)
 })
 
 test('loading: whoever leaves before the answer closes the request', async () => {

@@ -35,9 +35,17 @@ const jitter =
     bytes.fill(byte)
 
 test('recovery options: the defaults are those of the design, and what makes no sense throws', () => {
-  expect(resolveRecovery()).toEqual({ maxAttempts: 5, maxWaitMs: 60_000 })
-  expect(resolveRecovery({ maxAttempts: 1, maxWaitMs: 0 })).toEqual({ maxAttempts: 1, maxWaitMs: 0 })
-  for (const wrong of [{ maxAttempts: 0 }, { maxAttempts: NaN }, { maxWaitMs: -1 }, { maxWaitMs: NaN }]) {
+  expect(resolveRecovery()).toEqual({ maxAttempts: 5, maxWaitMs: 60_000, failoverMs: 3_000 })
+  const least = { maxAttempts: 1, maxWaitMs: 0, failoverMs: 0 }
+  expect(resolveRecovery(least)).toEqual(least)
+  for (const wrong of [
+    { maxAttempts: 0 },
+    { maxAttempts: NaN },
+    { maxWaitMs: -1 },
+    { maxWaitMs: NaN },
+    { failoverMs: -1 },
+    { failoverMs: NaN },
+  ]) {
     expect(() => resolveRecovery(wrong)).toThrow(RangeError)
   }
 })
@@ -122,7 +130,7 @@ test('recovery: a server that is not there is asked until maxWaitMs after it was
           const step = stepRecovery(
             state,
             { now, error: refused, hasYielded: false },
-            { maxAttempts: 1, maxWaitMs },
+            { ...recoveryDefaults, maxAttempts: 1, maxWaitMs },
             jitter(byte),
           )
           state = step.state
@@ -139,8 +147,33 @@ test('recovery: a server that is not there is asked until maxWaitMs after it was
   )
 })
 
+test('recovery: where another server stands by, one that is not there is waited for until failoverMs', () => {
+  let now = 1_000
+  let state: RecoveryState = recoveryStart
+  const waits: (number | null)[] = []
+  for (let waitMs: number | null = 0; waitMs !== null; now += waitMs ?? 0) {
+    const input = { now, error: refused, hasYielded: false, standby: { askedAt: now } }
+    ;({ state, retryInMs: waitMs } = stepRecovery(state, input, recoveryDefaults, noJitter))
+    waits.push(waitMs)
+  }
+  expect([waits, now]).toEqual([[250, 500, 1_000, 1_250, null], 4_000])
+})
+
+test('recovery: the time that an attempt took to fail is part of that wait, unless it has grown the reply', () => {
+  const wait = (askedAt: number, hasYielded: boolean, retryAfterMs?: number): number | null => {
+    const error = new ChatError('upstream_busy', 'Busy.', { retryable: true, retryAfterMs })
+    const input = { now: 10_000, error, hasYielded, standby: { askedAt } }
+    return stepRecovery(recoveryStart, input, recoveryDefaults, noJitter).retryInMs
+  }
+  expect([wait(10_000, false), wait(7_001, false), wait(7_000, false)]).toEqual([250, 1, null])
+  expect([wait(0, true), wait(10_000, false, 3_000), wait(10_000, false, 3_001)]).toEqual([250, 3_000, null])
+  const patient = { ...recoveryDefaults, maxWaitMs: 100 }
+  const input = { now: 0, error: refused, hasYielded: false, standby: { askedAt: 0 } }
+  expect(stepRecovery(recoveryStart, input, patient, noJitter).retryInMs).toBe(100)
+})
+
 test('recovery: with maxWaitMs 0 the first failure is the last', () => {
-  const policy = { maxAttempts: 5, maxWaitMs: 0 }
+  const policy = { ...recoveryDefaults, maxWaitMs: 0 }
   expect(
     stepRecovery(recoveryStart, { now: 0, error: refused, hasYielded: true }, policy, noJitter).retryInMs,
   ).toBeNull()
@@ -513,7 +546,7 @@ function attempts(write: (attempt: number, prefill: string) => Iterable<readonly
     },
     clock,
     fuse: fuseDefaults,
-    recovery: { maxAttempts: 1_000, maxWaitMs: 60_000 },
+    recovery: { ...recoveryDefaults, maxAttempts: 1_000 },
     random: noJitter,
     orphanMs: 0,
   })

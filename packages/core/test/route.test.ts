@@ -100,6 +100,34 @@ test('failover: a run whose upstream does not come back goes on from its partial
   expect(rest.at(-1)?.event).toMatchObject({ reason: 'stop', usage: { completion_tokens: 7, estimated: true } })
 })
 
+test('failover: a server that refuses is waited for 3 s where another one can go on, which has patience of its own', async () => {
+  const test = bed()
+  const { clock, a, b } = test
+  await test.ask()
+  for (const waitMs of [0, 250, 500, 1_000, 1_250]) {
+    clock.advance(waitMs)
+    ;(await a.next()).fail(refused)
+    await turn()
+  }
+  expect(clock.now()).toBe(3_000)
+  const last = await b.next()
+  expect([a.replies[0]?.request.connectMs, last.request.connectMs]).toEqual([3_000, undefined])
+  last.fail(refused)
+  await turn()
+  clock.advance(30_000)
+  await b.next()
+})
+
+test('failover: a connection that was not there in time sends the run on at once', async () => {
+  const test = bed({ recovery: { failoverMs: 5_000 } })
+  await test.ask()
+  const first = await test.a.next()
+  expect(first.request.connectMs).toBe(5_000)
+  test.clock.advance(5_000)
+  first.fail(refused)
+  expect((await test.b.next()).request.model).toBe('b-70b')
+})
+
 test('failover: when other runs open the breaker, a run that waits for its upstream moves on at once', async () => {
   const test = bed({ breaker: { failures: 1 }, recovery: { maxWaitMs: 60_000, maxAttempts: 1 } })
   const { a, b } = test
@@ -406,6 +434,7 @@ test('gateway: GET of the base of a route tells of each upstream, and of its bre
   const b = { ...a, model: 'b-70b', breaker: 'closed' }
   expect(await response.json()).toEqual({
     model: 'fast',
+    limits: { body_bytes: 1_048_576, messages: 1_000 },
     upstream: a,
     models: { fast: a },
     fallback: [b],

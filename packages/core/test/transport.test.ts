@@ -1,8 +1,13 @@
-import { globalAgent, type IncomingMessage, type ServerResponse } from 'node:http'
-import { expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
 import { defaultTransport } from '#transport'
 import { defaultTransport as defaultOfNode, nodeTransport } from '../src/node/transport.ts'
+import { manualClock } from '../src/testing/index.ts'
 import { fetchTransport } from '../src/upstream/http/fetch-transport.ts'
+import { ollama, openaiCompatible } from '../src/upstream/index.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../src/upstream/http/transport.ts'
 import { closedPort, listen, type Listening } from './support/listen.ts'
 
@@ -203,10 +208,14 @@ for (const [name, transport] of transports) {
 
 test('nodeTransport: a socket that reports its time-out, before the head and in mid body, goes on', async () => {
   const server = await held()
+  const sent: { readonly request: ClientRequest }[] = []
+  const see = (message: unknown): void => void sent.push(message as { request: ClientRequest })
+  subscribe('http.client.request.start', see)
+  onTestFinished(() => void unsubscribe('http.client.request.start', see))
   const answer = transports[0]?.[1](get(server.url)) as Promise<TransportResponse>
   const { response } = await server.next()
-  // Node's global agent sets an idle time-out of its own; it must not end a request that is under way.
-  const [socket] = globalAgent.sockets[`127.0.0.1:${server.port}:`] ?? []
+  // The agent sets an idle time-out of its own; it must not end a request that is under way.
+  const socket = sent[0]?.request.socket
   expect(socket?.listenerCount('timeout')).toBeGreaterThan(0)
   socket?.emit('timeout')
   response.write('one ')
@@ -214,6 +223,117 @@ test('nodeTransport: a socket that reports its time-out, before the head and in 
   socket?.emit('timeout')
   response.end('two')
   expect(await read(got)).toBe('one two')
+})
+
+// Answers that are none
+
+/** A server that says the same bytes to everybody, and then nothing. */
+async function saying(head: string): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.write(head))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+const upgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\n'
+const informational = {
+  '101 with its headers': `HTTP/1.1 101 Switching Protocols\r\n${upgrade}\r\n`,
+  '101 without headers': 'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+  '101 with Upgrade alone': 'HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\n',
+  '101 with Connection alone': 'HTTP/1.1 101 S\r\nConnection: upgrade\r\n\r\n',
+  '101 with bytes behind it': `HTTP/1.1 101 S\r\n${upgrade}\r\n\x81\x05Hello`,
+  '000': 'HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n',
+}
+const messages = [{ role: 'user' as const, content: 'Hello' }]
+for (const [name, transport] of transports) {
+  test.for(Object.entries(informational))(`${name}: %s is no answer, at once`, async ([, head]) => {
+    const url = await saying(head)
+    const clock = manualClock()
+    for (const upstream of [
+      ollama({ url, model: 'm', transport, clock }),
+      openaiCompatible({ url, model: 'm', transport, clock }),
+    ]) {
+      const request = { model: 'm', messages, prefill: '', interruptedNote: null }
+      const reply = upstream.generate(request, new AbortController().signal)[Symbol.asyncIterator]()
+      await expect(reply.next()).rejects.toMatchObject({ code: /^upstream_(rejected|unreachable|failed)$/ })
+      expect(clock.timers).toBe(0)
+    }
+  })
+}
+
+test('nodeTransport: early hints and other 1xx before an answer are skipped', async () => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'
+  for (const head of ['100 Continue', '102 Processing', '103 Early Hints\r\nLink: x', '199 Odd'])
+    expect(await read(await nodeTransport()(get(await saying(`HTTP/1.1 ${head}\r\n\r\n${whole}`))))).toBe('hi')
+})
+
+// Connections
+
+test('nodeTransport: a server that does not take the connection, its TLS included, is given up after connectMs', async () => {
+  // It takes the socket and never greets: a connection that is never there.
+  const url = (await saying('')).replace('http:', 'https:')
+  for (const [options, connectMs, expected] of [
+    [{}, undefined, 10_000],
+    [{ connectMs: 2_000 }, undefined, 2_000],
+    [{ connectMs: 2_000 }, 3_000, 2_000],
+    [{}, 3_000, 3_000],
+  ] as const) {
+    const clock = manualClock()
+    const failed = nodeTransport({ clock, ...options })({ ...get(url), connectMs }).catch((error: unknown) => error)
+    while (clock.timers === 0) await new Promise((resolve) => setImmediate(resolve))
+    expect(clock.dueAt).toBe(expected)
+    clock.advance(expected)
+    expect(await failed).toMatchObject({ code: 'ETIMEDOUT' })
+    expect(clock.timers).toBe(0)
+  }
+})
+
+test('nodeTransport: once there is a connection, an answer may take as long as it likes, also on one that is used again', async () => {
+  const server = await held()
+  const clock = manualClock()
+  const transport = nodeTransport({ clock })
+  for (let i = 0; i < 2; i++) {
+    const answer = transport(get(server.url))
+    const { response } = await server.next()
+    expect(clock.timers).toBe(0)
+    clock.advance(3_600_000)
+    response.end('late')
+    expect(await read(await answer)).toBe('late')
+  }
+  expect(server.connections).toHaveLength(1)
+})
+
+test('nodeTransport: an abort while it connects leaves no timer', async () => {
+  const url = (await saying('')).replace('http:', 'https:')
+  const clock = manualClock()
+  const abort = new AbortController()
+  const answer = nodeTransport({ clock })(get(url, abort.signal))
+  while (clock.timers === 0) await new Promise((resolve) => setImmediate(resolve))
+  abort.abort(new Error('enough'))
+  await expect(answer).rejects.toThrow('enough')
+  while (clock.timers > 0) await new Promise((resolve) => setImmediate(resolve))
+})
+
+test('nodeTransport: of 70 connections that are idle at once, 64 are kept', async () => {
+  const server = await held()
+  const transport = nodeTransport()
+  const answers = Array.from({ length: 70 }, async () => read(await transport(get(server.url))))
+  const asked: Exchange[] = []
+  for (let i = 0; i < 70; i++) asked.push(await server.next())
+  for (const { response } of asked) response.end('x')
+  await Promise.all(answers)
+  let closed = 0
+  const six = new Promise<void>((resolve) => {
+    for (const connection of server.connections) void connection.closed.then(() => ++closed === 6 && resolve())
+  })
+  await six
+  expect(server.connections.length - closed).toBe(64)
+})
+
+test('nodeTransport: connectMs must be above 0', () => {
+  for (const connectMs of [0, -1, Number.NaN]) expect(() => nodeTransport({ connectMs })).toThrow(RangeError)
 })
 
 /** A server that closes each connection in the middle of its second request, in some way. */

@@ -187,6 +187,9 @@ const recovery = z.strictObject({
   max_wait_ms: ms(0)
     .default(recoveryDefaults.maxWaitMs)
     .describe('How long the model server may be unreachable before the run fails, ms.'),
+  failover_ms: ms(0)
+    .default(recoveryDefaults.failoverMs)
+    .describe('How long it may be unreachable before one of `fallback` goes on, ms.'),
 })
 
 const breaker = z.strictObject({

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { tickerOf } from '../ticker.ts'
-import { resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
+import { recoveryDefaults, resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
 import { resolveKeep, type keepDefaults, type KeepOptions } from '../run/run-cache.ts'
 import type { Run } from '../run/run.ts'
 import { resolveSessions, type sessionDefaults, type SessionOptions } from '../session/session-cache.ts'
@@ -146,6 +146,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     if (!(value > 0)) throw new RangeError(`limits.${name} must be > 0, got ${value}`)
     limits[name] = value
   }
+  const recovery = options.recovery === false ? undefined : resolveRecovery(options.recovery)
   const coalesce = resolveCoalesce(options.coalesce)
   const heartbeat = resolveHeartbeat(options.heartbeat)
   const fuse = resolveFuse(options.fuse)
@@ -162,6 +163,8 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
   return {
     targets: createTargets(upstream, options.models, {
       clock,
+      // 0 means not to try again; a connection takes a moment all the same.
+      connectMs: Math.max(1_000, (recovery ?? recoveryDefaults).failoverMs),
       breaker: options.breaker === false ? null : resolveBreaker(options.breaker),
     }),
     basePath,
@@ -178,7 +181,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     coalesce,
     heartbeat,
     fuse,
-    recovery: options.recovery === false ? undefined : resolveRecovery(options.recovery),
+    recovery,
     sessions: resolveSessions(options.sessions),
     keep: resolveKeep(options.keep),
     limits,

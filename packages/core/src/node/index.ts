@@ -1,2 +1,2 @@
 export { toNodeListener, type NodeListener } from './listener.ts'
-export { nodeTransport } from './transport.ts'
+export { nodeTransport, type NodeTransportOptions } from './transport.ts'

@@ -1,50 +1,118 @@
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type AgentOptions,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import { systemClock, type Clock } from '../clock.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../upstream/http/transport.ts'
 
+/** @public */
+export interface NodeTransportOptions {
+  /** Longest wait for a connection, its TLS included, ms; the wait for an answer is the fuse's. @defaultValue 10000 */
+  readonly connectMs?: number | undefined
+  /** Times that wait. @defaultValue systemClock */
+  readonly clock?: Clock | undefined
+}
+
+/** How connections are kept. A stream takes one for itself, so their number is bounded by the runs alone, and that of idle ones here. */
+const connections: AgentOptions = {
+  // That small requests go at their own time (no Nagle) is Node's default for an agent.
+  keepAlive: true,
+  maxFreeSockets: 64,
+  // Servers close theirs after 5 s or later: an idle connection is given up before a question can cross that on its way.
+  timeout: 4_000,
+  // When TCP first probes a silent connection, ms: a server that has gone without a word is noticed while it is waited for.
+  keepAliveMsecs: 30_000,
+}
+
 /**
- * A transport on `node:http`: no time-outs, and about two thirds of the CPU that `fetch` takes per token.
+ * A transport on `node:http`: no time-out but for connecting, and about two thirds of the CPU that `fetch` takes per token.
  * Redirects are not followed. A connection that is used again, and that the server closes just then, is replaced.
+ * @throws {RangeError} When `connectMs` is not above 0.
  * @public
  */
-export function nodeTransport(): Transport {
-  const ask = (asked: TransportRequest, agent?: false): Promise<TransportResponse> =>
+export function nodeTransport(options: NodeTransportOptions = {}): Transport {
+  const { connectMs = 10_000, clock = systemClock } = options
+  if (!(connectMs > 0)) throw new RangeError(`nodeTransport({ connectMs }) must be > 0, got ${connectMs}`)
+  const plain = new HttpAgent(connections)
+  const secure = new HttpsAgent(connections)
+
+  const ask = (asked: TransportRequest, isReplaced = false): Promise<TransportResponse> =>
     new Promise((resolve, reject) => {
       const { url, method, headers, body, signal } = asked
-      const send = url.startsWith('https:') ? httpsRequest : httpRequest
+      const isSecure = url.startsWith('https:')
+      const send = isSecure ? httpsRequest : httpRequest
       const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-      const request = send(url, { method, headers: sized, agent })
+      const request = send(url, { method, headers: sized, agent: isReplaced ? false : isSecure ? secure : plain })
       // Not the `signal` option: it stays with the socket after the answer has been read, and an abort then is an
       // 'error' event that nobody listens to, which ends the process (seen with Node 24.21).
       // Without a reason, too: the socket may have gone back to its pool, and would emit it to nobody.
       const abort = (): void => void request.destroy()
       signal.addEventListener('abort', abort)
-      request.on('close', () => signal.removeEventListener('abort', abort))
+      const disarm = limitConnecting(request, isSecure, clock, Math.min(connectMs, asked.connectMs ?? Infinity))
+      request.on('close', () => {
+        disarm()
+        signal.removeEventListener('abort', abort)
+        // Nobody waits for an answer that cannot come any more, whatever has become of it.
+        if (!hasAnswer) reject(signal.aborted ? signal.reason : new Error('The connection closed without an answer.'))
+      })
       request.on('error', (error: NodeJS.ErrnoException) => {
         // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
         // Or it is this that ends them: so it is asked once more only, on a connection of its own.
         const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked, false))
+        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked, true))
         else reject(signal.aborted ? signal.reason : error)
       })
       let hasAnswer = false
-      request.on('response', (response) => {
+      const answer = (response: IncomingMessage, body: AsyncIterable<Uint8Array>): void => {
         hasAnswer = true
-        // Whoever reads the body is told; an error after the last read concerns nobody.
-        response.on('error', () => undefined)
         resolve({
           status: response.statusCode ?? 0,
           header: (name) => {
             const value = response.headers[name]
             return Array.isArray(value) ? value.join(', ') : value
           },
-          body: response,
+          body,
         })
+      }
+      request.on('response', (response) => {
+        // Whoever reads the body is told; an error after the last read concerns nobody.
+        response.on('error', () => undefined)
+        const isFinal = (response.statusCode ?? 0) >= 200
+        answer(response, isFinal ? response : empty())
+        if (!isFinal) request.destroy()
+      })
+      // A server that speaks another protocol from here on (101). Without a listener the socket closes and nobody is told.
+      request.on('upgrade', (response, socket) => {
+        socket.on('error', () => undefined).destroy()
+        answer(response, empty())
       })
       request.end(body)
       if (signal.aborted) abort()
     })
   return (request) => ask(request)
+}
+
+/** Ends a request whose connection is not there in time. @returns How to stop waiting. */
+function limitConnecting(request: ClientRequest, isSecure: boolean, clock: Clock, ms: number): () => void {
+  let disarm = (): void => {}
+  request.on('socket', (socket: Socket) => {
+    if (request.reusedSocket) return
+    disarm = clock.after(ms, () => {
+      const error = new Error(`The server did not take the connection within ${ms} ms.`)
+      request.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
+    })
+    socket.once(isSecure ? 'secureConnect' : 'connect', disarm)
+  })
+  return () => disarm()
+}
+
+async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {
+  // Nothing that comes now is an answer.
 }
 
 /** The transport of this platform. */

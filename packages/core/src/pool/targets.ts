@@ -47,10 +47,17 @@ export interface Source extends Failover {
   end(state: RunState): void
 }
 
+interface TargetsOptions {
+  readonly clock: Clock
+  readonly breaker: BreakerPolicy | null
+  /** Longest wait for a connection while another one could go on, ms. */
+  readonly connectMs: number
+}
+
 export function createTargets(
   upstream: Upstream | Route,
   models: readonly string[] | undefined,
-  { clock, breaker: policy }: { readonly clock: Clock; readonly breaker: BreakerPolicy | null },
+  { clock, breaker: policy, connectMs }: TargetsOptions,
 ): Targets {
   const known = new Map<Upstream, Target>()
   const target = (one: Upstream): Target => {
@@ -79,7 +86,7 @@ export function createTargets(
       const at = line.findIndex(({ breaker }) => !breaker || breaker.waitMs === 0)
       if (at === -1) throw open(Math.min(...line.map(({ breaker }) => breaker?.waitMs ?? 0)))
       // A route's names are its own; a single server is asked for the very model.
-      return createSource(line, at, isRoute(upstream) ? undefined : model)
+      return createSource(line, at, { model: isRoute(upstream) ? undefined : model, connectMs })
     },
   }
 }
@@ -91,7 +98,11 @@ function open(retryAfterMs: number): ChatError {
   })
 }
 
-function createSource(line: readonly Target[], first: number, model: string | undefined): Source {
+function createSource(
+  line: readonly Target[],
+  first: number,
+  { model, connectMs }: { readonly model: string | undefined; readonly connectMs: number },
+): Source {
   let at = first
   let pass = line[at]!.breaker?.begin()
   const breaker = (): Breaker | null => line[at]!.breaker
@@ -103,12 +114,16 @@ function createSource(line: readonly Target[], first: number, model: string | un
     successor: first === 0 ? undefined : named(),
     open(request, sink, signal) {
       const { upstream } = line[at]!
-      pump(() => upstream.generate({ ...request, model: model ?? upstream.model }, signal), sink, signal)
+      const asked = { ...request, model: model ?? upstream.model, ...(standby() !== -1 && { connectMs }) }
+      pump(() => upstream.generate(asked, signal), sink, signal)
     },
     delta: () => pass?.delta(),
     get isOpen() {
       // Also of the run that tries it: with somebody else to ask, one failure is enough.
       return (breaker()?.phase ?? 'closed') !== 'closed' && standby() !== -1
+    },
+    get hasStandby() {
+      return standby() !== -1
     },
     next(error) {
       if (!isElsewhereBetter(error)) return null

@@ -18,6 +18,8 @@ export interface Failover {
   delta(): void
   /** True when other runs have found that the model server is not to be had: nobody need wait for it. */
   readonly isOpen: boolean
+  /** True when another model server could go on now. */
+  readonly hasStandby: boolean
   /** Gives the model server up for another one, which the next `open` asks. Null when there is none: it stays. */
   next(error: ChatError): Successor | null
   /** Calls back when `isOpen` becomes true. Returns how to leave. */
@@ -59,6 +61,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   let recovery = recoveryStart
   let fuse = startFuse(clock.now()) as Intact
   let attempt: Attempt | undefined
+  let askedAt = clock.now()
   let prefill = ''
   /** White space at the end of the reply that the prefill left out: a retry writes it again. */
   let pendingWhitespace = ''
@@ -70,6 +73,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   let endWait = (): void => {}
 
   const ask = (): void => {
+    askedAt = clock.now()
     giving = 0
     hasYielded = false
     const question = { prefill, spent: meter.spent }
@@ -141,7 +145,8 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   /** Decides what follows a failed attempt. @returns How long to wait for the next one, ms; null when there is none. */
   const afterFailure = (error: ChatError): number | null => {
     if (!recoveryPolicy) return null
-    const next = stepRecovery(recovery, { now: clock.now(), error, hasYielded }, recoveryPolicy, random)
+    const standby = failover?.hasStandby ? { askedAt } : undefined
+    const next = stepRecovery(recovery, { now: clock.now(), error, hasYielded, standby }, recoveryPolicy, random)
     recovery = next.state
     return next.retryInMs
   }

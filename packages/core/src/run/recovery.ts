@@ -8,20 +8,31 @@ export interface RecoveryOptions {
   readonly maxAttempts?: number | undefined
   /** How long the model server may be unreachable before the run fails, ms. @defaultValue 60000 */
   readonly maxWaitMs?: number | undefined
+  /** How long it may be unreachable where a `route` has another one that can go on, ms: a connection has to be there in this time, too. @defaultValue 3000 */
+  readonly failoverMs?: number | undefined
 }
 
 /** Resolved options of recovery. @public */
 export type RecoveryPolicy = { readonly [Name in keyof RecoveryOptions]-?: number }
 
 /** @public */
-export const recoveryDefaults: RecoveryPolicy = /* @__PURE__ */ Object.freeze({ maxAttempts: 5, maxWaitMs: 60_000 })
+export const recoveryDefaults: RecoveryPolicy = /* @__PURE__ */ Object.freeze({
+  maxAttempts: 5,
+  maxWaitMs: 60_000,
+  failoverMs: 3_000,
+})
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveRecovery(options: RecoveryOptions = {}): RecoveryPolicy {
-  const { maxAttempts = recoveryDefaults.maxAttempts, maxWaitMs = recoveryDefaults.maxWaitMs } = options
+  const {
+    maxAttempts = recoveryDefaults.maxAttempts,
+    maxWaitMs = recoveryDefaults.maxWaitMs,
+    failoverMs = recoveryDefaults.failoverMs,
+  } = options
   if (!(maxAttempts >= 1)) throw new RangeError(`recovery.maxAttempts must be >= 1, got ${maxAttempts}`)
   if (!(maxWaitMs >= 0)) throw new RangeError(`recovery.maxWaitMs must be >= 0, got ${maxWaitMs}`)
-  return { maxAttempts, maxWaitMs }
+  if (!(failoverMs >= 0)) throw new RangeError(`recovery.failoverMs must be >= 0, got ${failoverMs}`)
+  return { maxAttempts, maxWaitMs, failoverMs }
 }
 
 /** What is known of a run's failed attempts. @public */
@@ -57,15 +68,26 @@ export function recoverySeen(state: RecoveryState): RecoveryState {
   return state.lostAt === null ? state : { ...state, attempt: 0, lostAt: null }
 }
 
+/** Another model server can go on. @public */
+export interface Standby {
+  /** When this attempt began, ms: the time that it took to fail is part of the wait. */
+  readonly askedAt: number
+}
+
 /**
  * An attempt has failed. A server that is not there is waited for until `maxWaitMs`; one that answers and fails again
- * is asked `maxAttempts` times.
+ * is asked `maxAttempts` times. Where another one stands by, it is waited for until `failoverMs`.
  * @param hasYielded - Whether this attempt grew the reply.
  * @public
  */
 export function stepRecovery(
   state: RecoveryState,
-  input: { readonly now: number; readonly error: ChatError; readonly hasYielded: boolean },
+  input: {
+    readonly now: number
+    readonly error: ChatError
+    readonly hasYielded: boolean
+    readonly standby?: Standby | undefined
+  },
   policy: RecoveryPolicy,
   random: RandomBytes,
 ): RecoveryStep {
@@ -73,7 +95,9 @@ export function stepRecovery(
   const attempt = state.attempt + 1
   const fruitful = state.fruitful + (input.hasYielded ? 1 : 0)
   const next = { attempt, fruitful, lostAt }
-  const left = lostAt + policy.maxWaitMs - input.now
+  const maxWaitMs = input.standby ? Math.min(policy.failoverMs, policy.maxWaitMs) : policy.maxWaitMs
+  const waitedSince = input.standby && !input.hasYielded ? Math.min(lostAt, input.standby.askedAt) : lostAt
+  const left = waitedSince + maxWaitMs - input.now
   // Who says when to come back is not asked earlier; later than anybody waits is never.
   const askedMs = input.error.retryAfterMs ?? 0
   if (

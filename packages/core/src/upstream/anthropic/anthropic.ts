@@ -78,7 +78,14 @@ export function anthropic(options: AnthropicOptions): Upstream {
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const { body, sent, tail } = written(() => anthropicQuestion(request, { way, instruction, extra, maxTokens }))
-    const question = { url: `${url}/v1/messages`, headers, body, model: request.model, errorOf }
+    const question = {
+      url: `${url}/v1/messages`,
+      headers,
+      body,
+      model: request.model,
+      connectMs: request.connectMs,
+      errorOf,
+    }
     const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
     const seam = createSeam({ sent, tail, copies: sent === '' || way === 'native' ? 'never' : 'overlap' })

@@ -9,6 +9,7 @@ export interface FetchTransportOptions {
 /**
  * A transport on `fetch`: the default everywhere but on Node, whose `fetch` (undici) gives up after 300 s without
  * headers or between two reads. On Node the default is `nodeTransport`, which has no such limit and costs less CPU.
+ * How long a connection may take is the platform's to say (10 s on Node).
  * @public
  */
 export function fetchTransport(options: FetchTransportOptions = {}): Transport {

@@ -4,6 +4,8 @@ export interface TransportRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
+  /** Longest wait for a connection, ms, where another server can answer: shorter than the transport's own. */
+  readonly connectMs?: number | undefined
   /** Aborting closes the socket in every phase: connecting, waiting for the head, reading the body. */
   readonly signal: AbortSignal
 }
@@ -19,7 +21,8 @@ export interface TransportResponse {
 
 /**
  * How bytes come from a model server. Rejects when there is no answer, with the platform's own error as it is.
- * No transport may set time-outs of its own: a server that loads a model is silent for minutes, and the fuse decides.
+ * No transport may limit the time of an answer: a server that loads a model is silent for minutes, and the fuse decides. Only the
+ * connection has to be there within seconds.
  * @public
  */
 export type Transport = (request: TransportRequest) => Promise<TransportResponse>

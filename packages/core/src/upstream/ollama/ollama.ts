@@ -54,8 +54,8 @@ export function ollama(options: OllamaOptions): Upstream {
   const { url, query, transport } = endpointOf('ollama', given, send)
   const headers = ownHeaders('ollama', options.headers)
 
-  const post = (body: Json, model: string, signal: AbortSignal): Promise<OpenReply> => {
-    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model }
+  const post = (body: Json, { model, connectMs }: UpstreamRequest, signal: AbortSignal): Promise<OpenReply> => {
+    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model, connectMs }
     return openReply(transport, question, clock, signal)
   }
   const ask = async function* (
@@ -64,7 +64,7 @@ export function ollama(options: OllamaOptions): Upstream {
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
     const { body, sent, tail } = written(() => ollamaQuestion(request, way, instruction))
-    const reply = await post(body, request.model, signal)
+    const reply = await post(body, request, signal)
     const lines = createLineDecoder({ maxChars: maxLineChars })
     const decoder = createOllamaDecoder(random)
     // Models that llama-server has the template of may be continued by builds that say the partial again.
@@ -96,7 +96,7 @@ export function ollama(options: OllamaOptions): Upstream {
     const brief = { ...record(body['options']), num_predict: 1 }
     try {
       const asked = { ...body, stream: false, options: brief, _debug_render_only: true }
-      const answer = await readText(await post(asked, request.model, signal), maxJsonChars)
+      const answer = await readText(await post(asked, request, signal), maxJsonChars)
       const { rendered_template: rendered } = record(record(JSON.parse(answer))['_debug_info'])
       return typeof rendered !== 'string' || rendered.trimEnd().endsWith(sent)
     } catch {

@@ -86,6 +86,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
       headers,
       body,
       model: request.model,
+      connectMs: request.connectMs,
       errors,
       errorOf: (said: Json) => (isBandError(said, undefined) ? bandError(said, errors) : undefined),
     }

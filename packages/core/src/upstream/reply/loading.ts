@@ -80,7 +80,18 @@ export function createLoadingWatch({ clock, look }: LoadingOptions): WatchLoadin
         wake()
       },
     }
-    join(waiter)
+    // An answer that never comes, not even when it is told to stop, must not keep the watch: it ends by itself.
+    let onAbort = (): void => {}
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => {
+        leave(waiter)
+        reject(signal.reason as Error)
+      }
+    })
+    aborted.catch(() => undefined)
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    else join(waiter)
     let result: IteratorResult<UpstreamEvent[]> | undefined
     try {
       const first = events.next()
@@ -91,16 +102,20 @@ export function createLoadingWatch({ clock, look }: LoadingOptions): WatchLoadin
           isNew = false
           yield [{ progress: told }]
         } else {
-          result = await Promise.race([first, new Promise<undefined>((resolve) => (wake = () => resolve(undefined)))])
+          const woken = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)))
+          result = await Promise.race([first, aborted, woken])
         }
       }
       leave(waiter)
       for (; result.done !== true; result = await events.next()) yield result.value
     } finally {
       leave(waiter)
+      signal.removeEventListener('abort', onAbort)
       // Later it is left by its `return`, which may still read to the end of a whole reply.
-      if (!result) left.abort()
-      await events.return?.()
+      const ended = events.return?.()
+      if (result) await ended
+      else left.abort()
+      ended?.catch(() => undefined)
     }
   }
 }

@@ -21,6 +21,8 @@ export interface Question {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Json
   readonly model: string
+  /** Longest wait for a connection, ms. @defaultValue as long as the transport waits */
+  readonly connectMs?: number | undefined
   /** What the server's own words mean, where a status came with them. @defaultValue what is known of all */
   readonly errors?: AnswerFacts['errors']
   /** @defaultValue 'text/event-stream' */
@@ -56,6 +58,7 @@ export async function openReply(
     url,
     headers: { ...headers, 'content-type': 'application/json', accept },
     body,
+    connectMs: question.connectMs,
     signal: AbortSignal.any([signal, left.signal]),
   }).catch((cause: unknown) => unreachable(cause, signal))
   const isAnswer = response.status === 200
