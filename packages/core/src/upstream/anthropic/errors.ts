@@ -1,15 +1,18 @@
 import { ChatError } from '../../wire/errors.ts'
-import { meaningOf, saidError } from '../http/error-meaning.ts'
-import { isRecord, record, text, type Json } from '../../wire/json.ts'
+import { saidError } from '../http/error-meaning.ts'
+import { errorIn } from '../http/said-error.ts'
+import type { Json } from '../../wire/json.ts'
 
 /** Whether a frame, or a body that is no stream, is an error. */
 export function isAnthropicError(frame: Json): boolean {
-  return frame['type'] === 'error' || isRecord(frame['error'])
+  // Every event of the API has a type.
+  const isReply = typeof frame['type'] === 'string' && frame['type'] !== 'error'
+  return errorIn(frame, undefined, isReply) !== undefined
 }
 
-/** The error that the server said inside its stream. Its type tells all; one that nobody knows is a failure of the server. */
+/** The error that the server said inside its stream. One that nobody knows is a failure of the server. */
 export function anthropicError(said: string, frame: Json): ChatError {
-  return saidError(meaningOf('', text(record(frame['error'])['type'])), said)
+  return saidError(Object.keys(frame).length === 0 ? said : frame)
 }
 
 /** A classifier ended the reply: what came is no whole answer, and the same question ends the same way. */

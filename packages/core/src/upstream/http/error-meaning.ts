@@ -1,29 +1,63 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { parsedJson } from '../../wire/json.ts'
 import { crashWords } from './crash-words.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
+import { maxSaid, readError } from './said-error.ts'
+import { waitSaid } from './wait-words.ts'
 
-/** How much of an error's words counts, UTF-16 code units. */
-const maxSaid = 8_192
+/** The beginning of what is said: behind it, servers say the request again. */
+const start = (words: string): string => `[^]{0,300}(?:${words})`
+
+const filter =
+  'content_filter|content_policy|content policy|data_inspection_failed|datainspectionfailed|敏感(?:内容|词|信息)|违规|内容安全|安全审核'
+const account =
+  '(?:incorrect|invalid|wrong|expired|missing|no|unknown) (?:openai |x-)?api[ _-]?key|api[ _-]?key (?:is |was )?(?:not valid|invalid|incorrect|expired|missing|not found|disabled)|' +
+  'invalid_?api_?key|api_key_invalid|unauthenticated|not authenticated|invalid (?:access |auth\\w* )?token|arrearage|' +
+  '(?:credit )?balance is (?:too low|not enough|insufficient)|insufficient[_ ](?:account )?(?:balance|quota|credits?|funds)|out of credits?|no credits? left|billing_(?:error|hard_limit_reached|not_active)|' +
+  'account (?:is |has been )?(?:suspended|disabled|deactivated|not active|overdue)|payment required|' +
+  '余额不足|欠费|账户(?:余额|已?冻结|异常|已?停用)|(?:密钥|令牌|api[ _-]?key)[^]{0,8}(?:无效|错误|过期|不存在|不正确|失效)|鉴权失败|未授权|身份(?:验证|认证)失败|认证失败'
+const busy =
+  'overload|rate[ _-]?limit|too many (?:concurrent )?requests|too_many_requests|(?:high|heavy|peak) (?:demand|load|traffic)|unavailable_error|(?:temporarily|currently|service(?: is)?) unavailable|\\bunavailable\\b|' +
+  'loading model|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource_exhausted|resource exhausted|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
+  'concurrency|slow down|at capacity|over capacity|out of capacity|no (?:available )?(?:capacity|slots?|workers?|instances?)|queue is full|pending requests exceeded|' +
+  '繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
+const overflow =
+  'exceed_context_size|context (?:size|length|window)|context_(?:length|window)|maximum context|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
+  '(?:maximum|max)(?:imum)? (?:allowed )?(?:input|prompt|sequence|model)[ _](?:length|tokens?|len)|(?:input|prompt) (?:token count|length|tokens?) [^]{0,60}(?:exceed|only supports|but|limit)|only supports up to|' +
+  'too many (?:input )?tokens|reduce the length|range of input length|exceeds? the (?:model|available|maximum|limit)[^]{0,40}(?:token|length|context)|' +
+  '(?:输入|上下文|提示词|文本|内容|token)[^]{0,20}(?:过长|太长|超长|超过|超出|超限)'
+
+const said = (prefix: string, ...words: string[]): RegExp => new RegExp(`^#${prefix}${start(words.join('|'))}`, 'i')
 
 /** What an error's words mean, as `#status words`; the first line that fits counts. Words are those of real servers. */
 const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
-  [/content_filter|data_inspection_failed/i, 'upstream_rejected'],
-  // A bare 403 may be a filter's. With other statuses the words may be an echo of the request, or of somebody else's trouble.
+  [new RegExp(filter, 'i'), 'upstream_rejected'],
+  // A bare 403 may be a filter's. Of a 5xx the server takes the blame, whatever words stand there.
+  [/^#40[12]\b/, 'upstream_unauthorized'],
   [
-    /^#40[12]\b|^#(?!5|4(?!03|29)).*((authentication|permission)_?error|billing_error|insufficient_quota|insufficient balance)/is,
+    /^#(?!5|4(?!03|29)).*((authentication|permission)_?error|billing_error|insufficient_quota|insufficient balance)/is,
     'upstream_unauthorized',
   ],
-  // 529 is Anthropic's word for being overloaded.
-  [/^#(429|503|529)\b/, 'upstream_busy'],
-  // What a proxy says when there is nobody behind it, or nobody who answers.
-  [/^#(408|502|504)\b|^# timeout_error/, 'upstream_unreachable'],
+  [said('(?!5)', account), 'upstream_unauthorized'],
+  // 529 is Anthropic's word for being overloaded; 425 is too early.
+  [/^#(425|429|503|529)\b/, 'upstream_busy'],
+  // What a proxy says when there is nobody behind it, or nobody who answers: 520 to 530 are Cloudflare's, 499 is nginx's.
+  [/^#(408|499|502|504|52\d|530|598|599)\b|^# timeout_error/, 'upstream_unreachable'],
   // Servers name the model, in whatever words; a wrong path names none, and would send people looking for the model.
   [/model_not_found|^#404 .*model|^# not_found_error/is, 'upstream_model_missing'],
   [
-    /^#[1-4]\d\d\b|exceed_context_size|context (size|length|window)|maximum context|context_length/i,
-    'upstream_rejected',
+    /^#(?!5).{0,80}\bmodel\b.{0,120}(?:not found|does not exist|not exist)|^#(?!5).{0,80}模型.{0,60}(?:不存在|未找到)/is,
+    'upstream_model_missing',
   ],
-  [/overloaded|rate_?limit|unavailable_error|loading model|server busy|insufficient_system/i, 'upstream_busy'],
+  // The label of a refusal says that it passes, and nothing that a person has written can be in it.
+  [
+    /^#4\d\d (?:\S+ )?(?:rate_?limit\w*|throttling\w*|too_many_requests|resource_exhausted|overloaded_error|unavailable)(?: |$)/i,
+    'upstream_busy',
+  ],
+  [/^#[1-4]\d\d\b/, 'upstream_rejected'],
+  [said('', 'rate[ _-]?limit|too many (?:concurrent )?requests'), 'upstream_busy'],
+  [new RegExp(overflow, 'i'), 'upstream_rejected'],
+  [said('', busy), 'upstream_busy'],
   [crashWords, 'upstream_crashed'],
   [
     // Of a 5xx the server takes the blame, whatever words stand there.
@@ -38,9 +72,27 @@ const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
  * @param own - What the dialect knows of its words: it goes before what is known of all.
  */
 export function meaningOf(status: number | string, said: string, own: AnswerFacts['errors'] = []): ChatErrorCode {
+  return meant(status, said, parsedJson(said) ?? said, own).code
+}
+
+/** The same with the wait that the words say, ms. */
+export function meant(
+  status: number | string,
+  said: string,
+  error: unknown,
+  own: AnswerFacts['errors'] = [],
+): { readonly code: ChatErrorCode; readonly waitMs: number | undefined } {
+  const { code, words } = readError(error)
+  const isJson = typeof error === 'object' && error !== null
   // A server may say the whole prompt again: what it means stands at the beginning. Not `test`: an app's own may be global.
-  const brief = `#${status} ${said.slice(0, maxSaid)}`
-  return [...own, ...meanings].find(([words]) => brief.search(words) >= 0)?.[1] ?? 'upstream_failed'
+  const brief = `#${status === '' ? code : status} ${isJson ? words : said.slice(0, maxSaid)}`
+  const raw = `#${status} ${said.slice(0, maxSaid)}`
+  const fits = ([pattern]: readonly [RegExp, ChatErrorCode]): boolean => brief.search(pattern) >= 0
+  const known = own.find(([pattern]) => raw.search(pattern) >= 0 || brief.search(pattern) >= 0) ?? meanings.find(fits)
+  const found = known?.[1] ?? 'upstream_failed'
+  const waitMs = mayPass(found) ? waitSaid(error, words) : undefined
+  // Who says when to come back is busy, in whatever words.
+  return { code: found === 'upstream_failed' && waitMs !== undefined ? 'upstream_busy' : found, waitMs }
 }
 
 /** What may be said of an error, in whatever words it came. */
@@ -52,12 +104,23 @@ export const sentences: Partial<Record<ChatErrorCode, string>> = {
   upstream_model_missing: 'The model server does not have the model.',
 }
 
-/** The error that a server said inside its stream. Its words are the cause, and nothing else. */
-export function saidError(code: ChatErrorCode, said: string): ChatError {
+/** The error that a server said inside its stream, or in place of one. Its words are the cause, and nothing else. */
+export function saidError(error: unknown, own: AnswerFacts['errors'] = []): ChatError {
+  const said = typeof error === 'string' ? error : written(error)
+  const { code, waitMs } = meant('', said, error, own)
   return new ChatError(code, sentences[code] ?? 'The model server failed in the middle of its reply.', {
     cause: said.slice(0, maxSaid),
     retryable: mayPass(code),
+    retryAfterMs: waitMs,
   })
+}
+
+function written(error: unknown): string {
+  try {
+    return JSON.stringify(error)
+  } catch {
+    return 'an error that nests too deep'
+  }
 }
 
 /** Whether the same request may succeed later. */

@@ -1,6 +1,6 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
-import { record } from '../../wire/json.ts'
-import { mayPass, meaningOf, sentences } from './error-meaning.ts'
+import { parsedJson, record } from '../../wire/json.ts'
+import { mayPass, meant, sentences } from './error-meaning.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportResponse } from './transport.ts'
@@ -100,11 +100,11 @@ export function httpError(
   own: AnswerFacts['errors'] = [],
 ): ChatError {
   const { status } = response
-  const code = meaningOf(status, said, own)
+  const { code, waitMs } = meant(status, said, parsedJson(said) ?? said, own)
   return new ChatError(code, messageOf(code, status, model), {
     cause: `HTTP ${status}: ${said}`,
     retryable: mayPass(code),
-    retryAfterMs: retryAfter(response, now),
+    retryAfterMs: retryAfter(response, now) ?? waitMs,
   })
 }
 

@@ -4,7 +4,8 @@ import { createId, type RandomBytes } from '../../wire/ids.ts'
 import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
-import { meaningOf, saidError } from '../http/error-meaning.ts'
+import { saidError } from '../http/error-meaning.ts'
+import { errorIn, errorOf } from '../http/said-error.ts'
 import { unreadable } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
@@ -28,9 +29,10 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
     // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
     // be one: a model can say a token twice.
     if (repeated && 'created_at' in frame) return void events.push({ alive: true })
-    if (frame['error']) {
+    const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame
+    if (errorIn(frame, undefined, isReply) !== undefined) {
       finished = true
-      return void events.push({ error: lineError(frame['error']) })
+      return void events.push({ error: saidError(errorOf(frame)) })
     }
     const before = events.length
     const message = record(frame['message'])
@@ -62,11 +64,6 @@ export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
       return events
     },
   }
-}
-
-function lineError(cause: unknown): ChatError {
-  const said = typeof cause === 'string' ? cause : JSON.stringify(cause)
-  return saidError(meaningOf('', said), said)
 }
 
 function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {
