@@ -53,6 +53,8 @@ export const reasons: Readonly<Record<string, string>> = {
   'SessionOptions.idleMs': 'a person who comes back later sends the whole history anyway: nothing is lost.',
   'SessionOptions.maxIdle':
     'a session holds ids and a digest, not the text; losing one costs nothing but the note about an interrupt.',
+  'SessionOptions.maxIdlePerOwner':
+    'more conversations than anybody has open; one person cannot push out those of others.',
   'KeepOptions.keepRunMs': 'long enough to come back to the answer after a tunnel or a reload.',
   'KeepOptions.maxRuns': 'with `maxBytes`, what bounds memory however many runs end within `keepRunMs`.',
   'KeepOptions.maxBytes': '64 MiB: about ten thousand long answers.',
@@ -61,6 +63,9 @@ export const reasons: Readonly<Record<string, string>> = {
   'LimitOptions.readers': 'more tabs than anybody has; it bounds what one run id can cost.',
   'LimitOptions.bodyBytes': 'a history of 1 MiB is more than models read.',
   'LimitOptions.messages': 'the same bound, for histories of tiny messages.',
+  'GatewayOptions.onError':
+    'what nobody is told of is never mended, and a log that fails at every run must not fill a disk.',
+  'CloseOptions.saveMs': 'what stores an answer takes no longer, and a process that is told to go must go.',
   'CloseOptions.drainMs': 'a process that is told to go should go at once, unless it was told otherwise.',
   'OllamaOptions.url':
     'where Ollama listens when nobody says otherwise; `127.0.0.1`, as `localhost` may mean an IPv6 address first.',

@@ -53,6 +53,7 @@ const reaches: readonly (readonly [key: string, value: string, options: Partial<
   ['breaker.failures', '7', { breaker: { failures: 7 } }],
   ['breaker.probe_ms', '7', { breaker: { probeMs: 7 } }],
   ['sessions.max_idle', '7', { sessions: { maxIdle: 7 } }],
+  ['sessions.max_idle_per_owner', '7', { sessions: { maxIdlePerOwner: 7 } }],
   ['sessions.idle_ms', '7', { sessions: { idleMs: 7 } }],
   ['keep.keep_run_ms', '7', { keep: { keepRunMs: 7 } }],
   ['keep.max_runs', '7', { keep: { maxRuns: 7 } }],

@@ -1,12 +1,25 @@
 import { expect, test } from 'vitest'
-import { createRunCache, keepDefaults, resolveKeep, type KeptRun, type RunCache } from '../src/run/run-cache.ts'
+import {
+  createRunCache,
+  keepDefaults,
+  keptBytes,
+  resolveKeep,
+  type KeptRun,
+  type RunCache,
+} from '../src/run/run-cache.ts'
 import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
 import { createId } from '../src/wire/ids.ts'
 
 /** A run whose log holds `text`, kept as active. */
-async function add(cache: RunCache, clock: ManualClock, text = 'a', sessionId = 'sess_1'): Promise<KeptRun> {
+async function add(
+  cache: RunCache,
+  clock: ManualClock,
+  text = 'a',
+  sessionId = 'sess_1',
+  owner = 'ann',
+): Promise<KeptRun> {
   const run = startRun({
     runId: createId('run'),
     sessionId,
@@ -21,7 +34,7 @@ async function add(cache: RunCache, clock: ManualClock, text = 'a', sessionId = 
   })
   const logged = new Promise<void>((resolve) => run.attach(() => resolve()))
   await logged
-  const kept = { run, owner: 'ann', body: 'hash', begun: '' }
+  const kept = { run, owner, body: 'hash', begun: '' }
   cache.add(kept)
   return kept
 }
@@ -75,9 +88,15 @@ test('run cache: the run that ended first is the first to go when there are too 
   expect(cache.get(a.run.runId, 0)).toBe(a)
 })
 
-test('run cache: text beyond maxBytes, at two bytes a unit, pushes the oldest out', async () => {
+/** What a run of so much text weighs. */
+async function weighed(chars: number): Promise<number> {
   const clock = manualClock()
-  const cache = createRunCache({ ...keepDefaults, maxBytes: 40 })
+  return keptBytes(await add(createRunCache(keepDefaults), clock, 'x'.repeat(chars)))
+}
+
+test('run cache: what is beyond maxBytes pushes the oldest out', async () => {
+  const clock = manualClock()
+  const cache = createRunCache({ ...keepDefaults, maxBytes: 2 * (await weighed(10)) })
   const [a, b] = [await add(cache, clock, 'x'.repeat(10)), await add(cache, clock, 'x'.repeat(10))]
   end(cache, clock, a)
   end(cache, clock, b)
@@ -91,7 +110,7 @@ test('run cache: text beyond maxBytes, at two bytes a unit, pushes the oldest ou
 
 test('run cache: what was pushed out makes room', async () => {
   const clock = manualClock()
-  const cache = createRunCache({ ...keepDefaults, maxBytes: 10 })
+  const cache = createRunCache({ ...keepDefaults, maxBytes: await weighed(5) })
   for (let i = 0; i < 50; i++) {
     const kept = await add(cache, clock, 'abcde')
     end(cache, clock, kept)
@@ -101,10 +120,25 @@ test('run cache: what was pushed out makes room', async () => {
 
 test('run cache: a run longer than maxBytes is not kept', async () => {
   const clock = manualClock()
-  const cache = createRunCache({ ...keepDefaults, maxBytes: 10 })
+  const cache = createRunCache({ ...keepDefaults, maxBytes: await weighed(5) })
   const kept = await add(cache, clock, 'abcdef')
   end(cache, clock, kept)
   expect(cache.get(kept.run.runId, 0)).toBe('expired')
+})
+
+test('run cache: an owner who ends many runs pushes out their own, and nobody else’s', async () => {
+  const clock = manualClock()
+  const cache = createRunCache({ ...keepDefaults, maxRuns: 10 })
+  const bobs = await add(cache, clock, 'a', 'sess_1', 'bob')
+  end(cache, clock, bobs)
+  const anns = []
+  for (let i = 0; i < 30; i++) {
+    const kept = await add(cache, clock, 'a', 'sess_2', 'ann')
+    end(cache, clock, kept)
+    anns.push(kept)
+  }
+  expect(cache.get(bobs.run.runId, 0)).toBe(bobs)
+  expect(anns.filter(({ run }) => cache.get(run.runId, 0) !== 'expired')).toEqual(anns.slice(-9))
 })
 
 test('run cache: forget expires the ended runs of one session, and no others', async () => {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { blockBytes, boundaryBytes, stringBytes } from '../src/run/held-bytes.ts'
 import { createRunLog, type LogEntry, type Partial, type RunLog } from '../src/run/run-log.ts'
 import type { LogEvent, ToolCall } from '../src/wire/events.ts'
 import { heapBytes } from '@midstream/test-support/heap'
@@ -318,11 +319,23 @@ test('run log: reading a tail costs the tail, not the whole', () => {
   expect(performance.now() - started).toBeLessThan(2_000)
 })
 
-test('run log: bytes are two a unit of text, and an event weighs as its JSON', () => {
+test('run log: bytes are those of its text and events, and of what keeps them', () => {
   const log = createRunLog()
   log.append({ message: '春光' })
   log.append({ data: { type: 'x' } })
-  expect(log.bytes).toBe(2 * (2 + 1 + JSON.stringify({ data: { type: 'x' } }).length))
+  expect(log.bytes).toBe(
+    2 * (blockBytes + boundaryBytes) + stringBytes('春光') + stringBytes(JSON.stringify({ data: { type: 'x' } })),
+  )
+  expect([stringBytes('春光') - stringBytes(''), stringBytes('é') - stringBytes('')]).toEqual([4, 1])
+  log.cut(1)
+  expect(log.bytes).toBe(blockBytes + stringBytes('春'))
+})
+
+test('run log: what is closed is read as before', () => {
+  const log = filled([{ message: 'ab' }, { message: 'c' }, { data: { type: 'x' } }])
+  const before = [log.read(0), log.deltaEnds(), log.length]
+  log.close()
+  expect([log.read(0), log.deltaEnds(), log.length]).toEqual(before)
 })
 
 test('log: text of megabytes is read in events that a reader can bear, none of which ends inside a pair', () => {

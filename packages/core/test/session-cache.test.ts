@@ -14,10 +14,11 @@ const session = (id: string, usedAt: number, activeRunId: string | null = null):
   digest: [],
 })
 
-test('session options: 100 idle sessions, half an hour; what makes no sense throws', () => {
-  expect(resolveSessions()).toEqual({ maxIdle: 100, idleMs: 1_800_000 })
+test('session options: 1 000 idle sessions, 100 of one owner, half an hour; what makes no sense throws', () => {
+  expect(resolveSessions()).toEqual({ maxIdle: 1_000, maxIdlePerOwner: 100, idleMs: 1_800_000 })
   expect(resolveSessions({ maxIdle: 0 })).toMatchObject({ maxIdle: 0 })
   expect(() => resolveSessions({ maxIdle: -1 })).toThrow('maxIdle')
+  expect(() => resolveSessions({ maxIdlePerOwner: -1 })).toThrow('maxIdlePerOwner')
   expect(() => resolveSessions({ idleMs: 0 })).toThrow('idleMs')
   expect(() => resolveSessions({ idleMs: Number.NaN })).toThrow(RangeError)
 })
@@ -26,6 +27,31 @@ test('session cache: the idle session used longest ago goes first', () => {
   const cache = createSessionCache({ ...sessionDefaults, maxIdle: 2 })
   for (const id of ['a', 'b', 'a', 'c']) cache.put(session(id, 0), 0)
   expect(['a', 'b', 'c'].map((id) => cache.get(id, 0)?.id)).toEqual(['a', undefined, 'c'])
+})
+
+const of = (owner: string | undefined, id: string): Session => ({ ...session(id, 0), owner })
+
+test('session cache: an owner of many sessions loses their own, and nobody else’s', () => {
+  const cache = createSessionCache({ ...sessionDefaults, maxIdle: 10, maxIdlePerOwner: 5 })
+  for (const id of ['b1', 'b2']) cache.put(of('bob', id), 0)
+  for (let i = 0; i < 50; i++) cache.put(of('ann', `a${i}`), 0)
+  const left = ['b1', 'b2', 'a44', 'a45', 'a49'].map((id) => cache.get(id, 0)?.id)
+  expect([left, cache.size]).toEqual([['b1', 'b2', undefined, 'a45', 'a49'], 7])
+})
+
+test('session cache: of too many sessions, those who have the most lose one first', () => {
+  const cache = createSessionCache({ ...sessionDefaults, maxIdle: 6 })
+  cache.put(of('bob', 'b1'), 0)
+  for (let i = 0; i < 20; i++) {
+    cache.put(of('ann', `a${i}`), 0)
+    cache.put(of(undefined, `u${i}`), 0)
+  }
+  expect([cache.get('b1', 0)?.id, cache.get('a19', 0)?.id, cache.get('u19', 0)?.id, cache.size]).toEqual([
+    'b1',
+    'a19',
+    'u19',
+    6,
+  ])
 })
 
 test('session cache: looking at a session does not make it recent', () => {
@@ -47,7 +73,7 @@ test('session cache: an idle session expires idleMs after its last use, and each
 })
 
 test('session cache: a session with an active run neither expires nor is evicted', () => {
-  const cache = createSessionCache({ maxIdle: 0, idleMs: 1 })
+  const cache = createSessionCache({ ...sessionDefaults, maxIdle: 0, idleMs: 1 })
   for (let i = 0; i < 200; i++) cache.put(session(`live ${i}`, 0, 'run_1'), 0)
   cache.put(session('idle', 1e12), 1e12)
   expect(cache.size).toBe(200)
@@ -62,7 +88,7 @@ test('session cache: live sessions take no place from idle ones', () => {
 })
 
 test('session cache: a session whose run ends is idle from then on', () => {
-  const cache = createSessionCache({ maxIdle: 5, idleMs: 100 })
+  const cache = createSessionCache({ ...sessionDefaults, maxIdle: 5, idleMs: 100 })
   cache.put(session('a', 0, 'run_1'), 0)
   cache.put(session('a', 1_000), 1_000)
   expect(cache.size).toBe(1)
@@ -91,7 +117,7 @@ test('session cache: 10 000 sessions leave 100', () => {
 })
 
 test('session cache: does what a list in order of use does', () => {
-  const policy = { maxIdle: 3, idleMs: 10 }
+  const policy = { maxIdle: 3, maxIdlePerOwner: 3, idleMs: 10 }
   const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')
   const step = fc.oneof(
     fc.record({ put: id, active: fc.boolean() }),

@@ -251,6 +251,11 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
   sessions: z
     .strictObject({
       max_idle: z.int().min(0).default(sessionDefaults.maxIdle).describe('Idle sessions remembered.'),
+      max_idle_per_owner: z
+        .int()
+        .min(0)
+        .default(sessionDefaults.maxIdlePerOwner)
+        .describe('The same of one owner; without `auth` everybody is one.'),
       idle_ms: ms(1).default(sessionDefaults.idleMs).describe('How long each is, after its last use, ms.'),
     })
     .prefault({}),

@@ -25,7 +25,7 @@ export interface Gateway {
   stats(): GatewayStats
   /**
    * Starts no more runs (503), gives the running ones `drainMs` to end, then ends them as `shutdown`, with their upstreams.
-   * Resolves when all have ended; called again, it can only shorten the wait.
+   * Resolves when all have ended, and `onRunEnd` with them; called again, it can only shorten the wait.
    */
   close(options?: CloseOptions): Promise<void>
 }
@@ -34,6 +34,8 @@ export interface Gateway {
 export interface CloseOptions {
   /** How long running runs may go on, ms. @defaultValue 0 */
   readonly drainMs?: number | undefined
+  /** How long an `onRunEnd` that is not done is waited for, ms. @defaultValue 10000 */
+  readonly saveMs?: number | undefined
 }
 
 /** How a gateway stands. @public */
@@ -60,7 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
   let closed = false
-  const standing = createStanding(targets, clock)
+  const standing = createStanding(targets, clock, (error) => policy.appErrors.report(error, {}))
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
     let cors: Readonly<Record<string, string>> = {}
@@ -71,6 +73,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       cors = letIn.cors
       answer = await route(letIn.request)
     } catch (error) {
+      if (!isChatError(error)) policy.appErrors.report(error, { request })
       answer = errorReply(withLimits(error))
     }
     return { ...answer, headers: { ...answer.headers, ...cors } }
@@ -122,8 +125,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       POST: async (request, owner) => {
         const body = await readBody(request, policy.limits.bodyBytes)
         const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
+        const client = await clientOf(request)
         if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
-        const run = runs.start(chat, owner, body, policy.clientOf?.(request))
+        const run = runs.start(chat, owner, body, client)
         return chat.stream ? read(run, 0) : whole(run, request.signal)
       },
     },
@@ -173,6 +177,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     return chat.options ? { ...chat, options: checkedOptions(chat.options) } : chat
   }
 
+  /** @throws {TypeError} Whoever answers with something else would have nobody counted. */
+  const clientOf = async (request: GatewayRequest): Promise<string | undefined> => {
+    const client = (await policy.clientOf?.(request)) ?? undefined
+    if (client === undefined || typeof client === 'string') return client
+    throw new TypeError(`clientOf must return a string, null or undefined, and not a ${typeof client}.`)
+  }
+
   const checkRoom = (run: Run): void => {
     if (run.readers < policy.limits.readers) return
     throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
@@ -205,12 +216,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, { ...wait, ...headers })
   }
 
-  const drained = async (drainMs: number): Promise<void> => {
-    const ended = Promise.all(runs.active().map((run) => run.ended))
+  /** Waits, but not for longer. @returns Whether that was enough. */
+  const within = async (ms: number, done: Promise<unknown>): Promise<boolean> => {
     let disarm = (): void => {}
-    const late = new Promise<void>((resolve) => (disarm = clock.after(drainMs, resolve)))
-    await Promise.race([ended, late])
+    const late = new Promise<boolean>((resolve) => (disarm = clock.after(ms, () => resolve(false))))
+    const isInTime = await Promise.race([done.then(() => true), late])
     disarm()
+    return isInTime
   }
 
   const handle = async (request: Request): Promise<Response> => toResponse(await reply(request))
@@ -229,10 +241,13 @@ export function createGateway(options: GatewayOptions): Gateway {
         })),
       }
     },
-    close: async ({ drainMs = 0 } = {}) => {
+    close: async ({ drainMs = 0, saveMs = 10_000 } = {}) => {
       closed = true
-      if (drainMs > 0) await drained(drainMs)
+      if (drainMs > 0) await within(drainMs, Promise.all(runs.active().map((run) => run.ended)))
       runs.close()
+      const { appErrors } = policy
+      if (await within(saveMs, appErrors.settled())) return
+      appErrors.report(new Error(`onRunEnd was not done ${saveMs} ms after the gateway was closed.`), {})
     },
   })
 }

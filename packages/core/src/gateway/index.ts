@@ -1,3 +1,4 @@
+export type { ErrorContext, ErrorListener } from './app-errors.ts'
 export { createGateway, type CloseOptions, type Gateway, type GatewayStats } from './gateway.ts'
 export { gatewayDefaults, limitDefaults, type GatewayOptions, type LimitOptions } from './options.ts'
 export { type GatewayReply } from './reply.ts'

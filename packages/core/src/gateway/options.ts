@@ -11,6 +11,7 @@ import { resolveBreaker, type BreakerOptions } from '../pool/breaker.ts'
 import { isRoute, type Route } from '../pool/route.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RandomBytes } from '../wire/ids.ts'
+import { createAppErrors, type AppErrors, type ErrorListener } from './app-errors.ts'
 import { resolveHosts } from './host.ts'
 import { resolveHeaders, resolveOrigins } from './origin.ts'
 import type { GatewayRequest } from './request.ts'
@@ -39,6 +40,8 @@ export const limitDefaults: { readonly [Name in keyof LimitOptions]-?: number } 
   messages: 1_000,
 })
 
+type ClientName = string | null | undefined
+
 /** @public */
 export interface GatewayOptions {
   /** The model server, e.g. `ollama({ model: 'qwen3:32b' })`, or several by `route({ models, fallback })`. */
@@ -63,8 +66,8 @@ export interface GatewayOptions {
     | undefined
   /** Hosts by which the gateway may be asked, as browsers name it, e.g. `chat.example` or `localhost:8080`; others are 403, as a page may have its own name pointed here (DNS rebinding). `*` allows any. @defaultValue any; without `authorize`, over a loopback socket of `toNodeListener`, localhost and IP addresses */
   readonly allowedHosts?: readonly string[] | undefined
-  /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. */
-  readonly clientOf?: ((request: GatewayRequest) => string | undefined) | undefined
+  /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. When it throws, the request is 500. */
+  readonly clientOf?: ((request: GatewayRequest) => ClientName | Promise<ClientName>) | undefined
   /** How long a run whose client promised to come back goes on without a reader, ms. @defaultValue 30000 */
   readonly orphanMs?: number | undefined
   /** When text goes out to readers. */
@@ -83,8 +86,17 @@ export interface GatewayOptions {
   readonly keep?: KeepOptions | undefined
   /** What one process takes on at once. */
   readonly limits?: LimitOptions | undefined
-  /** Called once for each run that has ended, for logs and metrics. What it throws is ignored. */
-  readonly onRunEnd?: ((run: Run) => void) | undefined
+  /**
+   * Called once for each run that has ended, to store it, or for logs and metrics. It may answer later: `close()` waits for it.
+   * What it throws, or rejects with, goes to `onError`.
+   */
+  readonly onRunEnd?: ((run: Run) => unknown) | undefined
+  /**
+   * Told of what no client is told: what `authorize`, `clientOf`, `onRunEnd` or an upstream of the app's own threw, and where the
+   * gateway itself failed. Errors that a request is answered with (`ChatError`) are none of these.
+   * @defaultValue prints a line with `console.error`, the same one once a minute
+   */
+  readonly onError?: ErrorListener | undefined
   /** Time and timers; a test holds them still with `manualClock()`. @defaultValue systemClock */
   readonly clock?: Clock | undefined
   /** Makes ids, and the jitter of waits. @defaultValue `crypto.getRandomValues` */
@@ -125,6 +137,7 @@ export interface GatewayPolicy {
   readonly keep: typeof keepDefaults
   readonly limits: typeof limitDefaults
   readonly onRunEnd: GatewayOptions['onRunEnd']
+  readonly appErrors: AppErrors
   readonly clock: Clock
   readonly random: RandomBytes | undefined
 }
@@ -186,6 +199,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     keep: resolveKeep(options.keep),
     limits,
     onRunEnd: options.onRunEnd,
+    appErrors: createAppErrors(options.onError, clock),
     clock,
     random: options.random,
   }

@@ -8,6 +8,7 @@ import { continuationPoint } from '../upstream/history/continuation.ts'
 import { ChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
+import { ownFault } from './app-errors.ts'
 import type { GatewayPolicy } from './options.ts'
 import type { Source } from '../pool/targets.ts'
 
@@ -62,11 +63,11 @@ export function createRuns(policy: GatewayPolicy): Runs {
     return session
   }
   /** A run that somebody wants ended: one that is not there yet must not start, and one that is not theirs goes on. */
-  const stoppable = (runId: string, owner: Owner): Run | undefined => {
+  const stoppable = (runId: string, owner: Owner): KeptRun | undefined => {
     const found = runs.get(runId, clock.now())
     if (!found) runs.bar(runId, owner)
     return found && found !== 'expired' && found.owner === owner && found.run.state.phase !== 'ended'
-      ? found.run
+      ? found
       : undefined
   }
 
@@ -99,11 +100,11 @@ export function createRuns(policy: GatewayPolicy): Runs {
     const begun = runs.end(run.runId, now)?.begun ?? ''
     const session = sessions.get(run.sessionId, now)
     if (session) sessions.put(releaseSession(session, lastRunOf(run, begun), now), now)
-    try {
-      policy.onRunEnd?.(run)
-    } catch {
-      // An app's log must not be able to break a run.
-    }
+    const { onRunEnd, appErrors } = policy
+    const fault = ownFault(run)
+    if (fault !== undefined) appErrors.report(fault, { run })
+    // An app's log must not be able to break a run.
+    if (onRunEnd) appErrors.guard(() => onRunEnd(run), { run })
   }
 
   return {
@@ -135,7 +136,9 @@ export function createRuns(policy: GatewayPolicy): Runs {
       if (runs.activeCount - freed >= policy.limits.runs) {
         throw new ChatError('overloaded', 'Too many runs at once.', { retryable: true })
       }
-      if (client !== undefined && (clients.get(client) ?? 0) - freed >= policy.limits.clientRuns) {
+      // Who supersedes somebody else's run frees none of their own.
+      const ownFreed = superseded && superseded.client === client ? 1 : 0
+      if (client !== undefined && (clients.get(client) ?? 0) - ownFreed >= policy.limits.clientRuns) {
         throw new ChatError('too_many_runs', 'This client has too many runs at once.', { retryable: true })
       }
       const model = chat.model ?? targets.model
@@ -143,7 +146,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
 
       // From here on nothing fails. The session is the new run's before the old one ends, so its end cannot free it.
       sessions.put(claimed.session, now)
-      superseded?.interrupt('superseded', claimed.ends?.position)
+      superseded?.run.interrupt('superseded', claimed.ends?.position)
       // A start that this request has overtaken must not begin any more.
       if (chat.interrupts) stoppable(chat.interrupts.run_id, owner)
       const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
@@ -177,7 +180,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
         onEnd: endOf(source, client),
         onStart(started) {
           if (client !== undefined) count(client, 1)
-          runs.add({ run: started, owner, body: bodyHash, begun })
+          runs.add({ run: started, owner, body: bodyHash, begun, client })
         },
       })
     },
@@ -203,7 +206,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
 
     deleteSession(sessionId, owner) {
       const { activeRunId } = this.session(sessionId, owner)
-      if (activeRunId !== null) stoppable(activeRunId, owner)?.interrupt('deleted')
+      if (activeRunId !== null) stoppable(activeRunId, owner)?.run.interrupt('deleted')
       sessions.delete(sessionId)
       runs.forget(sessionId)
     },

@@ -4,10 +4,19 @@ import type { Target, Targets } from '../pool/targets.ts'
 
 /** How long an upstream may take to say how it is, ms. */
 const statusMs = 2_000
+/** How long what it said holds, ms: anybody may ask, as often as they like, and each answer costs the server three requests. */
+const holdMs = 3_000
 
-/** Tells how a gateway's model servers stand, to whoever asks. */
-export function createStanding(targets: Targets, clock: Clock): () => Promise<Record<string, unknown>> {
-  const asked = new Map<Target, Promise<UpstreamStatus>>()
+/**
+ * Tells how a gateway's model servers stand, to whoever asks.
+ * @param onFault - Told what an upstream threw that should not have.
+ */
+export function createStanding(
+  targets: Targets,
+  clock: Clock,
+  onFault: (error: unknown) => void,
+): () => Promise<Record<string, unknown>> {
+  const held = new Map<Target, { readonly status: Promise<UpstreamStatus>; until: number }>()
 
   /** The default model's server as `upstream`; of a route, each of them by its name. */
   const standing = async (): Promise<Record<string, unknown>> => {
@@ -24,24 +33,37 @@ export function createStanding(targets: Targets, clock: Clock): () => Promise<Re
   }
   const stand = async (target: Target): Promise<Record<string, unknown>> => {
     const { upstream, breaker } = target
-    return {
-      name: upstream.name,
-      model: upstream.model,
-      ...(breaker && { breaker: breaker.phase }),
-      ...(await status(target)),
-    }
+    const said = await status(target)
+    return { name: upstream.name, model: upstream.model, ...(breaker && { breaker: breaker.phase }), ...said }
   }
   /** Asked once, however many want to know. */
   const status = (target: Target): Promise<UpstreamStatus> => {
-    const asking = asked.get(target) ?? askStatus(target).finally(() => asked.delete(target))
-    asked.set(target, asking)
-    return asking
+    const known = held.get(target)
+    if (known && clock.now() < known.until) return known.status
+    const asking = { status: askStatus(target), until: Infinity }
+    held.set(target, asking)
+    void asking.status.then(() => (asking.until = clock.now() + holdMs))
+    return asking.status
   }
+  /** Never rejects, and takes no longer than it may, whatever an upstream does. */
   const askStatus = async ({ upstream }: Target): Promise<UpstreamStatus> => {
     if (!upstream.status) return { state: 'ready' }
     const abort = new AbortController()
-    const disarm = clock.after(statusMs, () => abort.abort())
-    return upstream.status(abort.signal).finally(disarm)
+    let disarm = (): void => {}
+    const late = new Promise<UpstreamStatus>((resolve) => {
+      disarm = clock.after(statusMs, () => {
+        abort.abort()
+        resolve({ state: 'unreachable' })
+      })
+    })
+    try {
+      return await Promise.race([upstream.status(abort.signal), late])
+    } catch (error) {
+      onFault(error)
+      return { state: 'unreachable' }
+    } finally {
+      disarm()
+    }
   }
 
   return standing

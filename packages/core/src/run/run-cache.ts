@@ -1,4 +1,6 @@
+import { createOwnerShares } from '../owner-shares.ts'
 import { isId } from '../wire/ids.ts'
+import { runBytes, stringBytes } from './held-bytes.ts'
 import type { Run } from './run.ts'
 
 /** @public */
@@ -7,7 +9,7 @@ export interface KeepOptions {
   readonly keepRunMs?: number | undefined
   /** Most ended runs kept. @defaultValue 1000 */
   readonly maxRuns?: number | undefined
-  /** Most that the logs of ended runs hold together, bytes. @defaultValue 67108864 */
+  /** Most that ended runs take together in memory, bytes, about. Whoever has the most of them loses one first. @defaultValue 67108864 */
   readonly maxBytes?: number | undefined
 }
 
@@ -40,10 +42,12 @@ export interface KeptRun {
   readonly body: string
   /** Text of the message that this run grows, before it. */
   readonly begun: string
+  /** Whose runs are counted together; undefined counts nobody's. */
+  readonly client?: string | undefined
 }
 
-/** What a kept run holds, bytes. */
-const weight = ({ run, begun }: KeptRun): number => run.log.bytes + begun.length * 2
+/** What a kept run takes in memory, bytes, about. */
+export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log.bytes + stringBytes(begun)
 
 /** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
 const maxExpired = 10_000
@@ -76,6 +80,8 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
   const ended = new Map<string, KeptRun>()
   /** Owners by run id. */
   const expired = new Map<string, string | undefined>()
+  const weights = new Map<string, number>()
+  const shares = createOwnerShares()
   let bytes = 0
 
   const bar = (runId: string, owner: string | undefined): void => {
@@ -84,16 +90,21 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
     const [oldest] = expired.keys()
     if (oldest !== undefined && expired.size > maxExpired) expired.delete(oldest)
   }
-  const expire = (runId: string, kept: KeptRun): void => {
+  const expire = (runId: string, { owner }: KeptRun): void => {
+    bytes -= weights.get(runId) ?? 0
+    weights.delete(runId)
     ended.delete(runId)
-    bytes -= weight(kept)
-    bar(runId, kept.owner)
+    shares.delete(owner, runId)
+    bar(runId, owner)
   }
   const sweep = (now: number): void => {
     for (const [runId, kept] of ended) {
-      const age = now - (kept.run.endedAt ?? now)
-      if (ended.size <= policy.maxRuns && bytes <= policy.maxBytes && age < policy.keepRunMs) return
+      if (now - (kept.run.endedAt ?? now) < policy.keepRunMs) break
       expire(runId, kept)
+    }
+    while (ended.size > policy.maxRuns || bytes > policy.maxBytes) {
+      const runId = shares.next!
+      expire(runId, ended.get(runId)!)
     }
   }
   return {
@@ -108,8 +119,12 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       const kept = active.get(runId)
       if (!kept) return undefined
       active.delete(runId)
+      kept.run.log.close()
+      const weight = keptBytes(kept)
       ended.set(runId, kept)
-      bytes += weight(kept)
+      weights.set(runId, weight)
+      shares.add(kept.owner, runId, weight)
+      bytes += weight
       sweep(now)
       return kept
     },

@@ -1,4 +1,5 @@
 import type { LogEvent, ToolCall } from '../wire/events.ts'
+import { blockBytes, boundaryBytes, stringBytes } from './held-bytes.ts'
 
 /** Some events of a log, text merged, with the position after each. @public */
 export interface LogEntry {
@@ -21,7 +22,7 @@ export interface Partial {
 export interface RunLog {
   /** The position of the end. */
   readonly length: number
-  /** What it holds, bytes: two a UTF-16 code unit of text, or of an event's JSON. */
+  /** What it takes in memory, bytes, about. */
   readonly bytes: number
   /** The position after the last event that is no text: a reader that is behind it reads at once. */
   readonly urgentTo: number
@@ -36,6 +37,8 @@ export interface RunLog {
   place(position: number | undefined): number
   /** Forgets what stands after a position, for good. */
   cut(position: number): void
+  /** Nothing more is appended: what it holds takes no more than it needs. */
+  close(): void
   /** The last position at or before this one where a delta of the upstream ended; 0 when there is none. */
   boundary(position: number): number
   /** Where deltas of text ended, in UTF-16 units of the reply's text. */
@@ -50,7 +53,8 @@ export interface RunLog {
 type Kind = 'message' | 'thinking'
 type Block =
   | { readonly at: number; readonly kind: Kind; text: string }
-  | { readonly at: number; readonly event: LogEvent }
+  /** An event as JSON: nobody can say what an object takes in memory. */
+  | { readonly at: number; readonly json: string }
 
 /** Text is copied block by block when it is read, so this bounds what reading a short tail can cost. */
 const blockChars = 512
@@ -62,17 +66,16 @@ const textEvent = (kind: Kind, text: string): LogEvent => (kind === 'message' ? 
 
 /** Creates an empty log. @public */
 export function createRunLog(): RunLog {
-  const blocks: Block[] = []
-  const boundaries: number[] = []
+  let blocks: Block[] = []
+  let boundaries: number[] = []
   let length = 0
   let urgentTo = 0
-  let eventChars = 0
   /** Deltas that the last block does not hold yet. Adding each to its text would keep 32 bytes of rope for every one. */
   const tail: string[] = []
 
   const settle = (): void => {
     const last = blocks.at(-1)
-    if (tail.length === 0 || !last || 'event' in last) return
+    if (tail.length === 0 || !last || 'json' in last) return
     last.text = [last.text, ...tail].join('')
     tail.length = 0
   }
@@ -94,7 +97,7 @@ export function createRunLog(): RunLog {
   }
   const write = (kind: Kind, text: string): void => {
     const last = blocks.at(-1)
-    if (last && !('event' in last) && last.kind === kind && length - last.at < blockChars) tail.push(text)
+    if (last && !('json' in last) && last.kind === kind && length - last.at < blockChars) tail.push(text)
     else {
       settle()
       blocks.push({ at: length, kind, text })
@@ -116,7 +119,7 @@ export function createRunLog(): RunLog {
 
   const unit = (position: number): { kind: Kind; code: number } | undefined => {
     const block = blocks[find(position)]
-    if (!block || 'event' in block) return undefined
+    if (!block || 'json' in block) return undefined
     return { kind: block.kind, code: block.text.charCodeAt(position - block.at) }
   }
 
@@ -125,7 +128,10 @@ export function createRunLog(): RunLog {
       return length
     },
     get bytes() {
-      return (length + eventChars) * 2
+      settle()
+      let bytes = boundaries.length * boundaryBytes
+      for (const block of blocks) bytes += blockBytes + stringBytes('json' in block ? block.json : block.text)
+      return bytes
     },
     get urgentTo() {
       return urgentTo
@@ -138,9 +144,8 @@ export function createRunLog(): RunLog {
       else {
         writeHalf()
         settle()
-        blocks.push({ at: length, event })
+        blocks.push({ at: length, json: JSON.stringify(event) })
         length += 1
-        eventChars += JSON.stringify(event).length
         urgentTo = length
       }
       if (length > before) boundaries.push(length)
@@ -162,10 +167,10 @@ export function createRunLog(): RunLog {
       }
       for (let i = find(from); i < blocks.length && blocks[i]!.at < to; i++) {
         const block = blocks[i]!
-        if ('event' in block) {
+        if ('json' in block) {
           flush()
           position = block.at + 1
-          entries.push({ event: block.event, position })
+          entries.push({ event: JSON.parse(block.json) as LogEvent, position })
           continue
         }
         if (kind !== block.kind || chars >= entryChars) flush()
@@ -201,10 +206,17 @@ export function createRunLog(): RunLog {
       settle()
       while (blocks.length > 0 && blocks.at(-1)!.at >= position) blocks.pop()
       const last = blocks.at(-1)
-      if (last && !('event' in last)) last.text = last.text.slice(0, position - last.at)
+      if (last && !('json' in last)) last.text = last.text.slice(0, position - last.at)
       while (boundaries.length > 0 && boundaries.at(-1)! > position) boundaries.pop()
       length = position
       urgentTo = Math.min(urgentTo, length)
+    },
+
+    close() {
+      settle()
+      // A list that grew has room for more.
+      blocks = blocks.slice()
+      boundaries = boundaries.slice()
     },
 
     boundary(position) {
@@ -224,8 +236,8 @@ export function createRunLog(): RunLog {
       let before = 0
       let next = 0
       for (const block of blocks) {
-        const end = 'event' in block ? block.at + 1 : block.at + block.text.length
-        const isText = !('event' in block) && block.kind === 'message'
+        const end = 'json' in block ? block.at + 1 : block.at + block.text.length
+        const isText = !('json' in block) && block.kind === 'message'
         for (; next < boundaries.length && boundaries[next]! <= end; next++) {
           if (isText) ends.push(before + boundaries[next]! - block.at)
         }

@@ -1,29 +1,39 @@
+import { createOwnerShares } from '../owner-shares.ts'
 import type { Session } from './session.ts'
 
 /** @public */
 export interface SessionOptions {
-  /** Most idle sessions remembered. @defaultValue 100 */
+  /** Most idle sessions remembered. Whoever has the most of them loses one first. @defaultValue 1000 */
   readonly maxIdle?: number | undefined
+  /** Most idle sessions of one owner; without `authorize` everybody is one. @defaultValue 100 */
+  readonly maxIdlePerOwner?: number | undefined
   /** How long an idle session is remembered after its last use, ms. @defaultValue 1800000 */
   readonly idleMs?: number | undefined
 }
 
 /** @public */
-export const sessionDefaults: Readonly<{ maxIdle: number; idleMs: number }> = /* @__PURE__ */ Object.freeze({
-  maxIdle: 100,
+export const sessionDefaults: { readonly [Name in keyof SessionOptions]-?: number } = /* @__PURE__ */ Object.freeze({
+  maxIdle: 1_000,
+  maxIdlePerOwner: 100,
   idleMs: 1_800_000,
 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
 export function resolveSessions(options: SessionOptions = {}): typeof sessionDefaults {
-  const { maxIdle = sessionDefaults.maxIdle, idleMs = sessionDefaults.idleMs } = options
+  const {
+    maxIdle = sessionDefaults.maxIdle,
+    maxIdlePerOwner = sessionDefaults.maxIdlePerOwner,
+    idleMs = sessionDefaults.idleMs,
+  } = options
   if (!(maxIdle >= 0)) throw new RangeError(`maxIdle must be >= 0, got ${maxIdle}`)
+  if (!(maxIdlePerOwner >= 0)) throw new RangeError(`maxIdlePerOwner must be >= 0, got ${maxIdlePerOwner}`)
   if (!(idleMs > 0)) throw new RangeError(`idleMs must be > 0, got ${idleMs}`)
-  return { maxIdle, idleMs }
+  return { maxIdle, maxIdlePerOwner, idleMs }
 }
 
 /**
- * Sessions by id: least recently used goes first, over idle ones only; one with an active run is never evicted.
+ * Sessions by id: least recently used goes first, over idle ones only; one with an active run is never evicted, and no owner
+ * evicts those of another one who has fewer.
  * Needs no timer: what is too old is forgotten when the cache is next used.
  * @public
  */
@@ -44,11 +54,20 @@ export function createSessionCache(policy: typeof sessionDefaults): SessionCache
   // In order of last use, as a Map keeps the order of insertion.
   const idle = new Map<string, Session>()
 
+  const shares = createOwnerShares()
+
+  const forget = (id: string | undefined): void => {
+    const session = id === undefined ? undefined : idle.get(id)
+    if (!session) return
+    idle.delete(session.id)
+    shares.delete(session.owner, session.id)
+  }
   const sweep = (now: number): void => {
     for (const [id, { usedAt }] of idle) {
-      if (idle.size <= policy.maxIdle && now - usedAt < policy.idleMs) return
-      idle.delete(id)
+      if (now - usedAt < policy.idleMs) break
+      forget(id)
     }
+    while (idle.size > policy.maxIdle) forget(shares.next)
   }
   return {
     get(id, now) {
@@ -56,15 +75,20 @@ export function createSessionCache(policy: typeof sessionDefaults): SessionCache
       return live.get(id) ?? idle.get(id)
     },
     put(session, now) {
-      live.delete(session.id)
-      idle.delete(session.id)
-      if (session.activeRunId === null) idle.set(session.id, session)
-      else live.set(session.id, session)
+      const { id, owner } = session
+      live.delete(id)
+      forget(id)
+      if (session.activeRunId === null) {
+        idle.set(id, session)
+        shares.add(owner, id, 1)
+        const share = shares.of(owner)
+        if (share.weight > policy.maxIdlePerOwner) forget(share.oldest)
+      } else live.set(id, session)
       sweep(now)
     },
     delete(id) {
       live.delete(id)
-      idle.delete(id)
+      forget(id)
     },
     get size() {
       return live.size + idle.size

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { createGateway, type Gateway } from '../src/gateway/index.ts'
+import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
+import type { UpstreamStatus } from '../src/upstream/index.ts'
+
+function bed(status: () => Promise<UpstreamStatus>): { gateway: Gateway; clock: ManualClock; get(): Promise<unknown> } {
+  const clock = manualClock()
+  const gateway = createGateway({ upstream: { ...scriptedUpstream(), status }, clock })
+  const get = async (): Promise<unknown> => (await gateway(new Request('http://gateway.test/api/chat'))).json()
+  return { gateway, clock, get }
+}
+
+test('standing: the model server is asked once in 3 s, however many want to know', async () => {
+  let asked = 0
+  const { get, clock } = bed(async () => ({ state: 'ready', version: String((asked += 1)) }))
+  for (let i = 0; i < 100; i++) await Promise.all([get(), get()])
+  clock.advance(2_999)
+  expect([asked, await get()]).toMatchObject([1, { upstream: { version: '1' } }])
+  clock.advance(1)
+  expect([await get(), asked]).toMatchObject([{ upstream: { version: '2' } }, 2])
+})
+
+test('standing: the 3 s begin when the server has answered', async () => {
+  const answers: ((status: UpstreamStatus) => void)[] = []
+  const { get, clock } = bed(() => new Promise((resolve) => answers.push(resolve)))
+  const first = get()
+  clock.advance(1_500)
+  const second = get()
+  answers[0]!({ state: 'idle' })
+  expect(await Promise.all([first, second])).toMatchObject([
+    { upstream: { state: 'idle' } },
+    { upstream: { state: 'idle' } },
+  ])
+  clock.advance(2_000)
+  await get()
+  expect(answers).toHaveLength(1)
+})
+
+test('standing: an upstream that never settles, not even when it is told to give up, is unreachable', async () => {
+  const { get, clock } = bed(() => new Promise(() => undefined))
+  const asked = get()
+  await Promise.resolve()
+  clock.advance(2_000)
+  expect([await asked, clock.timers]).toMatchObject([{ upstream: { state: 'unreachable' } }, 0])
+})
+
+test('standing: what a breaker says is as it is now', async () => {
+  const clock = manualClock()
+  const upstream = scriptedUpstream({ script: (reply) => reply.fail(new Error('no')) })
+  const gateway = createGateway({
+    upstream,
+    clock,
+    recovery: false,
+    breaker: { failures: 1 },
+    onError: () => undefined,
+  })
+  const get = async (): Promise<unknown> => (await gateway(new Request('http://gateway.test/api/chat'))).json()
+  expect(await get()).toMatchObject({ upstream: { breaker: 'closed' } })
+  const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content: 'Hello' }] })
+  await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', body }))
+  expect(await get()).toMatchObject({ upstream: { breaker: 'open' } })
+})
