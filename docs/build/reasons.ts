@@ -61,6 +61,8 @@ export const reasons: Readonly<Record<string, string>> = {
   'LimitOptions.runs': 'beyond what one model server serves at once; it bounds memory.',
   'LimitOptions.clientRuns': 'only an app knows what a client is.',
   'LimitOptions.readers': 'more tabs than anybody has; it bounds what one run id can cost.',
+  'LimitOptions.unreadMs':
+    'six heartbeats: who has taken none of them is not there, and what waits for it is held in memory.',
   'LimitOptions.bodyBytes': 'a history of 1 MiB is more than models read.',
   'LimitOptions.messages': 'the same bound, for histories of tiny messages.',
   'GatewayOptions.onError':

@@ -34,6 +34,7 @@ export function createReaderWatch(): ReaderWatch {
         else if (readers.present === 0 && readers.left === 0) runs.delete(runId)
       }
       return {
+        ...reader,
         async next() {
           const frames = await reader.next()
           isReading = frames !== null && !frames.includes(terminal)

@@ -42,7 +42,7 @@ export interface CloseOptions {
 export interface GatewayStats {
   /** Runs that have not ended. */
   readonly runs: number
-  /** Connections that read them. */
+  /** Connections that read runs, ended ones too: those that have not taken all of what they were sent. */
   readonly readers: number
   readonly upstreams: readonly {
     readonly name: string
@@ -62,6 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
   let closed = false
+  let readers = 0
   const standing = createStanding(targets, clock, (error) => policy.appErrors.report(error, {}))
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
@@ -191,14 +192,24 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const read = (run: Run, position: number): GatewayReply => {
     checkRoom(run)
-    const { coalesce, heartbeat } = policy
-    return streamReply(createReader(run, { clock, coalesce, heartbeat, position }), run)
+    const { coalesce, heartbeat, limits } = policy
+    const onLeave = (): void => void (readers -= 1)
+    readers += 1
+    const { unreadMs } = limits
+    return streamReply(createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave }), run)
   }
 
   /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */
   const whole = async (run: Run, signal: AbortSignal): Promise<GatewayReply> => {
     checkRoom(run)
-    const leave = run.attach(() => undefined)
+    const detach = run.attach(() => undefined)
+    let hasLeft = false
+    const leave = (): void => {
+      if (!hasLeft) readers -= 1
+      hasLeft = true
+      detach()
+    }
+    readers += 1
     signal.addEventListener('abort', leave)
     if (signal.aborted) leave()
     const terminal = await run.ended
@@ -230,10 +241,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     basePath,
     reply,
     stats() {
-      const active = runs.active()
       return {
-        runs: active.length,
-        readers: active.reduce((sum, run) => sum + run.readers, 0),
+        runs: runs.active().length,
+        readers,
         upstreams: targets.all.map(({ upstream: { name, model }, breaker }) => ({
           name,
           model,

@@ -84,6 +84,7 @@ export function toResponse({ status, headers, body }: GatewayReply): Response {
   if (body === null || typeof body === 'string') return new Response(body, { status, headers })
   const stream = new ReadableStream<Uint8Array>(
     {
+      start: (out) => body.onUnread((error) => out.error(error)),
       async pull(out) {
         const frames = await body.next()
         if (frames === null) out.close()

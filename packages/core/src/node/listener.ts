@@ -43,7 +43,7 @@ async function answer(gateway: Gateway, incoming: Incoming, response: ServerResp
     response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).write(body)
     // A socket that closes on a client which still sends its body (one that is too large, say) takes the answer with it.
     if (!incoming.complete) await discard(incoming)
-    response.end()
+    end(response)
     return
   }
   // The client may have gone while the gateway thought.
@@ -56,11 +56,33 @@ async function answer(gateway: Gateway, incoming: Incoming, response: ServerResp
   await pipe(body, response, request.signal)
 }
 
+/** How much is written at once, bytes: whoever takes less than that in `limits.unreadMs` takes nothing worth waiting for. */
+const pieceBytes = 16_384
+
 async function pipe(reader: Reader, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  reader.onUnread(() => response.destroy())
   for (let frames = await reader.next(); frames !== null; frames = await reader.next()) {
-    if (!response.write(frames)) await drained(response, signal)
+    if (frames.length < pieceBytes) {
+      if (!response.write(frames)) await drained(response, signal)
+      continue
+    }
+    // A long replay over a slow line takes its time, and shows by each piece that it is read.
+    const bytes = Buffer.from(frames)
+    for (let at = 0; at < bytes.length && !response.destroyed; at += pieceBytes) {
+      if (!response.write(bytes.subarray(at, at + pieceBytes))) await drained(response, signal)
+      reader.progress()
+    }
   }
+  end(response)
+}
+
+/** How long a client may take nothing of the rest of an answer, ms. */
+const restMs = 30_000
+
+function end(response: ServerResponse): void {
   response.end()
+  // Node sees to it that one that is taken, however slowly, is none of these, and sets the time for the next request anew.
+  if (!response.writableFinished) response.setTimeout(restMs, () => response.destroy())
 }
 
 /** Reads a body to its end, of which nobody wants to know. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from '../transforms/coalesce.ts'
 import { heartbeatDueAt, ping, type heartbeatDefaults } from '../transforms/heartbeat.ts'
+import { ChatError } from '../wire/errors.ts'
 import type { ChatEvent, Progress } from '../wire/events.ts'
 import { encodeSse } from '../wire/sse.ts'
 import type { RunState } from '../run/run-state.ts'
@@ -16,17 +17,26 @@ export interface ReaderOptions {
   readonly heartbeat: typeof heartbeatDefaults
   /** Where to read on; the end of what the reader has already. */
   readonly position: number
+  /** How long what was given may go untaken before the reader is given up, ms. @defaultValue Infinity */
+  readonly unreadMs?: number | undefined
+  /** Called once, when nobody reads any more: the end was taken, or the reader was given up. */
+  readonly onLeave?: (() => void) | undefined
 }
 
 /** One connection to a run: it holds a position in the log and decides when to read on. @public */
 export interface Reader {
   /**
    * The next frames, as one text, as soon as they are due; null after the terminal frame or `cancel()`.
-   * Whoever does not call it gets no pings and costs no memory: later it reads one merged frame.
+   * Whoever does not call it gets no pings and costs no memory: later it reads one merged frame. It rejects when nothing was
+   * taken for `unreadMs`.
    */
   next(): Promise<string | null>
   /** Gives the reader up. */
   cancel(): void
+  /** Some of what `next` gave has been taken, but not all: the time begins anew. */
+  progress(): void
+  /** Calls back when the reader is given up as nobody takes anything. Its body must break off, and not end as if it were whole. */
+  onUnread(listener: (error: ChatError) => void): void
 }
 
 function statusFrame(state: RunState, progress: Progress | undefined, now: number): string {
@@ -40,7 +50,7 @@ const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.st
 
 /** Attaches a reader to a run. @public */
 export function createReader(run: Run, options: ReaderOptions): Reader {
-  const { clock, coalesce, heartbeat } = options
+  const { clock, coalesce, heartbeat, unreadMs = Infinity, onLeave } = options
   let position = run.log.place(options.position)
   let pace = coalesceStart
   let sentAt = clock.now()
@@ -51,6 +61,10 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
   let resolve: ((frames: string | null | PromiseLike<never>) => void) | undefined
   let armedFor = Infinity
   let disarm = (): void => {}
+  let hasLeft = false
+  let unread: ChatError | undefined
+  let tellUnread = (_error: ChatError): void => {}
+  let disarmUnread = (): void => {}
 
   const waiting = (): 'text' | 'other' | undefined => {
     if (told !== run.state) return 'other'
@@ -99,6 +113,23 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
     disarm()
     detach()
   }
+  const leave = (): void => {
+    close()
+    disarmUnread()
+    if (hasLeft) return
+    hasLeft = true
+    onLeave?.()
+  }
+  /** Something was given: from now on it should be taken. */
+  const awaitTaking = (): void => {
+    disarmUnread()
+    if (hasLeft || unreadMs === Infinity) return
+    disarmUnread = clock.after(unreadMs, () => {
+      unread = new ChatError('dropped', `Nothing was read for ${unreadMs} ms.`, { retryable: true })
+      leave()
+      tellUnread(unread)
+    })
+  }
   /** Answers a waiting `next()` when something is due, else sees to it that somebody looks again. */
   const look = (): void => {
     if (!resolve) return
@@ -120,26 +151,37 @@ export function createReader(run: Run, options: ReaderOptions): Reader {
     sentAt = now
     try {
       answer(read(now))
+      awaitTaking()
     } catch (error) {
       // A body that breaks off is a drop; one that hangs is nothing that anybody could tell.
-      close()
+      leave()
       answer(Promise.reject(error))
     }
   }
   const detach = run.attach(look)
+  awaitTaking()
 
   return {
     next() {
-      if (closed) return Promise.resolve(null)
+      disarmUnread()
+      if (unread) return Promise.reject(unread)
+      if (closed) {
+        leave()
+        return Promise.resolve(null)
+      }
       return new Promise((settle) => {
         resolve = settle
         look()
       })
     },
     cancel() {
-      close()
+      leave()
       resolve?.(null)
       resolve = undefined
     },
+    progress() {
+      if (!resolve) awaitTaking()
+    },
+    onUnread: (listener) => void (tellUnread = listener),
   }
 }
