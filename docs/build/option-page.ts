@@ -46,6 +46,7 @@ export const sections: readonly (readonly [heading: string, intro: string, group
       'ReaderOptions',
       'RunOptions',
       'GenerationOptions',
+      'StartRunOptions',
       'MessageLimits',
       'ChatErrorOptions',
       'HistoryOptions',

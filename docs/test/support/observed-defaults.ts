@@ -8,6 +8,7 @@ import {
 import { ChatError, createLineDecoder, createSseDecoder, type Clock } from '@midstream/core'
 import { persist } from '@midstream/client/persist'
 import { createGateway } from '@midstream/core/gateway'
+import { nodeTransport } from '@midstream/core/node'
 import {
   gatewayFetch,
   manualClock,
@@ -58,6 +59,18 @@ export const observed: Readonly<Record<string, () => unknown>> = {
       (transport) => anthropic({ model: 'm', transport }),
       (text) => `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${text}"}}\n\n`,
     ),
+  'NodeTransportOptions.connectMs': async () => {
+    let waited: number | undefined
+    const after: Clock['after'] = (ms) => {
+      waited = ms
+      return () => undefined
+    }
+    const { signal } = new AbortController()
+    // Nobody listens at the port of `discard`.
+    const asked = { method: 'GET', url: 'http://127.0.0.1:9', headers: {}, signal } as const
+    await nodeTransport({ clock: { now: () => 0, after } })(asked).catch(() => undefined)
+    return waited
+  },
   'ChatClientOptions.credentials': () =>
     credentialsOf((fetch) => createChatClient({ url: '/api/chat', fetch }).status()),
   'StreamChatOptions.credentials': () =>
