@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { anthropicQuestion } from '../src/upstream/anthropic/body.ts'
-import { missingQuestion, missingRequest, missingResult } from '../src/upstream/history/history.ts'
+import { lostResult, missingQuestion, missingRequest, missingResult } from '../src/upstream/history/history.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
 import type { ChatTurn, Role } from '../src/wire/messages.ts'
 import { anthropicBreaches } from './support/anthropic-rules.ts'
@@ -215,7 +215,7 @@ test('anthropic: calls and results are blocks, and all results begin the next tu
 test('anthropic: a call that was cut off before it had run gets a result', () => {
   expect(messagesOf([user('q'), reply(' ', { tool_calls: [call('a')] }), user('stop')]).slice(1)).toEqual([
     said('assistant', { type: 'tool_use', id: 'a', name: 'now', input: {} }),
-    said('user', { type: 'tool_result', tool_use_id: 'a', content: missingResult }, text('stop')),
+    said('user', { type: 'tool_result', tool_use_id: 'a', content: lostResult }, text('stop')),
   ])
 })
 
@@ -229,8 +229,8 @@ test('anthropic: ids and names of other servers become such that it takes, and d
   ])
   expect(results?.content.map(({ tool_use_id, content }) => [tool_use_id, content])).toEqual([
     ['f_0_2', '1'],
-    ['f_0', missingResult],
-    ['f_0_3', missingResult],
+    ['f_0', lostResult],
+    ['f_0_3', lostResult],
   ])
 })
 

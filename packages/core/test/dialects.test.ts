@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dialects, refusesContinuation, type DialectName } from '../src/upstream/openai/dialects.ts'
-import { missingQuestion, missingResult } from '../src/upstream/history/history.ts'
+import { lostResult, missingQuestion } from '../src/upstream/history/history.ts'
 import { continueInstruction, openAiQuestion } from '../src/upstream/openai/body.ts'
 import { missingReply, openAiMessages } from '../src/upstream/openai/messages.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
@@ -63,7 +63,7 @@ test('dialects: Mistral gets a reply between a result and the user, and ids of i
   expect(second?.id).toBe('dnEN4JsJy')
   expect(made.slice(2)).toEqual([
     { role: 'tool', tool_call_id: first?.id, content: 'x' },
-    { role: 'tool', tool_call_id: 'dnEN4JsJy', content: missingResult },
+    { role: 'tool', tool_call_id: 'dnEN4JsJy', content: lostResult },
     { role: 'assistant', content: missingReply },
     { role: 'user', content: 'b' },
   ])
@@ -267,4 +267,37 @@ test('dialects: other faults are no refusal', () => {
     'Unknown parameter: temperature',
   ])
     for (const name of names) expect(refusesContinuation(said, true, dialects[name])).toBe(false)
+})
+
+test('dialects: ids over 40 characters become short ones, the same in call and result, and others stay', () => {
+  const [a, b] = [`toolu_${'x'.repeat(58)}`, `toolu_${'x'.repeat(59)}`]
+  const turns = [
+    user('q'),
+    reply('', { tool_calls: [call(a), call(b), call('functions.weather:0')] }),
+    result(a, '1'),
+    result(b, '2'),
+    result('functions.weather:0', '3'),
+  ]
+  for (const name of ['openai', 'vllm', 'deepseek'] as const) {
+    const made = messagesOf(turns, name)
+    const ids = made.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id }) => id))
+    expect(new Set(ids).size).toBe(3)
+    expect(ids.every((id) => id.length <= 40)).toBe(true)
+    expect(ids[2]).toBe('functions.weather:0')
+    const results = made.filter(({ role }) => role === 'tool').map((one) => [one.tool_call_id, one.content])
+    expect(results).toEqual(ids.map((id, i) => [id, String(i + 1)]))
+    expect(messagesOf(turns, name)).toEqual(made)
+  }
+})
+
+test('dialects: names that no server takes become such that each does', () => {
+  const names = ['functions.weather:0', 'look it up', '查天气', '', 'x'.repeat(100), 'fine-name_1']
+  const made = messagesOf(
+    [user('q'), reply('', { tool_calls: names.map((name, i) => ({ id: `c${i}`, name, arguments: {} })) })],
+    'openai',
+  )
+  const written = made.flatMap(({ tool_calls: calls = [] }) =>
+    calls.map((one) => (one as unknown as { function: { name: string } }).function.name),
+  )
+  expect(written).toEqual(['functions_weather_0', 'look_it_up', '___', 'call', 'x'.repeat(64), 'fine-name_1'])
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { missingResult, normaliseHistory } from '../src/upstream/history/history.ts'
+import { lostResult, missingResult, normaliseHistory } from '../src/upstream/history/history.ts'
 import type { ChatTurn, Role } from '../src/wire/messages.ts'
 
 const note = '[interrupted by the user]'
@@ -87,7 +87,7 @@ test('history: results are those of the app, or say that there is none', () => {
     fc.property(history, (turns) => {
       const given = turns.filter(({ role }) => role === 'tool').map(({ content }) => content)
       for (const { role, content } of normaliseHistory(turns, null)) {
-        if (role === 'tool') expect([...given, missingResult]).toContain(content)
+        if (role === 'tool') expect([...given, missingResult, lostResult]).toContain(content)
       }
     }),
   )
@@ -149,16 +149,23 @@ test('history: thinking is dropped, and a reply of nothing else with it', () => 
   ).toStrictEqual([user('a'), reply('b'), user('c\n\nd')])
 })
 
-test('history: a call whose result a person did not wait for gets one', () => {
+test('history: a call without a result gets one', () => {
   expect(
     normaliseHistory([user('a'), reply('', { tool_calls: [call('1'), call('2')] }), result('2', 'x'), user('b')], note),
   ).toStrictEqual([
     user('a'),
     reply('', { tool_calls: [call('1'), call('2')] }),
-    result('1', missingResult),
+    result('1', lostResult),
     result('2', 'x'),
     user('b'),
   ])
+})
+
+test('history: that a person cut in is said of a call only where that is known', () => {
+  const calls = { tool_calls: [call('1')] }
+  const made = normaliseHistory([user('a'), reply('b', { ...calls, interrupted: true }), user('c')], null)
+  expect(made[2]).toEqual(result('1', missingResult))
+  expect(normaliseHistory([user('a'), reply('b', calls), user('c')], null)[2]).toEqual(result('1', lostResult))
 })
 
 test('history: a result that strayed comes back behind its call, one without a call is dropped', () => {

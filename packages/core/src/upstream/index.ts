@@ -23,6 +23,7 @@ export { fetchTransport, type FetchTransportOptions } from './http/fetch-transpo
 export {
   missingQuestion,
   missingRequest,
+  lostResult,
   missingResult,
   normaliseHistory,
   type HistoryOptions,

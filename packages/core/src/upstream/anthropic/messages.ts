@@ -1,6 +1,7 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { Json } from '../../wire/json.ts'
+import { cleanName } from '../history/call-forms.ts'
 import { missingQuestion, missingRequest, normaliseHistory } from '../history/history.ts'
 
 /** A history in the API's words. */
@@ -58,7 +59,7 @@ function blocks({ role, content, tool_calls: calls = [], tool_call_id: id }: Cha
     ...calls.map(({ id, name, arguments: input }) => ({
       type: 'tool_use',
       id,
-      name: cleaned(name).slice(0, 64),
+      name: cleanName(name),
       input,
     })),
   ]

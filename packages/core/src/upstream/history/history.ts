@@ -4,6 +4,9 @@ import type { ChatTurn } from '../../wire/messages.ts'
 /** Said by a tool whose call has no result, since a person cut in before it had run. @public */
 export const missingResult = '[no result: interrupted]'
 
+/** Said by a tool whose call has no result, where nobody is known to have cut in. @public */
+export const lostResult = '[no result]'
+
 /** Said by the user where nobody asked anything after the last reply: without it, servers would go on with that reply. @public */
 export const missingRequest = '[continue]'
 
@@ -51,8 +54,9 @@ export function normaliseHistory(
     if (message.content.trim() === '' && calls.length === 0) continue
     const reply = assistant(message, calls, note)
     merge(turns, thinking === 'keep' && message.thinking ? { ...reply, thinking: message.thinking } : reply)
+    const missing = message.interrupted === true ? missingResult : lostResult
     for (const { id } of calls) {
-      const turn: ChatTurn = { role: 'tool', tool_call_id: id, content: results.get(id) ?? missingResult }
+      const turn: ChatTurn = { role: 'tool', tool_call_id: id, content: results.get(id) ?? missing }
       turns.push({ turn, contents: [turn.content], thoughts: [] })
     }
   }

@@ -1,11 +1,12 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { HistoryNeeds } from './dialects.ts'
+import { cleanName, maxIdChars, withShortIds } from '../history/call-forms.ts'
 import { missingQuestion, normaliseHistory } from '../history/history.ts'
 import type { Json } from '../../wire/json.ts'
 
 /** Stands where a server wants a reply and there was none: between a tool's result and the user's next words. @public */
-export const missingReply = '[no reply: interrupted]'
+export const missingReply = '[no reply]'
 
 /** Makes any history valid for a server of OpenAI's kind, and writes it in its words. Each need is one step. */
 export function openAiMessages(messages: readonly ChatTurn[], note: string | null, needs: HistoryNeeds): Json[] {
@@ -14,7 +15,7 @@ export function openAiMessages(messages: readonly ChatTurn[], note: string | nul
   let turns = normaliseHistory(ordered, note, { thinking })
   if (needs.replyAfterTool) turns = replyAfterTool(turns)
   if (needs.userFirst) turns = userFirst(turns)
-  if (needs.callIdChars !== undefined) turns = shortCallIds(turns, needs.callIdChars)
+  turns = needs.callIdChars === undefined ? withShortIds(turns, maxIdChars) : shortCallIds(turns, needs.callIdChars)
   const written = turns.map(writtenTurn)
   if (needs.thinkingOfTools === undefined) return written
   const thinkers = repliesWithTools(turns)
@@ -107,5 +108,5 @@ function writtenTurn({ role, content, tool_calls: calls, tool_call_id: callId }:
 }
 
 function writtenCall({ id, name, arguments: args }: ToolCall): Json {
-  return { id, type: 'function', function: { name, arguments: JSON.stringify(args) } }
+  return { id, type: 'function', function: { name: cleanName(name), arguments: JSON.stringify(args) } }
 }
