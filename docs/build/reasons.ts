@@ -92,6 +92,11 @@ export const reasons: Readonly<Record<string, string>> = {
   'PersistOptions.prefix':
     'what a person who looks into the storage can make sense of; two apps of one origin need two.',
   'UseChatStreamOptions.session': 'most pages have one conversation.',
+  'ChatClientOptions.whenTooLong':
+    'a chat that goes on is better than one that can only be cleared; the snapshot says what is left out.',
+  'ChatClientOptions.gcMs':
+    'long enough to come back to a conversation; then an app with many names would hold them all.',
+  'ChatClientOptions.onError': 'a developer should see it, and a person may be told by `notice`.',
   'ChatClientOptions.whenBusy': 'who speaks while somebody answers cuts in.',
   'ChatClientOptions.autoContinue': 'a reply that was cut off by nobody’s wish should be whole.',
   'PersistOptions.intervalMs':

@@ -54,7 +54,7 @@ async function clientPage(): Promise<string> {
       import { createChatClient } from '@midstream/client'
       import { persist } from '@midstream/client/persist'
       import { tabs } from '@midstream/client/tabs'
-      const extensions = [persist(localStorage), tabs()]
+      const extensions = [persist('local'), tabs()]
       const session = createChatClient({ url: '/api/chat', extensions }).session()
       session.send('Tell me a story').then(({ content, state }) => (document.title = \`\${content} (\${state})\`))
     </script>`

@@ -8,20 +8,11 @@ import './theme.css'
 import { language } from './words/index.ts'
 
 // Outside of the components: the conversation outlives them.
-const client = createChatClient({ url: '/api/chat', extensions: [persist(localStorageOrNone()), tabs()] })
+const client = createChatClient({ url: '/api/chat', extensions: [persist('local'), tabs()] })
 // What was kept is read before the page is first painted.
 client.session()
 
 document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
-
-/** A browser that blocks a site's data throws at the very mention of its storage. */
-function localStorageOrNone(): Storage | undefined {
-  try {
-    return globalThis.localStorage
-  } catch {
-    return undefined
-  }
-}
 
 const root = document.querySelector('#root')
 if (root === null) throw new Error('The page has no #root.')

@@ -22,7 +22,7 @@ export function openConversation(endpoint: string, keep: string | null, onChange
   if (isKept) taken.add(name)
   const client = createChatClient({
     url: endpoint,
-    extensions: isKept ? [persist(sessionStorageOrNone(), { prefix: 'midstream-chat' })] : [],
+    extensions: isKept ? [persist('session', { prefix: 'midstream-chat' })] : [],
   })
   const session = client.session(name)
   const unsubscribe = session.subscribe(onChange)
@@ -30,19 +30,11 @@ export function openConversation(endpoint: string, keep: string | null, onChange
     session,
     close() {
       unsubscribe()
-      if (isKept) {
-        taken.delete(name)
-        void session.interrupt()
-      } else void session.clear()
+      // Both are on their way when the client lets the conversation go: what is opened next writes here alone.
+      if (isKept) void session.interrupt()
+      else void session.clear()
+      client.close()
+      if (isKept) taken.delete(name)
     },
-  }
-}
-
-/** A browser that blocks a site's data throws at the very mention of its storage. */
-function sessionStorageOrNone(): Storage | undefined {
-  try {
-    return globalThis.sessionStorage
-  } catch {
-    return undefined
   }
 }

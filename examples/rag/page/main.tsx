@@ -7,20 +7,11 @@ import { RagPage } from './rag-page.tsx'
 import './rag-page.css'
 
 // Outside of the components: the conversation outlives them.
-const client = createChatClient({ url: '/api/chat', extensions: [persist(sessionStorageOrNone())] })
+const client = createChatClient({ url: '/api/chat', extensions: [persist('session')] })
 // What was kept is read before the page is first painted.
 client.session()
 
 document.documentElement.lang = language
-/** A browser that blocks a site's data throws at the very mention of its storage. */
-function sessionStorageOrNone(): Storage | undefined {
-  try {
-    return globalThis.sessionStorage
-  } catch {
-    return undefined
-  }
-}
-
 const root = document.querySelector('#root')
 if (root === null) throw new Error('The page has no #root.')
 createRoot(root).render(

@@ -214,7 +214,8 @@ export interface ChatClientOptions {
   readonly gcMs?: number | undefined
   /**
    * Hears of what costs no message, once: a storage that fails (`storage_failed`), a stored conversation that makes no sense
-   * (`stored_invalid`). @defaultValue `console.warn`
+   * (`stored_invalid`).
+   * @defaultValue `console.warn`
    */
   readonly onError?: ((error: ChatError) => void) | undefined
   /** Goes on by itself with a reply that the gateway ended while nobody was connected, or lost. @defaultValue true */

@@ -1,5 +1,5 @@
 import { createChatClient, type ChatClient, type ChatSession, type ChatSnapshot } from '@midstream/client'
-import { useMemo, useSyncExternalStore } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 
 /** @public */
 export type UseChatStreamOptions =
@@ -18,7 +18,9 @@ export type UseChatStreamOptions =
 
 /** @public */
 export interface UseChatStreamResult
-  extends ChatSnapshot, Omit<ChatSession, 'subscribe' | 'getSnapshot' | 'getServerSnapshot'> {}
+  extends
+    ChatSnapshot,
+    Omit<ChatSession, 'subscribe' | 'getSnapshot' | 'getServerSnapshot' | 'close' | typeof Symbol.dispose> {}
 
 const clients = new Map<string, ChatClient>()
 
@@ -37,10 +39,64 @@ function clientOf(url: string): ChatClient {
  */
 export function useChatStream(options: UseChatStreamOptions): UseChatStreamResult {
   const client = 'client' in options ? options.client : clientOf(options.url)
-  const session = client.session(options.session)
-  const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getServerSnapshot)
-  return useMemo(() => {
-    const { subscribe: _, getSnapshot: _get, getServerSnapshot: _server, ...actions } = session
-    return { ...snapshot, ...actions }
-  }, [snapshot, session])
+  const { session: name } = options
+  useStableClient(client)
+  const subscribe = useCallback((listener: () => void) => client.session(name).subscribe(listener), [client, name])
+  const getSnapshot = useCallback(() => client.session(name).getSnapshot(), [client, name])
+  const snapshot = useSyncExternalStore(subscribe, getSnapshot, () => serverSnapshot)
+  return useMemo(
+    () => ({ ...snapshot, ...actionsOf(client, name, snapshot === serverSnapshot) }),
+    [snapshot, client, name],
+  )
+}
+
+type Actions = Omit<UseChatStreamResult, keyof ChatSnapshot>
+
+/** Rendering on a server makes no session: there, an action finds its session when it is called. */
+function actionsOf(client: ChatClient, name: string | undefined, isServer: boolean): Actions {
+  const session = (): ChatSession => client.session(name)
+  if (!isServer) {
+    const { send, takeBack, interrupt, clear, continue: goOn, edit, regenerate } = session()
+    return { send, takeBack, interrupt, clear, continue: goOn, edit, regenerate }
+  }
+  return {
+    send: (text) => session().send(text),
+    takeBack: (id) => session().takeBack(id),
+    interrupt: () => session().interrupt(),
+    clear: () => session().clear(),
+    continue: () => session().continue(),
+    edit: (messageId, text) => session().edit(messageId, text),
+    regenerate: () => session().regenerate(),
+  }
+}
+
+/** What a server renders, and the page as long as it takes that over. */
+const serverSnapshot: ChatSnapshot = Object.freeze({
+  messages: [],
+  status: 'idle',
+  attempt: 0,
+  queue: [],
+  error: null,
+  model: null,
+  runStatus: null,
+  omitted: 0,
+  notice: null,
+})
+
+/** So many renders in a row with another client each are no change of mind. */
+const fewChanges = 3
+
+/** Tells the developer of a client that is made in the component: each render would show another, empty conversation. */
+function useStableClient(client: ChatClient): void {
+  const seen = useRef<{ client: ChatClient; changes: number } | undefined>(undefined)
+  useEffect(() => {
+    const before = seen.current
+    const changes = before && before.client !== client ? before.changes + 1 : 0
+    seen.current = { client, changes }
+    if (changes !== fewChanges) return
+    console.error(
+      'useChatStream got another client in each render, so that what is said is never shown. ' +
+        'Create the client outside of the component, or pass `url`.',
+    )
+  })
 }
