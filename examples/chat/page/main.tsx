@@ -1,11 +1,12 @@
 import { createChatClient } from '@midstream/client'
 import { persist } from '@midstream/client/persist'
 import { tabs } from '@midstream/client/tabs'
+import { PageBoundary } from '@midstream/example-page-parts'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ChatPage } from './chat-page.tsx'
 import './theme.css'
-import { language } from './words/index.ts'
+import { language, words } from './words/index.ts'
 
 // Outside of the components: the conversation outlives them.
 const client = createChatClient({ url: '/api/chat', extensions: [persist('local'), tabs()] })
@@ -18,6 +19,8 @@ const root = document.querySelector('#root')
 if (root === null) throw new Error('The page has no #root.')
 createRoot(root).render(
   <StrictMode>
-    <ChatPage client={client} />
+    <PageBoundary text={words.unshowable} clear={words.clear} onClear={() => client.session().clear()}>
+      <ChatPage client={client} />
+    </PageBoundary>
   </StrictMode>,
 )

@@ -1,8 +1,9 @@
 import { createChatClient } from '@midstream/client'
 import { persist } from '@midstream/client/persist'
+import { PageBoundary } from '@midstream/example-page-parts'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { language } from './words.ts'
+import { language, words } from './words.ts'
 import { RagPage } from './rag-page.tsx'
 import './rag-page.css'
 
@@ -16,6 +17,8 @@ const root = document.querySelector('#root')
 if (root === null) throw new Error('The page has no #root.')
 createRoot(root).render(
   <StrictMode>
-    <RagPage client={client} />
+    <PageBoundary text={words.unshowable} clear={words.clear} onClear={() => client.session().clear()}>
+      <RagPage client={client} />
+    </PageBoundary>
   </StrictMode>,
 )

@@ -1,4 +1,5 @@
-import type { ChatClient } from '@midstream/client'
+import type { ChatClient, ChatMessage } from '@midstream/client'
+import { ErrorBoundary } from '@midstream/example-page-parts'
 import { useChatStream } from '@midstream/react'
 import { memo, useRef, useState } from 'react'
 import { Reply } from './reply.tsx'
@@ -9,6 +10,15 @@ const intoView = (element: HTMLElement | null): void => element?.scrollIntoView(
 
 /** What has not changed is not parsed again with every word of another. */
 const KnownReply = memo(Reply)
+
+const isOtherMessage = (now: ChatMessage, failed: ChatMessage): boolean => now.id !== failed.id
+
+/** In place of a reply that throws, as one that comes from the storage might: its text, as it is written. */
+const broken = ({ content }: ChatMessage): React.ReactNode => (
+  <article className="reply" data-testid="reply" data-state="broken">
+    <div className="text as-written">{content}</div>
+  </article>
+)
 
 /** The whole page: questions, answers with their sources, and one field. */
 export function RagPage({ client }: { readonly client: ChatClient }): React.ReactNode {
@@ -46,7 +56,9 @@ export function RagPage({ client }: { readonly client: ChatClient }): React.Reac
               {message.content}
             </p>
           ) : (
-            <KnownReply key={message.id} message={message} />
+            <ErrorBoundary key={message.id} of={message} fallback={broken} isOther={isOtherMessage}>
+              <KnownReply message={message} />
+            </ErrorBoundary>
           ),
         )}
       </div>

@@ -1,4 +1,5 @@
 import type { ChatMessage } from '@midstream/client'
+import { useMemo } from 'react'
 import { AnswerText } from './answer-text.tsx'
 import { sourcesOf, type ShownSource } from './sources-of.ts'
 import { words } from './words.ts'
@@ -7,13 +8,16 @@ import { words } from './words.ts'
 export function Reply({ message }: { readonly message: ChatMessage }): React.ReactNode {
   const { id, content, state, error } = message
   const sources = sourcesOf(message)
-  const links = sources?.map(({ number, title }) => [String(number), { url: `#${anchor(id, number)}`, title }] as const)
+  const links = useMemo(
+    () => new Map(sources?.map(({ number, title }) => [String(number), { url: `#${anchor(id, number)}`, title }])),
+    [id, sources],
+  )
   const isSearching = sources === undefined && state === 'streaming'
   return (
     <article className="reply" data-testid="reply" data-state={state} aria-busy={state === 'streaming'}>
       {isSearching && <p className="note">{words.searching}</p>}
       <div className="text" data-testid="text" dir="auto">
-        <AnswerText text={content} links={new Map(links)} />
+        <AnswerText text={content} links={links} />
       </div>
       {state !== 'streaming' && state !== 'done' && (
         <p className="note">

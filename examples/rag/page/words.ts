@@ -1,6 +1,17 @@
 /** What the page says. */
 interface Words extends Record<
-  'title' | 'hint' | 'ask' | 'placeholder' | 'stop' | 'goOn' | 'clear' | 'sources' | 'nothing' | 'searching' | 'image',
+  | 'title'
+  | 'hint'
+  | 'ask'
+  | 'placeholder'
+  | 'stop'
+  | 'goOn'
+  | 'clear'
+  | 'sources'
+  | 'nothing'
+  | 'searching'
+  | 'image'
+  | 'unshowable',
   string
 > {
   lines(from: number, to: number): string
@@ -20,6 +31,7 @@ const en: Words = {
   lines: (from: number, to: number) => (from === to ? `line ${from}` : `lines ${from} to ${to}`),
   searching: 'Looking …',
   image: 'image',
+  unshowable: 'This conversation cannot be shown.',
   states: {
     interrupted: 'You stopped it here.',
     failed: 'It failed here.',
@@ -40,6 +52,7 @@ const zh: Words = {
   lines: (from: number, to: number) => (from === to ? `第 ${from} 行` : `第 ${from} 至 ${to} 行`),
   searching: '正在查找……',
   image: '图片',
+  unshowable: '无法显示这个对话。',
   states: { interrupted: '已在此停止。', failed: '在此出错。', dropped: '连接在此中断。' },
 }
 

@@ -1,8 +1,9 @@
 import type { ChatMessage, ChatStatus, StatusEvent } from '@midstream/client'
+import { ModelText } from '@midstream/example-page-parts'
 import { memo } from 'react'
 import { problemOf } from '../problem.ts'
 import { words } from '../words/index.ts'
-import { MarkdownText } from './markdown-text.tsx'
+import './markdown-text.css'
 import { waitingText } from './waiting-text.ts'
 
 interface MessageBubbleProps {
@@ -38,7 +39,7 @@ export const MessageBubble: React.MemoExoticComponent<(props: MessageBubbleProps
         )}
         {content !== '' && (
           <div className={isUser ? 'text plain' : 'text'} data-testid="text">
-            {isUser ? content : <MarkdownText text={content} />}
+            {isUser ? content : <ModelText text={content} image={words.image} />}
           </div>
         )}
         {state === 'interrupted' && content === '' && <p className="note">{words.interruptedEmpty}</p>}

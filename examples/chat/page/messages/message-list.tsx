@@ -1,5 +1,7 @@
 import type { ChatMessage, ChatStatus, StatusEvent } from '@midstream/client'
+import { ErrorBoundary } from '@midstream/example-page-parts'
 import { words } from '../words/index.ts'
+import { BrokenBubble, isOtherMessage } from './broken-bubble.tsx'
 import { MessageBubble } from './message-bubble.tsx'
 import './messages.css'
 import { ReplyActions } from './reply-actions.tsx'
@@ -16,6 +18,8 @@ interface MessageListProps {
   readonly onContinue: () => void
   readonly onTryAgain: () => void
 }
+
+const broken = (message: ChatMessage): React.ReactNode => <BrokenBubble message={message} />
 
 /** The conversation, kept at its end unless the person has scrolled up. */
 export function MessageList({
@@ -46,14 +50,15 @@ export function MessageList({
       >
         <div className="messages">
           {messages.map((message, i) => (
-            <MessageBubble
-              key={message.id}
-              message={message}
-              status={message === last ? status : 'idle'}
-              runStatus={message === last ? runStatus : null}
-              edit={i < editedAt ? 'none' : i === editedAt ? 'edited' : 'replaced'}
-              onEdit={onEdit}
-            />
+            <ErrorBoundary key={message.id} of={message} fallback={broken} isOther={isOtherMessage}>
+              <MessageBubble
+                message={message}
+                status={message === last ? status : 'idle'}
+                runStatus={message === last ? runStatus : null}
+                edit={i < editedAt ? 'none' : i === editedAt ? 'edited' : 'replaced'}
+                onEdit={onEdit}
+              />
+            </ErrorBoundary>
           ))}
           <ReplyActions
             message={editing === undefined ? last : undefined}

@@ -37,6 +37,7 @@ export const en: Words = {
   atLimit: 'length limit reached',
   interruptedEmpty: 'Interrupted before the first word.',
   image: 'image',
+  unshowable: 'This conversation cannot be shown.',
   continue: 'Continue',
   tryAgain: 'Try again',
   edit: 'Edit',

@@ -35,6 +35,8 @@ export interface Words {
   readonly atLimit: string
   readonly interruptedEmpty: string
   readonly image: string
+  /** In place of what cannot be shown, for whatever reason. */
+  readonly unshowable: string
   readonly continue: string
   readonly tryAgain: string
   readonly edit: string

@@ -32,6 +32,7 @@ export const zh: Words = {
   atLimit: '已达长度上限',
   interruptedEmpty: '还没有开始回答就被打断了。',
   image: '图片',
+  unshowable: '无法显示这个对话。',
   continue: '继续',
   tryAgain: '重试',
   edit: '编辑',

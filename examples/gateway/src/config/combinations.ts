@@ -2,6 +2,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { Config, ModelConfig } from './config.ts'
 import { closest } from './explain.ts'
+import { discreetName } from './discreet.ts'
 import { dialectOf, keyOf } from './providers.ts'
 import type { Path, Problem } from './problem.ts'
 import type { Environment } from './variables.ts'
@@ -59,7 +60,11 @@ function checkModels({ model, models, fallback }: Config, { environment }: Surro
     if (typeof one !== 'string') checkModel(one, ['fallback', i], environment, complain)
     else if (!names.includes(one)) {
       const near = closest(one, names)
-      const hint = near ? `did you mean "${near}"?` : names.length > 0 ? `it has ${names.join(', ')}` : 'there is none'
+      const hint = near
+        ? `did you mean "${discreetName(near)}"?`
+        : names.length > 0
+          ? `it has ${names.map(discreetName).join(', ')}`
+          : 'there is none'
       complain(['fallback', i], `must be a name of models; ${hint}`)
     }
   }
@@ -110,7 +115,7 @@ function checkAccess({ auth, metrics, server, chat }: Config, complain: Complain
   const owners = new Map<string, string>()
   for (const [owner, token] of Object.entries(auth?.tokens ?? {})) {
     const other = owners.get(token)
-    if (other !== undefined) complain(['auth', 'tokens', owner], `must not be the token of ${other}`)
+    if (other !== undefined) complain(['auth', 'tokens', owner], 'must not be the token of another owner')
     owners.set(token, owner)
   }
   if (metrics.token !== undefined && (owners.has(metrics.token) || metrics.token === auth?.secret))
@@ -156,7 +161,10 @@ function checkPlaces({ server }: Config, { file }: Written, { folder }: Surround
   if (server.static === undefined) return
   const path = resolve(folder, server.static)
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
-    return complain(['server', 'static'], `must be a folder: there is none at ${path}`)
+    return complain(
+      ['server', 'static'],
+      'must be a folder that is there; one that is not absolute is looked for beside this file',
+    )
   const site = realPath(path)
   const named = resolve(folder, basename(file))
   // A link to it that stands in the site is served as it is itself.

@@ -1,12 +1,13 @@
 import { closestMatch } from 'leven'
 import type * as z from 'zod'
+import { hidden, isSlip } from './discreet.ts'
 import { allKeys, jsonSchema, keysAt } from './outline.ts'
 import { showPath, valueAt, type Path, type Problem } from './problem.ts'
 
-type Issue = z.core.$ZodIssue
-
 /** A value that is nobody else's business, whatever is wrong with it. */
 const secretNames = /key|secret|token|header/i
+
+type Issue = z.core.$ZodIssue
 
 const kinds: Readonly<Record<string, string>> = {
   string: 'text',
@@ -25,14 +26,16 @@ const kinds: Readonly<Record<string, string>> = {
  */
 export function explain(issues: readonly Issue[], value: unknown, isHidden: (path: Path) => boolean): Problem[] {
   const schema = jsonSchema()
-  const got = (path: Path): string => {
+  const isSecret = (path: Path): boolean => isHidden(path) || path.some((step) => secretNames.test(String(step)))
+  /** @param near - What was meant. @param isNumeric - Whether a number belongs there, so that one may be shown. */
+  const got = (path: Path, near?: string, isNumeric = false): string => {
     const found = valueAt(value, path)
     if (found === null) return 'nothing'
     if (Array.isArray(found)) return 'a list'
     if (typeof found === 'object') return 'a section'
-    const isShown = !isHidden(path) && !path.some((step) => secretNames.test(String(step)))
-    if (isShown) return JSON.stringify(found).slice(0, 60)
-    return kinds[typeof found] ?? typeof found
+    const isWord = typeof found === 'string' && isSlip(found, near)
+    const isFigure = typeof found === 'boolean' || (typeof found === 'number' && isNumeric)
+    return (isWord || isFigure) && !isSecret(path) ? JSON.stringify(found) : (kinds[typeof found] ?? typeof found)
   }
 
   const unknownKey = (section: Path, key: string): Problem => {
@@ -65,10 +68,11 @@ export function explain(issues: readonly Issue[], value: unknown, isHidden: (pat
     const list = issue.code === 'invalid_type' && issue.expected === 'array' && typeof found === 'string'
     const hint = near
       ? `; did you mean "${near}"?`
-      : list && !isHidden(path)
-        ? `; write ${JSON.stringify([found])}`
+      : list
+        ? `; write ${isSecret(path) || !isSlip(found, undefined) ? `["${hidden}"]` : JSON.stringify([found])}`
         : ''
-    return say(`must be ${wanted(issue)}, got ${got(path)}${hint}`)
+    const isNumeric = typeof found === 'number' && ['too_small', 'too_big', 'not_multiple_of'].includes(issue.code)
+    return say(`must be ${wanted(issue)}, got ${got(path, near || undefined, isNumeric || isFraction(issue))}${hint}`)
   }
   return issues.flatMap((issue) => problemsOf(issue, []))
 }
@@ -87,6 +91,9 @@ function wanted(issue: Issue | undefined): string {
   if (issue?.code === 'too_big') return `${issue.maximum} or less`
   return issue?.message ?? 'something else'
 }
+
+/** Whether a number stands where a whole one belongs. */
+const isFraction = (issue: Issue): boolean => issue.code === 'invalid_type' && String(issue.expected) === 'int'
 
 /** Whether a branch of a union is about another kind of value altogether. */
 function isOtherKind(issue: Issue): boolean {

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { checkCombinations, type Surroundings } from './combinations.ts'
 import type { Config } from './config.ts'
 import { readDocument } from './document.ts'
+import { withoutTexts } from './discreet.ts'
 import { explain } from './explain.ts'
 import { showPath, valueAt, withValue, type Path, type Problem } from './problem.ts'
 import { configSchema } from './schema.ts'
@@ -112,6 +113,6 @@ function refusalOf(config: Config): string | undefined {
     createGateway(toGatewayOptions(config))
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return withoutTexts(error instanceof Error ? error.message : String(error), config)
   }
 }

@@ -1,3 +1,5 @@
+import { discreetKey, discreetName, hidden } from './discreet.ts'
+
 /** The way to a value in the file: keys and indexes. */
 export type Path = readonly (string | number)[]
 
@@ -9,12 +11,18 @@ export interface Problem {
   readonly message: string
 }
 
-/** A way as people write it: `fallback[0].provider`. */
+/** A way as people write it: `fallback[0].provider`. A name of the user's choice is shown as far as it may be. */
 export function showPath(path: Path): string {
-  return path.reduce<string>((shown, step) => {
+  return path.reduce<string>((shown, step, i) => {
     if (typeof step === 'number') return `${shown}[${step}]`
-    return shown === '' ? step : `${shown}.${step}`
+    return `${shown === '' ? '' : `${shown}.`}${showStep(step, path[i - 1])}`
   }, '')
+}
+
+function showStep(step: string, section: string | number | undefined): string {
+  // An owner and a token are easily written the wrong way round.
+  if (section === 'tokens') return hidden
+  return section === 'models' || section === 'headers' ? discreetName(step) : discreetKey(step)
 }
 
 /** What stands at the end of a way; undefined when it leads nowhere. */

@@ -1,3 +1,4 @@
+import { discreetKey, discreetVariable, hidden } from './discreet.ts'
 import { visit, type Document, type YAMLError } from 'yaml'
 
 /** What keeps a file from being YAML, or from being read. */
@@ -28,17 +29,20 @@ function isBareVariable({ pos: [offset] }: YAMLError, source: string): boolean {
 }
 
 function needsQuotes(source: string, offset: number): string {
-  const variable = /^\$\{\w*\}?/.exec(source.slice(offset, offset + 80))?.[0] ?? '${'
-  return `inside { } and [ ] a variable needs quotes: "${variable}"`
+  const name = /^\$\{(\w*)\}/.exec(source.slice(offset, offset + 80))?.[1] ?? hidden
+  return `inside { } and [ ] a variable needs quotes: "\${${discreetVariable(name)}}"`
 }
 
 function inWords({ code, pos: [offset], message }: YAMLError, document: Document): string {
   if (code === 'MULTIPLE_DOCS') return 'a file is one document, and this --- begins another one'
-  if (code !== 'DUPLICATE_KEY') return message
+  // What comes behind a colon or a quote is the file's; a sign that is missing is not.
+  if (code !== 'DUPLICATE_KEY') return code === 'MISSING_CHAR' ? message : message.split(/:|["'`]/)[0]!.trim()
   let name = 'this key'
   visit(document, {
     Scalar(_key, scalar) {
-      if (scalar.range?.[0] === offset) name = JSON.stringify(scalar.value)
+      if (scalar.range?.[0] !== offset) return
+      const shown = discreetKey(String(scalar.value))
+      if (shown !== hidden) name = JSON.stringify(shown)
     },
   })
   return `${name} is there twice`
@@ -51,10 +55,10 @@ function aliasProblems(document: Document): readonly SyntaxProblem[] {
     Alias(_key, alias, ancestors) {
       const named = alias.resolve(document)
       if (named && !ancestors.includes(named)) return
-      const { source: name } = alias
       problems.push({
         offset: alias.range?.[0] ?? 0,
-        message: `*${name} stands for nothing: there is no &${name} above it`,
+        message:
+          'this alias (*) stands for nothing: there is no anchor (&) of its name above it; a plain * needs quotes',
       })
     },
   })

@@ -1,3 +1,4 @@
+import { discreetVariable } from './discreet.ts'
 import type { ConfigDocument } from './document.ts'
 import type { Path, Problem } from './problem.ts'
 
@@ -26,13 +27,15 @@ export function replaceVariables(document: ConfigDocument, environment: Environm
     const replaced = text.replace(/\$\$\{|\$\{([^}]*)(\}?)/g, (found, name: string | undefined, end: string) => {
       if (found === '$${') return '${'
       if (name === undefined || end === '' || !/^[A-Za-z_]\w*$/.test(name))
-        return complain(`"${found.slice(0, 40)}" names no variable of the environment; a plain \${ is written $\${`)
+        return complain(
+          'between ${ and } stands the name of a variable of the environment, and nothing else; a plain ${ is written $${',
+        )
       paths.push(path)
       // `process.env` has what every object has, too.
       const value = Object.hasOwn(environment, name) ? environment[name] : undefined
       if (value) return value
       return complain(
-        `the environment has no variable ${name}${value === '' ? ' (it is empty)' : ''}: set it before the start`,
+        `the environment has no variable ${discreetVariable(name)}${value === '' ? ' (it is empty)' : ''}: set it before the start`,
       )
     })
     if (replaced !== text) replace(replaced)

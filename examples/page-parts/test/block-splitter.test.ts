@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createBlockSplitter } from '../page/messages/block-splitter.ts'
-import { closeMarks } from '../page/messages/close-marks.ts'
+import { createBlockSplitter } from '../src/block-splitter.ts'
+import { closeMarks } from '../src/close-marks.ts'
 
 /** Lines that Markdown's block rules turn on, in any order. */
 const markdown = fc
