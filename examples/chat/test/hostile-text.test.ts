@@ -62,6 +62,7 @@ describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 60
           at: number,
         ) => number
         globalThis.looks = 0
+        // oxlint-disable-next-line eslint/no-extend-native
         String.prototype.charCodeAt = function (at) {
           globalThis.looks += 1
           return charCodeAt.call(this, at)

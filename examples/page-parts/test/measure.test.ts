@@ -93,7 +93,7 @@ test('measure: says what is deep, marked and wide, and counts nothing in fences'
   expect(measure('**a** [b](c)\n- d').marks).toBe(7)
   expect(measure('|a|b|\n|-|-|\n|c|\n').cells).toBe(4)
   expect(measure('a\n```\n[[[[ *_*_\n- - -\n```\n')).toMatchObject({ depth: 0, lines: 3, codeChars: 26 })
-  expect(measure(`- a\n${'- **b**: \`c\`\n'.repeat(100)}`).marks).toBe(7)
+  expect(measure('- a\n' + '- **b**: `c`\n'.repeat(100)).marks).toBe(7)
   expect(measure(`|a|\n|-|\n${'|**b**|\n'.repeat(100)}`).marks).toBeLessThan(10)
 })
 
@@ -110,7 +110,7 @@ test('createFitting: an answer of the usual kind is parsed whole', () => {
   const answer = [
     `# Title\n\n${sentence.repeat(12)}`,
     '- **Name**: what it means, with `code` and *emphasis*.\n'.repeat(150),
-    `${'1. **Step**\n\n   What to do.\n   - and what not\n\n'.repeat(40)}`,
+    '1. **Step**\n\n   What to do.\n   - and what not\n\n'.repeat(40),
     `| a | b | c |\n|---|---|---|\n${'| **x** | `y` | [z](https://z.example) |\n'.repeat(200)}`,
     `\`\`\`ts\n${'const [a, b] = call(x && y) // *_<>\n'.repeat(2_000)}\`\`\``,
     '> a\n> > b\n> - c',

@@ -1,4 +1,5 @@
 import type { ChatMessage, ChatSession } from '@midstream/client'
+import { withoutFetches } from './without-fetches.ts'
 import type { Words } from './words.ts'
 
 /** How an answer stands. */
@@ -46,7 +47,7 @@ export function followReply(session: ChatSession, words: Words, before = ''): An
   return {
     now() {
       const isOver = message.state !== 'streaming'
-      const text = message.content.slice(sharedStart(before, message.content))
+      const text = withoutFetches(message.content.slice(sharedStart(before, message.content)))
       const note = isOver ? noteOf(message, words, noRoom) : ''
       return { text: [text, note].filter(Boolean).join('\n\n'), isOver }
     },

@@ -23,7 +23,7 @@ export function staticFiles(folder: string): (request: IncomingMessage, response
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(request, response)
     if ('location' in found) return sendText(response, 301, { location: found.location }, found.location)
     const { handle } = found
-    if (response.destroyed) return void (await handle.close())
+    if (response.destroyed) return handle.close()
     response.once('close', () => void handle.close())
     const serve = serveStatic(folder, {
       dotfiles: 'ignore',
