@@ -1,13 +1,13 @@
-// `npm run release`: what stands in the packages is built, packed, checked and published, with provenance, from CI
-// (.github/workflows/release.yml). What is published already is left as it is, so a release that broke off is run again.
-//   npm run release -- --dry-run            shows what would be published, and publishes nothing
+// `npm run release`: what stands in the packages is built, packed and checked; .github/workflows/release.yml then publishes the
+// tarballs in a job of its own, which installs nothing.
+//   npm run release -- --pack               packs, and fails where something stands against publishing
+//   npm run release -- --dry-run            shows what would be published, and what stands against it
 //   npm run release -- --dry-run --packed   the same of what is packed already
 // Versions and changelogs come first, in a commit of their own: `npm run release:version` (see CONTRIBUTING.md).
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { manifest, pack, packages, tarball } from './pack.mjs'
-import { publishMissing } from './publish.mjs'
 import { prepare, runSteps } from './steps.mjs'
 import { root, tool } from './toolchain.mjs'
 import { versionSource } from './version.mjs'
@@ -50,12 +50,11 @@ async function release() {
   const against = obstacles()
   console.log(`\n${against.map((reason) => `not yet: ${reason}\n`).join('')}`)
   if (dryRun) return console.log('A dry run: nothing was published.')
-  if (against.length > 0) throw new Error('Nothing was published.')
-  // What was looked at is what is published.
-  await publishMissing(
-    packages.map((name) => ({ name: `@midstream/${name}`, version: manifest(name).version, file: tarball(name) })),
-  )
+  if (against.length > 0) throw new Error('Nothing is to be published.')
 }
 
-if (isPacked) await release()
+if (!dryRun && !process.argv.includes('--pack')) {
+  console.error('Publishing is for .github/workflows/release.yml; here: --dry-run, or --pack')
+  process.exitCode = 2
+} else if (isPacked) await release()
 else await runSteps(async () => (await prepare()).built && release())

@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -16,29 +14,11 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const json = (path: string): Record<string, unknown> => JSON.parse(read(path)) as Record<string, unknown>
 const load = (path: string): Promise<unknown> => import(pathToFileURL(join(root, path)).href)
 
-interface Entry {
-  readonly name: string
-  readonly version: string
-  readonly file: string
-}
-interface Npm {
-  has(spec: string): Promise<boolean>
-  publish(entry: Entry): Promise<void>
-}
-interface Publishing {
-  publishMissing(packages: readonly Entry[], npm: Npm): Promise<void>
-  isPublished(spec: string): Promise<boolean>
-}
-const { publishMissing, isPublished } = (await load('scripts/publish.mjs')) as Publishing
 const { versionSource } = (await load('scripts/version.mjs')) as { versionSource(version: unknown): string }
 
-let server: Server | undefined
 let folder: string | undefined
 afterEach(async () => {
-  vi.unstubAllEnvs()
   if (folder) await rm(folder, { recursive: true, force: true })
-  server?.closeAllConnections()
-  server?.close()
 })
 
 test('release: a dry run of what is packed lists every file, says what stands against it, and publishes nothing', async () => {
@@ -57,52 +37,46 @@ test('release: a dry run of what is packed lists every file, says what stands ag
   expect(stdout.trimEnd().endsWith('A dry run: nothing was published.')).toBe(true)
 }, 90_000)
 
-test('release: what broke off in the middle is finished by the next run', async () => {
-  const entries = ['core', 'client', 'react'].map((name) => ({ name, version: '1.0.0', file: `${name}.tgz` }))
-  const there = new Set<string>()
-  const tried: string[] = []
-  let isDown = true
-  const npm: Npm = {
-    has: async (spec) => there.has(spec),
-    publish: async ({ name, version }) => {
-      tried.push(name)
-      if (name === 'client' && isDown) throw new Error('npm publish ended with 1')
-      there.add(`${name}@${version}`)
-    },
+/** Runs the workflow's own step that publishes, with a stand-in for npm; says what was published, in order. */
+async function publishStep(view: Readonly<Record<string, string>>): Promise<{ published: string[]; code: number }> {
+  folder = await mkdtemp(join(tmpdir(), 'midstream-'))
+  const bin = join(folder, 'bin')
+  await mkdir(join(folder, 'package'))
+  await mkdir(bin)
+  for (const name of ['core', 'client', 'react']) {
+    await writeFile(join(folder, 'package/package.json'), JSON.stringify({ version: '1.0.0' }))
+    await run('tar', ['-czf', `midstream-${name}.tgz`, 'package'], { cwd: folder })
   }
-  vi.spyOn(console, 'log').mockReturnValue()
-  await expect(publishMissing(entries, npm)).rejects.toThrow('ended with 1')
-  expect(tried).toEqual(['core', 'client'])
-  isDown = false
-  await publishMissing(entries, npm)
-  expect(tried).toEqual(['core', 'client', 'client', 'react'])
-  await publishMissing(entries, npm)
-  expect(tried).toHaveLength(4)
+  const answers = Object.entries(view).map(([name, answer]) => `"view @midstream/${name}@1.0.0 version") ${answer};;`)
+  const npm = `#!/bin/sh\ncase "$*" in\n${answers.join('\n')}\npublish*) echo "$*" >> published;;\n"config get registry") echo https://registry.example/;;\nesac\n`
+  await writeFile(join(bin, 'npm'), npm, { mode: 0o755 })
+  const script = workflow().jobs['publish']!.steps.at(-1)!.run!
+  const env = { ...process.env, NPM_TOKEN: '', PATH: `${bin}:${process.env['PATH']}` }
+  const code = await run('bash', ['-e', '-c', script], { cwd: folder, env }).then(
+    () => 0,
+    (error: { code: number }) => error.code,
+  )
+  const published = await readFile(join(folder, 'published'), 'utf8').catch(() => '')
+  return { code, published: published.split('\n').filter(Boolean) }
+}
+const missing = 'echo "npm error code E404"; exit 1'
+const publish = (name: string): string =>
+  `publish ./midstream-${name}.tgz --access public --provenance --ignore-scripts`
+
+test('release: what is not there yet is published, what others depend on first', async () => {
+  const { code, published } = await publishStep({ core: missing, client: missing, react: missing })
+  expect({ code, published }).toEqual({ code: 0, published: ['core', 'client', 'react'].map(publish) })
 })
 
-test('release: npm is asked what the registry has, and a registry that fails is no “not there”', async () => {
-  const versions = { '1.0.0': { name: '@a/there', version: '1.0.0', dist: {} } }
-  const there = { name: '@a/there', 'dist-tags': { latest: '1.0.0' }, versions }
-  server = createServer(({ url = '' }, response) => {
-    const status = url.includes('there') ? 200 : url.includes('none') ? 404 : 500
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(status === 200 ? there : {}))
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server!.once('listening', resolve))
-  // npm itself comes from where it always does; only this scope is asked here.
-  const { port } = server.address() as AddressInfo
-  folder = await mkdtemp(join(tmpdir(), 'midstream-'))
-  await writeFile(join(folder, 'npmrc'), `@a:registry=http://127.0.0.1:${port}\n`)
-  vi.stubEnv('npm_config_globalconfig', join(folder, 'npmrc'))
-  vi.stubEnv('npm_config_fetch_retries', '0')
-  const asked = ['@a/there@1.0.0', '@a/there@1.0.1', '@a/none@1.0.0', '@a/broken@1.0.0']
-  const said = await Promise.allSettled(asked.map(isPublished))
-  expect(said.map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason)))).toEqual([
-    true,
-    false,
-    false,
-    expect.stringContaining('npm view @a/broken@1.0.0 ended with'),
-  ])
-}, 60_000)
+test('release: what broke off in the middle is finished by the next run', async () => {
+  const { code, published } = await publishStep({ core: 'echo 1.0.0', client: missing, react: missing })
+  expect({ code, published }).toEqual({ code: 0, published: ['client', 'react'].map(publish) })
+})
+
+test('release: a registry that fails is no “not there”', async () => {
+  const { code, published } = await publishStep({ core: 'echo "npm error code E500"; exit 1' })
+  expect({ code, published }).toEqual({ code: 1, published: [] })
+})
 
 test('release: the version in the code is what `npm run release:version` writes there', () => {
   expect(read('packages/core/src/version.ts')).toBe(versionSource(json('packages/core/package.json')['version']))
@@ -110,25 +84,46 @@ test('release: the version in the code is what `npm run release:version` writes 
 
 interface Workflow {
   readonly permissions: object
-  readonly jobs: Readonly<Record<string, { readonly permissions: object; readonly steps: readonly Step[] }>>
+  readonly jobs: Readonly<Record<string, Job>>
+}
+interface Job {
+  readonly needs?: string
+  readonly permissions: object
+  readonly steps: readonly Step[]
 }
 interface Step {
   readonly uses?: string
   readonly run?: string
 }
 
-test('release: its workflow has no rights but those it needs, and runs nothing that can change under it', () => {
+function workflow(): Workflow {
   const { parse } = createRequire(join(root, 'docs/'))('yaml') as { parse(text: string): Workflow }
-  const { permissions, jobs } = parse(read('.github/workflows/release.yml'))
+  return parse(read('.github/workflows/release.yml'))
+}
+
+test('release: its workflow has no rights but those it needs, and runs nothing that can change under it', () => {
+  const { permissions, jobs } = workflow()
   expect(permissions).toEqual({})
   expect(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.permissions]))).toEqual({
-    publish: { contents: 'read', 'id-token': 'write' },
+    build: { contents: 'read' },
+    publish: { 'id-token': 'write' },
     tag: { contents: 'write' },
   })
   const steps = Object.values(jobs).flatMap((job) => job.steps)
   for (const { uses } of steps) if (uses) expect(uses).toMatch(/^actions\/[\w-]+@[0-9a-f]{40}$/)
   const commands = steps.map(({ run: command = '' }) => command).join('\n')
-  const named = [...commands.matchAll(/^npm (?:run )?(test|release)$/gm)].map(([, name]) => name)
+  const named = [...commands.matchAll(/^npm (?:run )?(test|release)(?: -- --pack)?$/gm)].map(([, name]) => name)
   expect(named).toEqual(['test', 'release'])
   expect(Object.keys(json('package.json')['scripts'] as object)).toEqual(expect.arrayContaining(named))
+})
+
+test('release: the job that may publish installs and builds nothing, and takes only what the build packed', () => {
+  const { build, publish: job } = workflow().jobs
+  expect(JSON.stringify(build)).not.toMatch(/secrets\.|id-token|NPM_TOKEN/)
+  expect(job?.needs).toBe('build')
+  const text = JSON.stringify(job)
+  expect(text).not.toMatch(/checkout|npm (?:ci|install|test|run|exec)|npx|pnpm|node (?:scripts|\.)/)
+  const [, , check, step] = job!.steps
+  expect(check?.run).toMatch(/sha256sum --check --strict/)
+  expect(step?.run).toContain('--ignore-scripts')
 })

@@ -29,16 +29,12 @@ export function ModelText({ text, image, plugins = none }: ModelTextProps): Reac
   const [fit] = useState(createFitting)
   const blocks = split(text)
   const fits = fit(blocks)
+  const last = blocks.length - 1
+  const looks = { image, plugins }
   return blocks.map((block, index) => (
     // Blocks are only ever appended: the index is what they are.
     // oxlint-disable-next-line react/no-array-index-key
-    <Block
-      key={index}
-      text={block}
-      fits={fits[index] ?? false}
-      isLast={index === blocks.length - 1}
-      {...{ image, plugins }}
-    />
+    <Block key={index} text={block} fits={fits[index]!} isLast={index === last} {...looks} />
   ))
 }
 

@@ -25,6 +25,8 @@ export function staticFiles(folder: string): (request: IncomingMessage, response
     const { handle } = found
     if (response.destroyed) return handle.close()
     response.once('close', () => void handle.close())
+    // Passed on to `fs.createReadStream`: of what was looked at, not of what has its name by then.
+    const source = { fd: handle }
     const serve = serveStatic(folder, {
       dotfiles: 'ignore',
       setHeaders(_response, path) {
@@ -32,8 +34,7 @@ export function staticFiles(folder: string): (request: IncomingMessage, response
         response.setHeader('x-content-type-options', 'nosniff')
         response.setHeader('cache-control', hashed.test(url) ? 'public, max-age=31536000, immutable' : 'no-cache')
       },
-      // Passed on to `fs.createReadStream`: of what was looked at, not of what has its name by then.
-      ...{ fd: handle },
+      ...source,
     })
     serve(request, response, (error?: unknown) => refuse(request, response, error))
   }
