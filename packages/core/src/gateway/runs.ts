@@ -142,47 +142,53 @@ export function createRuns(policy: GatewayPolicy): Runs {
         throw new ChatError('too_many_runs', 'This client has too many runs at once.', { retryable: true })
       }
       const model = chat.model ?? targets.model
-      const source = targets.begin(model)
+      const source = targets.begin(model, () => askedBy(chat, client ?? owner))
 
-      // From here on nothing fails. The session is the new run's before the old one ends, so its end cannot free it.
-      sessions.put(claimed.session, now)
-      superseded?.run.interrupt('superseded', claimed.ends?.position)
-      // A start that this request has overtaken must not begin any more.
-      if (chat.interrupts) stoppable(chat.interrupts.run_id, owner)
-      const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
-      const partial = chat.resume && chat.messages.at(-1)!.content
-      const continues = partial === undefined ? undefined : continuation(partial, lastRun)
-      const begun = partial?.slice(0, continues?.position) ?? ''
-      const request = {
-        // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
-        messages:
-          partial === undefined
-            ? history(chat.messages, lastRun, policy.system)
-            : history(chat.messages.slice(0, -1), null, policy.system),
-        tools: chat.tools,
-        think: chat.think,
-        options: chat.options,
-        interruptedNote: policy.interruptedNote,
+      // From here on nothing is refused. The session is the new run's before the old one ends, so its end cannot free it.
+      try {
+        sessions.put(claimed.session, now)
+        superseded?.run.interrupt('superseded', claimed.ends?.position)
+        // A start that this request has overtaken must not begin any more.
+        if (chat.interrupts) stoppable(chat.interrupts.run_id, owner)
+        const { id, lastRun } = sessions.get(claimed.session.id, now) ?? claimed.session
+        const partial = chat.resume && chat.messages.at(-1)!.content
+        const continues = partial === undefined ? undefined : continuation(partial, lastRun)
+        const begun = partial?.slice(0, continues?.position) ?? ''
+        const request = {
+          // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
+          messages:
+            partial === undefined
+              ? history(chat.messages, lastRun, policy.system)
+              : history(chat.messages.slice(0, -1), null, policy.system),
+          tools: chat.tools,
+          think: chat.think,
+          options: chat.options,
+          interruptedNote: policy.interruptedNote,
+        }
+        return startRun({
+          runId,
+          sessionId: id,
+          model,
+          open: ({ prefill, spent }, sink, signal) =>
+            source.open({ ...request, prefill: begun + prefill, spent }, sink, signal),
+          failover: source,
+          continues,
+          clock,
+          random,
+          fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
+          recovery: policy.recovery,
+          orphanMs: chat.reconnect ? policy.orphanMs : 0,
+          onEnd: endOf(source, client),
+          onStart(started) {
+            if (client !== undefined) count(client, 1)
+            runs.add({ run: started, owner, body: bodyHash, begun, client })
+          },
+        })
+      } catch (error) {
+        // A bug of ours must not leave the breaker waiting for a run that has never come about.
+        source.leave()
+        throw error
       }
-      return startRun({
-        runId,
-        sessionId: id,
-        model,
-        open: ({ prefill, spent }, sink, signal) =>
-          source.open({ ...request, prefill: begun + prefill, spent }, sink, signal),
-        failover: source,
-        continues,
-        clock,
-        random,
-        fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
-        recovery: policy.recovery,
-        orphanMs: chat.reconnect ? policy.orphanMs : 0,
-        onEnd: endOf(source, client),
-        onStart(started) {
-          if (client !== undefined) count(client, 1)
-          runs.add({ run: started, owner, body: bodyHash, begun, client })
-        },
-      })
     },
 
     interrupt(runId, owner, position) {
@@ -217,6 +223,12 @@ export function createRuns(policy: GatewayPolicy): Runs {
       for (const { run } of runs.active()) run.interrupt('shutdown')
     },
   }
+}
+
+/** Who asks, and what, whatever ids it has: what failures are told apart by. */
+function askedBy({ messages, options, tools, think }: ChatRequest, who: string | undefined): readonly string[] {
+  const what = `request ${hash64(JSON.stringify([messages, options, tools, think]))}`
+  return who === undefined ? [what] : [`client ${who}`, what]
 }
 
 function lastRunOf(run: Run, begun: string): LastRun {

@@ -3,7 +3,7 @@ import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 
 /** @public */
 export interface BreakerOptions {
-  /** Runs in a row that failed in spite of recovery, before it opens. @defaultValue 5 */
+  /** Runs in a row that failed in spite of recovery, before it opens; where a request may itself be why, those of one client, and of one request, count once. @defaultValue 5 */
   readonly failures?: number | undefined
   /** How long it stays open before one run may try, ms. @defaultValue 10000 */
   readonly probeMs?: number | undefined
@@ -31,6 +31,8 @@ export interface BreakerState {
   readonly probeAt: number | null
   /** A run is trying; the others wait for what becomes of it. */
   readonly probing: boolean
+  /** Whose failures have counted already, and of which requests. */
+  readonly failedBy: readonly string[]
 }
 
 /** @public */
@@ -40,12 +42,29 @@ export type BreakerInput =
   /** The first delta of an attempt has come. */
   | { readonly type: 'delta' }
   | { readonly type: 'success' }
-  | { readonly type: 'failure'; readonly now: number; readonly isProbe: boolean }
+  | {
+      readonly type: 'failure'
+      readonly now: number
+      readonly isProbe: boolean
+      /**
+       * Who asked, and what, where the request itself may be why it failed: of one client, and of one request, the first failure
+       * counts, so that nobody can close a server for all others. Absent: it counts, whoever asked.
+       */
+      readonly by?: readonly string[] | undefined
+    }
   /** The run ended in a way that says nothing of the server: a person interrupted it, say. */
   | { readonly type: 'leave'; readonly isProbe: boolean }
 
 /** @public */
-export const breakerStart: BreakerState = /* @__PURE__ */ Object.freeze({ failures: 0, probeAt: null, probing: false })
+export const breakerStart: BreakerState = /* @__PURE__ */ Object.freeze({
+  failures: 0,
+  probeAt: null,
+  probing: false,
+  failedBy: [],
+})
+
+/** Most names in `failedBy`: a server that stays down for hours collects them. */
+const maxFailedBy = 1_000
 
 /** How long no run may begin, ms; 0 when one may. @public */
 export function breakerWaitMs({ probeAt, probing }: BreakerState, now: number, { probeMs }: BreakerPolicy): number {
@@ -55,21 +74,25 @@ export function breakerWaitMs({ probeAt, probing }: BreakerState, now: number, {
 
 /** One step. Returns the same object when nothing changed. @public */
 export function stepBreaker(state: BreakerState, input: BreakerInput, policy: BreakerPolicy): BreakerState {
-  const { failures, probeAt, probing } = state
+  const { failures, probeAt, probing, failedBy } = state
   switch (input.type) {
     case 'begin':
       return probeAt === null || probing ? state : { ...state, probing: true }
     case 'delta':
       // It answers again: others need not wait for the end of a long reply. But it is on trial.
-      return probeAt === null ? state : { failures: policy.failures - 1, probeAt: null, probing: false }
+      return probeAt === null ? state : { ...state, failures: policy.failures - 1, probeAt: null, probing: false }
     case 'success':
       return failures === 0 && probeAt === null ? state : breakerStart
     case 'failure': {
+      const { by = [] } = input
+      if (by.some((one) => failedBy.includes(one)))
+        return input.isProbe && probing ? { ...state, probing: false } : state
       const opens = probeAt === null ? failures + 1 >= policy.failures : input.isProbe
       return {
         failures: failures + 1,
         probeAt: opens ? input.now + policy.probeMs : probeAt,
         probing: input.isProbe ? false : probing,
+        failedBy: [...failedBy, ...by].slice(-maxFailedBy),
       }
     }
     case 'leave':
@@ -96,6 +119,14 @@ export function isServerFault({ code, retryable }: Pick<ChatError, 'code' | 'ret
   return serverFaults.has(code) && (retryable || code !== 'upstream_incomplete')
 }
 
+/**
+ * Whether a request may itself be why its server failed: some say 500 to an option that they cannot read, and a prompt can crash
+ * one. That nobody is there, or that too many ask, is no request's doing.
+ */
+export function mayBeOfRequest({ code }: Pick<ChatError, 'code'>): boolean {
+  return code !== 'upstream_unreachable' && code !== 'upstream_busy'
+}
+
 /** Whether another server might do better: one that works, goes on, has the model, or takes its key. */
 export function isElsewhereBetter(error: Pick<ChatError, 'code' | 'retryable'>): boolean {
   const { code } = error
@@ -111,7 +142,8 @@ export function isElsewhereBetter(error: Pick<ChatError, 'code' | 'retryable'>):
 export interface BreakerPass {
   /** The first delta of an attempt has come. */
   delta(): void
-  end(outcome: 'success' | 'failure' | 'leave'): void
+  /** @param by - Of a failure that may be of the request: who asked, and what. */
+  end(outcome: 'success' | 'failure' | 'leave', by?: readonly string[]): void
 }
 
 /** Guards one model server for all runs. */
@@ -147,12 +179,12 @@ export function createBreaker(clock: Clock, policy: BreakerPolicy): Breaker {
       let hasEnded = false
       return {
         delta: () => step({ type: 'delta' }),
-        end(outcome) {
+        end(outcome, by) {
           if (hasEnded) return
           hasEnded = true
           if (outcome === 'success') step({ type: 'success' })
           else if (outcome === 'leave') step({ type: 'leave', isProbe })
-          else step({ type: 'failure', now: clock.now(), isProbe })
+          else step({ type: 'failure', now: clock.now(), isProbe, by })
         },
       }
     },

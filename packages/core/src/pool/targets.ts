@@ -5,8 +5,8 @@ import {
   createBreaker,
   isElsewhereBetter,
   isServerFault,
+  mayBeOfRequest,
   type Breaker,
-  type BreakerPass,
   type BreakerPolicy,
 } from './breaker.ts'
 import { isRoute, type Route } from './route.ts'
@@ -35,9 +35,10 @@ export interface Targets {
   readonly byModel: ReadonlyMap<string, Target>
   /**
    * Chooses who answers a run, and who stands by.
+   * @param by - Who asks, and what, for failures that may be of the request; called when there is one.
    * @throws {ChatError} `breaker_open` when nobody is to be had.
    */
-  begin(model: string): Source
+  begin(model: string, by?: () => readonly string[]): Source
 }
 
 /** Who answers one run: one model server after another. */
@@ -45,6 +46,8 @@ export interface Source extends Failover {
   open(request: Omit<UpstreamRequest, 'model'>, sink: UpstreamSink, signal: AbortSignal): void
   /** To be called when the run has ended. */
   end(state: RunState): void
+  /** The run has not come about. */
+  leave(): void
 }
 
 interface TargetsOptions {
@@ -80,13 +83,13 @@ export function createTargets(
     fallback,
     all: [...known.values()],
     byModel,
-    begin(model) {
+    begin(model, by) {
       const chosen = byModel.get(model) ?? byDefault
       const line = [...new Set([chosen, ...fallback])]
       const at = line.findIndex(({ breaker }) => !breaker || breaker.waitMs === 0)
       if (at === -1) throw open(Math.min(...line.map(({ breaker }) => breaker?.waitMs ?? 0)))
       // A route's names are its own; a single server is asked for the very model.
-      return createSource(line, at, { model: isRoute(upstream) ? undefined : model, connectMs })
+      return createSource(line, at, { model: isRoute(upstream) ? undefined : model, connectMs, by })
     },
   }
 }
@@ -101,14 +104,25 @@ function open(retryAfterMs: number): ChatError {
 function createSource(
   line: readonly Target[],
   first: number,
-  { model, connectMs }: { readonly model: string | undefined; readonly connectMs: number },
+  {
+    model,
+    connectMs,
+    by,
+  }: {
+    readonly model: string | undefined
+    readonly connectMs: number
+    readonly by: (() => readonly string[]) | undefined
+  },
 ): Source {
   let at = first
   let pass = line[at]!.breaker?.begin()
   const breaker = (): Breaker | null => line[at]!.breaker
   const standby = (): number => line.findIndex((target, i) => i > at && (target.breaker?.waitMs ?? 0) === 0)
   const named = (): Successor => ({ upstream: line[at]!.upstream.name, model: line[at]!.upstream.model })
-  const leave = (outcome: Parameters<BreakerPass['end']>[0]): void => pass?.end(outcome)
+  const fail = (error: Pick<ChatError, 'code' | 'retryable'>): void => {
+    if (isServerFault(error)) pass?.end('failure', mayBeOfRequest(error) ? by?.() : undefined)
+    else pass?.end('leave')
+  }
 
   return {
     successor: first === 0 ? undefined : named(),
@@ -129,7 +143,7 @@ function createSource(
       if (!isElsewhereBetter(error)) return null
       const next = standby()
       if (next === -1) return null
-      leave(isServerFault(error) ? 'failure' : 'leave')
+      fail(error)
       at = next
       pass = breaker()?.begin()
       return named()
@@ -138,8 +152,9 @@ function createSource(
     end(state) {
       if (state.phase !== 'ended') return
       const { terminal } = state
-      if (terminal.reason === 'error') leave(isServerFault(terminal.error) ? 'failure' : 'leave')
-      else leave(terminal.reason === 'interrupted' ? 'leave' : 'success')
+      if (terminal.reason === 'error') fail(terminal.error)
+      else pass?.end(terminal.reason === 'interrupted' ? 'leave' : 'success')
     },
+    leave: () => pass?.end('leave'),
   }
 }
