@@ -39,7 +39,8 @@ function hostOf({ headers }: Incoming): string | undefined {
 export function toGatewayRequest(incoming: Incoming, response: ServerResponse): GatewayRequest {
   const abort = new AbortController()
   response.on('close', () => {
-    if (!response.writableFinished) abort.abort()
+    // HTTP/2 says `writableFinished` of a stream that its client has cancelled, too.
+    if (!response.writableEnded || !response.writableFinished) abort.abort()
   })
   // The client may have gone while whatever stands in front was waiting.
   if (response.destroyed || incoming.stream?.destroyed) abort.abort()
