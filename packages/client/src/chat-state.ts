@@ -9,6 +9,10 @@ interface Span {
   readonly kind: 'content' | 'thinking' | 'toolCalls' | 'data' | 'reset'
   /** The thinking that a reset made void: a cut before the reset brings it back. */
   readonly thinking?: string | undefined
+  /** Whether this one or one before it is text of the reply. */
+  readonly hasText: boolean
+  /** The one before it: a list that is copied at each change of kind takes quadratic time. */
+  readonly previous: Span | null
 }
 
 /** What the request that starts a run says besides the conversation, and what cannot be made again after a reload. */
@@ -32,7 +36,8 @@ export interface ActiveRun {
   readonly isOpen: boolean
   /** What of its log has been received. */
   readonly position: number
-  readonly spans: readonly Span[]
+  /** The last one. */
+  readonly spans: Span | null
 }
 
 /** A conversation: what is shown of it, and the run that grows its last message. */
@@ -105,7 +110,7 @@ export const emptySnapshot: ChatSnapshot = {
   notice: null,
 }
 /** A run of whose log nothing has been received. */
-const unread = { keeps: undefined, position: 0, spans: [] }
+const unread = { keeps: undefined, position: 0, spans: null }
 export const emptyChat: ChatState = {
   sessionId: '',
   snapshot: emptySnapshot,
@@ -211,17 +216,18 @@ function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, pos
   const reply = snapshot.messages.at(-1)!
   const { spans, before } = run
   const grow = (kind: Span['kind'], change: Partial<ChatMessage>): Stepped => {
-    const span = { at: run.position, kind, ...(kind === 'reset' && { thinking: reply.thinking }) }
+    const hasText = kind === 'content' || spans?.hasText === true
+    const more = kind === 'reset' && { thinking: reply.thinking }
+    const span: Span = { at: run.position, kind, hasText, previous: spans, ...more }
     return {
       snapshot: at('streaming', withReply(snapshot, { ...reply, ...change })),
-      run: { ...run, position, spans: spans.at(-1)?.kind === kind ? spans : [...spans, span] },
+      run: { ...run, position, spans: spans?.kind === kind ? spans : span },
     }
   }
   // Whatever else a terminal frame carries, the run is over.
   if ('done' in event) return stepTerminal(snapshot, run, reply, event)
   if ('message' in event) {
-    const isFirst = !spans.some(({ kind }) => kind === 'content')
-    const content = isFirst ? before.content.slice(0, run.keeps) : reply.content
+    const content = spans?.hasText ? reply.content : before.content.slice(0, run.keeps)
     return grow('content', { content: content + event.message })
   }
   if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
@@ -265,14 +271,18 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
 /** A reply as it was at a position of its run's log: it was interrupted there. */
 export function cutReply(reply: ChatMessage, run: ActiveRun, position: number): ChatMessage {
   if (position >= run.position) return reply
-  const { before, keeps, spans } = run
+  const { before, keeps } = run
   const left = { content: 0, thinking: 0, toolCalls: 0, data: 0, reset: 0 }
-  const reached = spans.filter(({ at }) => at < position)
-  reached.forEach(({ at, kind }, i) => {
-    if (kind === 'reset') left.thinking = 0
-    left[kind] += (reached[i + 1]?.at ?? position) - at
-  })
-  const { thinking } = spans.find(({ at, kind }) => kind === 'reset' && at >= position) ?? reply
+  let { thinking } = reply
+  let end = position
+  for (let span = run.spans; span; span = span.previous) {
+    const { at, kind } = span
+    if (at < position) {
+      // What a reset has made void is not there.
+      if (kind !== 'thinking' || left.reset === 0) left[kind] += end - at
+      end = at
+    } else if (kind === 'reset') ({ thinking } = span)
+  }
   const kept = before.content.slice(0, keeps).length
   return {
     ...reply,

@@ -132,15 +132,3 @@ test('seam: white space that the server was not sent is not written twice, nor l
 test('seam: no space is made between words where white space of the partial stands already', () => {
   expect(after({ copies: 'overlap', tail: '\n\n' }, ['Next'])).toBe('Next')
 })
-
-test('seam: what is held back for long costs linear time', () => {
-  const long = 'word '.repeat(20_000).trim()
-  const said = split(
-    `${long} end`,
-    Array.from({ length: 25_000 }, () => 4),
-  )
-  const started = performance.now()
-  expect(after({ copies: 'always', sent: long }, said)).toBe(' end')
-  // Quadratic would be minutes; this is no yardstick.
-  expect(performance.now() - started).toBeLessThan(5_000)
-})

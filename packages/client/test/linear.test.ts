@@ -1,0 +1,42 @@
+import type { ChatEvent, LogEvent } from '@midstream/core'
+import { checkLinear, createCounter } from '@midstream/test-support/operations'
+import { test } from 'vitest'
+import type { ChatMessage } from '../src/types.ts'
+
+/** Twice as long a reply costs a page twice as much, whatever is in it. Sources are imported once the counter counts. */
+const counter = createCounter()
+const { cutReply, emptyChat, stepChat } = await import('../src/chat-state.ts')
+const { toTurn } = await import('../src/reply.ts')
+
+const runId = 'run_1'
+const reply: ChatMessage = { id: 'msg_1', role: 'assistant', content: '', state: 'streaming' }
+const linear = (name: string, largest: number, make: (size: number) => () => unknown): void =>
+  test(`linear: ${name}`, { timeout: 60_000 }, () => checkLinear(counter, largest, make))
+
+const call = { tool_call: { id: 'call_1', name: 'f', arguments: {} } }
+const replies: readonly (readonly [string, number, readonly LogEvent[]])[] = [
+  ['text', 65_536, [{ message: 'x' }]],
+  ['text and thinking in turn', 32_768, [{ message: 'x' }, { thinking: 'y' }]],
+  ['thinking that starts over again and again', 32_768, [{ thinking: 'y' }, { reset: 'thinking' }]],
+  ['thinking between a few calls, and then text', 1_024, [{ thinking: 'y' }, call]],
+]
+for (const [name, largest, events] of replies) {
+  linear(`reply of ${name}, event by event, and cut in its middle`, largest, (size) => () => {
+    const start: ChatEvent = { session_id: 'sess_1', run_id: runId, model: 'm', heartbeat_ms: 5_000 }
+    let state = stepChat(emptyChat, { type: 'submit', runId, messages: [], reply })
+    state = stepChat(state, { type: 'event', runId, event: start, position: 0 })
+    for (let i = 0; i < size; i++) {
+      state = stepChat(state, { type: 'event', runId, event: events[i % events.length]!, position: i + 1 })
+    }
+    for (let i = 0; i < size; i++) {
+      state = stepChat(state, { type: 'event', runId, event: { message: 'z' }, position: size + i + 1 })
+    }
+    const { run, snapshot } = state
+    return cutReply(snapshot.messages.at(-1)!, run!, size)
+  })
+}
+
+linear('messages as they go up', 65_536, (size) => {
+  const messages = Array.from({ length: size }, (): ChatMessage => ({ ...reply, content: 'x', state: 'done' }))
+  return () => messages.flatMap(toTurn)
+})
