@@ -29,13 +29,13 @@ export function createCounter(): Counter {
   const session = new Session()
   session.connect()
   /** Answers come in the same tick, but for those that take a turn of the loop, which these do not. */
-  const post = <Result>(method: string, parameters: object = {}): Result => {
-    let answer: Result | undefined
+  const post = (method: string, parameters: object = {}): unknown => {
+    let answer: unknown
     session.post(method, parameters, (error: Error | null, result?: object) => {
       if (error) throw error
-      answer = result as Result
+      answer = result
     })
-    return answer!
+    return answer
   }
   post('Profiler.enable')
   post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
@@ -48,9 +48,9 @@ export function createCounter(): Counter {
         includeObjectsCollectedByMinorGC: true,
       })
       work()
-      const { profile } = post<{ profile: { samples: { size: number }[] } }>('HeapProfiler.stopSampling')
+      const { profile } = post('HeapProfiler.stopSampling') as { profile: { samples: { size: number }[] } }
       type Script = { url: string; functions: { ranges: { count: number }[] }[] }
-      const { result } = post<{ result: Script[] }>('Profiler.takePreciseCoverage')
+      const { result } = post('Profiler.takePreciseCoverage') as { result: Script[] }
       const ranges = result.filter(({ url }) => isCounted(url)).flatMap(({ functions }) => functions)
       return {
         blocks: ranges.flatMap((one) => one.ranges).reduce((sum, { count }) => sum + count, 0),
