@@ -155,17 +155,16 @@ test(
       const body = mutated(random, requests).toString()
       let chat: ChatRequest
       try {
+        parseInterrupt(body)
+      } catch (error) {
+        if (!isChatError(error)) throw error
+      }
+      try {
         chat = parseChatRequest(body, { maxMessages: 1_000 })
       } catch (error) {
         if (!isChatError(error)) throw error
         expect(error.code).toMatch(/^(bad_request|unsupported_content)$/)
         return
-      } finally {
-        try {
-          parseInterrupt(body)
-        } catch (error) {
-          if (!isChatError(error)) throw error
-        }
       }
       const prefill = chat.resume ? chat.messages.at(-1)!.content : ''
       const messages = chat.resume ? chat.messages.slice(0, -1) : chat.messages
