@@ -105,10 +105,10 @@ test.for(Object.entries(samples))('anthropic: the sample %s', ([name, known]) =>
 test.for(Object.keys(samples))('anthropic: the sample %s, cut at every byte, is never a false success', (name) => {
   const body = anthropicSample(name)
   const whole = decode([body])
-  const lineEnd = name === 'crlf' ? '\r\n' : '\n'
   const reasonAt = body.indexOf('"stop_reason":"')
-  // The blank line behind the frame that names the reason is the first byte from which on the reply is whole.
-  const wholeAt = reasonAt === -1 ? Infinity : body.indexOf(lineEnd + lineEnd, reasonAt) + lineEnd.length + 1
+  // The end of the object that names the reason is the first byte from which on the reply is whole.
+  const lineAt = reasonAt === -1 ? -1 : body.indexOf('\n', reasonAt)
+  const wholeAt = lineAt === -1 ? Infinity : body.lastIndexOf('}', lineAt) + 1
   for (let cut = 0; cut <= body.length; cut++) {
     const events = decode([body.subarray(0, cut)])
     const end = endOf(events)
@@ -168,7 +168,8 @@ test('anthropic: a call may come without an id, or with its whole input at the s
 test.for<[string, string]>([
   ['no JSON', args('{"x') + blockEnd()],
   ['no object', args('7') + blockEnd()],
-  ['no end', args('{"x":1}')],
+  ['no end', args('{"x":')],
+  ['no beginning', blockEnd() + args('{}') + args('{"x":1}', 1) + blockEnd(1)],
 ])('anthropic: a call with %s is a failure, unless the token limit cut it off', ([, frames]) => {
   expect(decodeText(start + callStart() + frames + reason('tool_use') + stop).at(-1)).toMatchObject({
     error: { code: 'upstream_malformed', retryable: true },
@@ -281,7 +282,7 @@ test('anthropic: what a block begins with is a part of it', () => {
 })
 
 test('anthropic: what is no JSON object is malformed, but for an error', () => {
-  for (const bad of ['{"x', 'null', '[]', '"text"']) {
+  for (const bad of ['{"x', '[7]', '<p>', '"text"']) {
     expect(decodeText(`event: content_block_delta\ndata: ${bad}\n\n`)).toEqual([{ malformed: bad }])
   }
   expect(decodeText('event: error\ndata: upstream connect error\n\n')).toMatchObject([

@@ -179,7 +179,7 @@ test.for<[string, Recording, string, boolean]>([
   ['500', json(500, failure('api_error', 'no')), 'upstream_failed', true],
   ['504', json(504, failure('timeout_error', 'no')), 'upstream_unreachable', true],
   ['200 with JSON of an error', json(200, failure('overloaded_error', 'Overloaded')), 'upstream_busy', true],
-  ['200 with a page', handmade(['<html>'], { headers: { 'Content-Type': 'text/html' } }), 'upstream_malformed', false],
+  ['200 with a page', handmade(['<html>'], { headers: { 'Content-Type': 'text/html' } }), 'upstream_malformed', true],
   ['nothing at all', stream([]), 'upstream_incomplete', true],
   ['a start without a reply', stream([start]), 'upstream_incomplete', true],
   ['message_stop alone', stream([start, stop]), 'upstream_incomplete', true],

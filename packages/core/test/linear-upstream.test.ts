@@ -238,12 +238,9 @@ for (const [name, largest, kind, make] of bodies) {
   linear(`decoder of ${kind}: ${name}, in reads of 64 bytes`, largest, (size) => {
     const body = bytes(make(size))
     const reads = times(body.length / 64 + 1, (i) => body.subarray(i * 64, i * 64 + 64))
-    if (kind === 'ollama') {
-      const lines = make(size).split('\n')
-      return () => createOllamaDecoder().push(lines)
-    }
+    const decoders = { openai: createOpenAiDecoder, anthropic: createAnthropicDecoder, ollama: createOllamaDecoder }
     return () => {
-      const decoder = kind === 'openai' ? createOpenAiDecoder() : createAnthropicDecoder()
+      const decoder = decoders[kind]()
       return [reads.map((read) => decoder.push(read)), decoder.end()]
     }
   })

@@ -1,16 +1,14 @@
 import { expect, test } from 'vitest'
 import { createOllamaDecoder } from '../src/upstream/ollama/decoder.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
-import { createLineDecoder } from '../src/wire/ndjson.ts'
 import { utf8 } from './support/bytes.ts'
 
 // Recordings and byte samples are in recordings.test.ts.
 
 /** Events of a whole body, as the upstream makes them of its reads. */
 function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
-  const lines = createLineDecoder()
-  const decoder = createOllamaDecoder((bytes) => bytes.fill(7))
-  return [...pieces.flatMap((piece) => decoder.push(lines.push(piece))), ...decoder.push(lines.end())]
+  const decoder = createOllamaDecoder({ random: (bytes) => bytes.fill(7) })
+  return [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
 }
 const decodeLines = (...lines: unknown[]): UpstreamEvent[] =>
   decode([utf8(lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))])
@@ -51,12 +49,45 @@ test('ollama: a tool call is whole, keeps its id, and makes the finish one of to
   ])
 })
 
-test('ollama: a tool call without an id gets one, without arguments an empty object, without a name is malformed', () => {
-  const calls = [{ function: { name: 'now' } }, { function: { arguments: {} } }, 'x']
-  const events = decodeLines(lineOf({ tool_calls: calls }))
-  expect(events[0]).toEqual({ tool_call: { id: `call_${'07'.repeat(16)}`, name: 'now', arguments: {} } })
-  expect(events.slice(1).every((event) => 'malformed' in event)).toBe(true)
-  expect(events).toHaveLength(3)
+test('ollama: a tool call without an id gets one, without arguments an empty object, without a name is a failure', () => {
+  const now = { function: { name: 'now' } }
+  expect(decodeLines(lineOf({ tool_calls: [now] }), lineOf({}, { done: true })).slice(1)).toEqual([
+    { tool_call: { id: `call_${'07'.repeat(16)}`, name: 'now', arguments: {} } },
+    { finish: 'tool_calls' },
+  ])
+  for (const bad of [{ index: 1, function: { arguments: { x: 1 } } }, 'x', { index: 1, id: 'a' }, [7]]) {
+    const events = decodeLines(lineOf({ tool_calls: [now, bad] }), lineOf({}, { done: true }))
+    expect(endOf(events)).toMatchObject({ error: { code: 'upstream_malformed' } })
+    expect(events.some((event) => 'tool_call' in event)).toBe(false)
+  }
+})
+
+test("ollama: a call in fragments, as servers of OpenAI's kind send it, is one call", () => {
+  const part = (more: object): object => lineOf({ tool_calls: [{ index: 0, ...more }] })
+  const events = decodeLines(
+    part({ id: 'a', function: { name: 'look', arguments: '{"at"' } }),
+    part({ function: { arguments: ':"sky"}' } }),
+    lineOf({}, { done: true, done_reason: 'tool_calls' }),
+  )
+  expect(events.filter((event) => !('progress' in event))).toEqual([
+    { tool_call: { id: 'a', name: 'look', arguments: { at: 'sky' } } },
+    { finish: 'tool_calls' },
+  ])
+})
+
+test('ollama: frames of an event stream, an object on many lines, and text in other places are read', () => {
+  const end = JSON.stringify(lineOf({}, { done: true }))
+  const say = JSON.stringify(lineOf({ content: 'Hi' }))
+  const pretty = JSON.stringify(lineOf({ content: 'Hi' }, { done: true }), null, 2)
+  for (const body of [
+    `data: ${say}\n\ndata: ${end}\n\n`,
+    `data: ${say}\ndata: ${end}`,
+    pretty,
+    `${pretty}\n`,
+    `{"response":"Hi"}\n${end}`,
+    `{"message":{"content":[{"type":"text","text":"Hi"}]}}\n${end}`,
+  ])
+    expect([body, ...decode([utf8(body)])]).toEqual([body, { message: 'Hi' }, { finish: 'stop' }])
 })
 
 test('ollama: the text on the last line counts', () => {
@@ -98,39 +129,47 @@ test('ollama: an error line fails the reply, and nothing after it counts', () =>
     '{"error":"secret"}',
     JSON.stringify(lineOf({}, final)),
   ]
-  expect(decoder.push(rest)).toMatchObject([{ error: { code: 'upstream_failed', cause: 'secret' } }])
+  expect(decoder.push(utf8(rest.join('\n') + '\n'))).toMatchObject([
+    { error: { code: 'upstream_failed', cause: 'secret' } },
+  ])
   expect(decoder.finished).toBe(true)
-  expect(decoder.push([JSON.stringify(lineOf({ content: 'late' }))])).toEqual([])
+  expect(decoder.push(utf8(JSON.stringify(lineOf({ content: 'late' })) + '\n'))).toEqual([])
 })
 
 test('ollama: nothing after the finish counts', () => {
   expect(decodeLines(lineOf({}, final), lineOf({ content: 'late' }), '{"error":"late"}')).toHaveLength(1)
 })
 
-test('ollama: a line that repeats the one before it, stamp included, is no second delta', () => {
-  const line = lineOf({ content: 'ha' })
-  expect(decodeLines(line, line, lineOf({ content: 'ha' }))).toEqual([
-    { message: 'ha' },
-    { alive: true },
-    { message: 'ha' },
-  ])
-})
-
-test('ollama: a line without a stamp may come twice, as a model can say a token twice', () => {
-  const line = { model: 'm', message: { role: 'assistant', content: 'ha' }, done: false }
-  expect(decodeLines(line, line)).toEqual([{ message: 'ha' }, { message: 'ha' }])
-})
+test.for([{}, { created_at: '2024-01-01T00:00:00Z' }, { created_at: '2025-11-21T04:09:43.619Z' }])(
+  'ollama: lines that are the same to the byte are a token said twice, with the stamp %o',
+  (stamped) => {
+    const line = (message: object): object => ({ model: 'm', ...stamped, message: { role: 'assistant', ...message } })
+    const again = [line({ content: ' ha' }), line({ content: ' ha' }), line({ content: ' ha' })]
+    const thoughts = [line({ content: '', thinking: ' very' }), line({ content: '', thinking: ' very' })]
+    const events = decodeLines(...thoughts, ...again, { ...line({}), done: true })
+    expect(events.flatMap((event) => ('message' in event ? event.message : []))).toEqual([' ha', ' ha', ' ha'])
+    expect(events.flatMap((event) => ('thinking' in event ? event.thinking : []))).toEqual([' very', ' very'])
+    expect(endOf(events)).toEqual({ finish: 'stop' })
+  },
+)
 
 test('ollama: the same bad line three times is three bad lines', () => {
   expect(decodeLines('<html>', '<html>', '<html>')).toEqual(Array.from({ length: 3 }, () => ({ malformed: '<html>' })))
 })
 
-test.for(['[]', '7', 'null', '"x"', '{"a":', 'data: {}'])('ollama: the line %s is malformed', (line) => {
-  expect(decodeLines(line)).toEqual([{ malformed: line }])
+test.for(['[7]', '"x"', '{"a":', '<p>', 'data: {"a'])('ollama: the line %s is malformed', (line) => {
+  expect(decodeLines(line, lineOf({}, final))[0]).toEqual({ malformed: line.replace('data: ', '') })
 })
 
+test.for(['[]', '7', 'null', 'ping', ': ping', 'data: {}', 'data:', 'data: ping'])(
+  'ollama: the line %s can hold no text: it is a sign of life',
+  (line) => {
+    expect(decodeLines(line, lineOf({}, final))).toMatchObject([{ alive: true }, { finish: 'stop' }])
+  },
+)
+
 test('ollama: of a long malformed line only the start is kept', () => {
-  const [event] = decodeLines('x'.repeat(100_000))
+  const [event] = decodeLines('<'.repeat(100_000))
   expect(event && 'malformed' in event ? event.malformed.length : 0).toBe(200)
 })
 
@@ -140,17 +179,27 @@ test('ollama: an empty delta and keys nobody knows are signs of life', () => {
   )
 })
 
-test('ollama: arguments that are JSON text are read, and a call whose arguments are no object is malformed', () => {
+test('ollama: arguments may be JSON text, or none, and a call whose arguments are no object is a failure, except at the token limit', () => {
   const call = (args: unknown): object =>
     lineOf({
       role: 'assistant',
       content: '',
       tool_calls: [{ id: 'call_1', function: { name: 'look', arguments: args } }],
     })
-  expect(decodeLines(call('{"at":"sky"}'))).toEqual([
-    { tool_call: { id: 'call_1', name: 'look', arguments: { at: 'sky' } } },
-  ])
-  for (const args of ['{"at":', '[1]', 7]) expect(Object.keys(decodeLines(call(args))[0]!)).toEqual(['malformed'])
+  expect(decodeLines(call('{"at":"sky"}'), lineOf({}, { done: true })).filter((event) => 'tool_call' in event)).toEqual(
+    [{ tool_call: { id: 'call_1', name: 'look', arguments: { at: 'sky' } } }],
+  )
+  for (const args of ['{"at":', '[1]', 7]) {
+    expect(endOf(decodeLines(call(args), lineOf({}, final)))).toMatchObject({ error: { code: 'upstream_malformed' } })
+    expect(endOf(decodeLines(call(args), lineOf({}, { done: true, done_reason: 'length' })))).toEqual({
+      finish: 'length',
+    })
+  }
+  for (const args of [null, '', '{}', [], '""', undefined])
+    expect(decodeLines(call(args), lineOf({}, { done: true })).slice(1)).toMatchObject([
+      { tool_call: { name: 'look', arguments: {} } },
+      { finish: 'tool_calls' },
+    ])
 })
 
 test('ollama: an error that is null is none', () => {

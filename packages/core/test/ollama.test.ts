@@ -263,13 +263,14 @@ test('ollama: a reset in mid text ends the run by upstream_unreachable', async (
   expect(rest.at(-1)?.event).toMatchObject({ error: { code: 'upstream_unreachable', retryable: true }, position: 5 })
 })
 
-test('ollama: two bad lines in a row, and then a good one, harm nothing', async () => {
-  const bad = ['{"x\n', 'garbage\n']
+test('ollama: bad lines between good ones keep the text, and no such reply is done', async () => {
+  const bad = ['{"x\n', '<garbage>\n']
   const server = await replayServer(handmade([line('a'), ...bad, line('b'), ...bad, line('c'), ...bad, lastLine]))
   const { frames } = await (await bench(server.url)).ask()
   const seen = await frames.rest()
   expect(textOf(seen)).toBe('abc')
-  expect(seen.at(-1)?.event).toMatchObject({ reason: 'stop' })
+  const error = { code: 'upstream_malformed', retryable: false }
+  expect(seen.at(-1)?.event).toMatchObject({ reason: 'error', error, position: 3 })
 })
 
 test('ollama: after a server that refused, the next request works', async () => {
@@ -385,12 +386,12 @@ test('ollama: nothing after its last line counts', async () => {
   expect([terminal.reason, run.log.partial().content]).toEqual(['stop', 'a'])
 })
 
-test('ollama: a line that repeats the one before it to the byte is one delta', async () => {
+test('ollama: a line that repeats the one before it to the byte is a token said again', async () => {
   const once = line('ha')
   const body = Buffer.from(once + once + line('ha') + lastLine)
   expect(
     (await ranOf(ollama({ model: 'nano', transport: bytesTransport(body, 'end') }))).run.log.partial().content,
-  ).toBe('haha')
+  ).toBe('hahaha')
 })
 
 // What goes up

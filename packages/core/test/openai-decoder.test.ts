@@ -189,7 +189,7 @@ test('openai: comments, pings, roles, progress and unknown objects prove that th
 })
 
 test('openai: what is no JSON object is malformed, what is no frame is nothing', () => {
-  for (const bad of ['{"x', 'null', '[]', '"text"']) {
+  for (const bad of ['{"x', '[7]', '<p>', '"text"']) {
     expect(decodeText(frame(bad))).toEqual([{ malformed: bad }])
   }
   expect(decodeText('unknown: field\nretry: 5\nid: 7\n\n<html>\nerrors: 7\nerr\n\n')).toEqual([])
@@ -299,6 +299,7 @@ test('openai: a finish for calls where none came is no success', () => {
     expect(endOf(decodeText(chunk({}, reason) + done))).toBe('upstream_malformed')
     expect(decodeText(chunk({ content: 'Let me look' }) + chunk({}, reason) + done)).toMatchObject([
       { message: 'Let me look' },
+      { alive: true },
       { error: { code: 'upstream_malformed', retryable: true } },
     ])
   }

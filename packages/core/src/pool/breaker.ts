@@ -113,10 +113,11 @@ const serverFaults: ReadonlySet<ChatErrorCode> = /* @__PURE__ */ new Set<ChatErr
 
 /**
  * Whether an error says that the server does not work. A stall does not: a model that pauses has answered, and so has a server
- * that gives whole replies without a finish reason that is known, which is `upstream_incomplete` and not retryable.
+ * that gives whole replies without a finish reason that is known, or with a frame that could not be read, which are
+ * `upstream_incomplete` and `upstream_malformed` and not retryable.
  */
 export function isServerFault({ code, retryable }: Pick<ChatError, 'code' | 'retryable'>): boolean {
-  return serverFaults.has(code) && (retryable || code !== 'upstream_incomplete')
+  return serverFaults.has(code) && (retryable || (code !== 'upstream_incomplete' && code !== 'upstream_malformed'))
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type FusePolicy,
   type FuseState,
 } from '../transforms/fuse.ts'
-import { incompleteReply } from '../upstream/reply/reply-errors.ts'
+import { holedReply, incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError, isChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
@@ -57,6 +57,8 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const abort = new AbortController()
   let { fuse } = options
   let isOver = false
+  /** Frames that could not be read: with one of them no reply is known to be whole. */
+  let unread = 0
 
   const end = (reason?: unknown): void => {
     if (isOver) return
@@ -84,11 +86,13 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const take = (event: UpstreamEvent, now: number): void => {
     if ('error' in event) return fail(event.error, false)
     if ('finish' in event) {
+      if (unread > 0) return fail(holedReply(unread), false)
       end()
       return owner.finish(event)
     }
     const input = fuseInput(event, now)
     stepWith(input)
+    if ('malformed' in event) unread += 1
     if (isOver || 'alive' in event || 'malformed' in event) return
     if ('usage' in event) owner.count(event)
     else if ('progress' in event) owner.show(event)

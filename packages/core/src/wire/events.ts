@@ -31,11 +31,27 @@ export interface ThinkingDelta {
   readonly thinking: string
 }
 
+/**
+ * Fields of its own that a model server attached to a call and wants back with it, e.g. Gemini's `extra_content` with the
+ * signature of its thoughts. Nobody else reads them. They go back to the server that `from` tells, and to no other one.
+ * @public
+ */
+export interface OpaqueData {
+  /** A hash of the kind of server and its host's name. */
+  readonly from: string
+  /** Fields beside the call's id. */
+  readonly call?: Readonly<Record<string, unknown>>
+  /** Fields beside the function's name. */
+  readonly function?: Readonly<Record<string, unknown>>
+}
+
 /** One whole tool call. @public */
 export interface ToolCall {
   readonly id: string
   readonly name: string
   readonly arguments: Readonly<Record<string, unknown>>
+  /** Goes back with the call in later requests, as it came; at most 65 536 characters of JSON. */
+  readonly opaque?: OpaqueData
 }
 
 /** A whole tool call, never a fragment. @public */

@@ -3,6 +3,7 @@ import { ChatError } from './errors.ts'
 import type { ToolCall } from './events.ts'
 import { isId } from './ids.ts'
 import { isRecord, type Json } from './json.ts'
+import { isOpaque } from './opaque.ts'
 
 /** Who says a message. @public */
 export type Role = 'system' | 'user' | 'assistant' | 'tool'
@@ -194,7 +195,13 @@ function parseCall(call: unknown, at: string): ToolCall {
   if (!isRecord(call) || !isString(call['id']) || !isString(call['name']) || !isRecord(call['arguments'])) {
     return refuse(`${at} must have id, name and arguments (an object).`)
   }
-  return { id: call['id'], name: call['name'], arguments: call['arguments'] }
+  const opaque = optional(call, 'opaque', isOpaque, 'as it came, with a call')
+  return {
+    id: call['id'],
+    name: call['name'],
+    arguments: call['arguments'],
+    ...(opaque === undefined ? {} : { opaque }),
+  }
 }
 
 function parseTool(tool: unknown, index: number): ToolDefinition {

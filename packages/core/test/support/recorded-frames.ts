@@ -5,7 +5,7 @@ export interface Frame {
   readonly bytes: Buffer
   /** Where it ends in the body; infinite where it is cut off. */
   readonly end: number
-  /** The same when the body ends by itself: the last line of NDJSON needs no line end then. */
+  /** The same when the body ends by itself: an object that is whole needs no line end then. */
   readonly cleanEnd: number
   readonly text: string
   /** The reply is over with it. */
@@ -38,7 +38,7 @@ export function framesOf(body: Buffer, server: Server): Frame[] {
     frames.push({
       bytes,
       end: isCut ? Infinity : end,
-      cleanEnd: server === 'ollama' ? (isCut ? end : at) : isCut ? Infinity : end,
+      cleanEnd: json === undefined ? (isCut ? Infinity : end) : from + bytes.lastIndexOf('}') + 1,
       text: (chunk.message?.content ?? '') + choices.map(({ delta }) => delta.content ?? '').join(''),
       isLast: chunk.done === true || chunk.error !== undefined || choices.some((choice) => choice.finish_reason),
       shape: json === undefined ? bytes.toString() : JSON.stringify(chunk, blank),

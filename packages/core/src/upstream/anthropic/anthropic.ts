@@ -1,11 +1,8 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
-import type { ChatError } from '../../wire/errors.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
-import type { Json } from '../../wire/json.ts'
 import { anthropicQuestion } from './body.ts'
 import { createAnthropicDecoder } from './decoder.ts'
-import { anthropicError, isAnthropicError } from './errors.ts'
 import { continuesReplies } from './models.ts'
 import { askStatus } from './status.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
@@ -84,7 +81,6 @@ export function anthropic(options: AnthropicOptions): Upstream {
       body,
       model: request.model,
       connectMs: request.connectMs,
-      errorOf,
     }
     const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
@@ -120,8 +116,4 @@ function outgoing({ apiKey, headers }: AnthropicOptions, url: string): Record<st
   const key = apiKey ?? (isKnown ? undefined : keyFromEnvironment('ANTHROPIC_API_KEY', url, home))
   if (key !== undefined) checkKey('anthropic', key)
   return { 'anthropic-version': version, ...own, ...(key === undefined ? {} : { 'x-api-key': key }) }
-}
-
-function errorOf(body: Json): ChatError | undefined {
-  return isAnthropicError(body) ? anthropicError(JSON.stringify(body), body) : undefined
 }

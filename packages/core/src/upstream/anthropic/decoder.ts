@@ -1,8 +1,11 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
-import { isRecord, parsedJson, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, list, record, text, type Json } from '../../wire/json.ts'
+import { jsonChars } from '../../wire/opaque.ts'
 import type { SseFrame } from '../../wire/sse.ts'
+import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
+import { readObjects } from '../reply/readable.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
@@ -13,6 +16,9 @@ import type { UpstreamEvent } from '../upstream.ts'
 
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
 const maxCallChars = 1_048_576
+
+/** Most blocks of one reply. */
+const maxBlocks = 10_000
 
 /** A tool call while its arguments come. */
 interface Begun {
@@ -29,14 +35,17 @@ interface Begun {
 export function createAnthropicDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
 ): ReplyDecoder {
-  const sse = createSseFrames(options.maxChars)
+  const sse = createSseFrames({ maxChars: options.maxChars })
+  /** Calls whose blocks are open, and the numbers of all blocks that have begun. */
   const begun = new Map<unknown, Begun>()
+  const known = new Set<unknown>()
   let broken: string | undefined
   /** Calls without arguments. The token limit may have cut them off, which only what follows tells. */
   const bare: ToolCall[] = []
   let hasCalled = false
   let hasSaid = false
   let callChars = 0
+  let heldChars = 0
   let reason: FinishReason | undefined
   /** As the server said them last; the figures are of the whole reply so far. */
   let counts: Json = {}
@@ -49,18 +58,30 @@ export function createAnthropicDecoder(
   }
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []
+    const isCut = reason === 'length'
+    const calls = [...begun.keys()].flatMap(stopBlock)
+    if (!isCut) calls.push(...bareCalls())
+    const lost = broken ?? (hasCalled || reason !== 'tool_calls' ? undefined : 'stop_reason tool_use')
+    if (lost !== undefined && !isCut) return fail(brokenCall(lost))
     finished = true
-    return [{ finish: reason, ...(usage === undefined ? {} : { usage }) }]
+    const end = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
+    return [...calls, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
   const decode = ({ data, event }: SseFrame): UpstreamEvent[] => {
     if (event === 'comment' || data.trim() === '') return []
-    const frame = parsedJson(data)
+    const frames = readObjects(data)
     // An error that is no JSON is one all the same.
-    if (!isRecord(frame)) return event === 'error' ? fail(anthropicError(data, {})) : [unreadable(data)]
+    if (event === 'error' && !frames?.length) return fail(anthropicError(data, {}))
+    if (!frames) return [unreadable(data)]
+    return frames.flatMap((frame) => (finished ? [] : decodeFrame(frame, event, data)))
+  }
+  const decodeFrame = (frame: Json, event: string | undefined, data: string): UpstreamEvent[] => {
     if (event === 'error' || isAnthropicError(frame)) return fail(anthropicError(data, frame))
-    switch (frame['type']) {
+    switch (frame['type'] ?? event) {
       case 'message_start':
-        return counted(record(record(frame['message'])['usage']))
+        return message(record(frame['message']))
+      case 'message':
+        return message(frame)
       case 'content_block_start':
         return startBlock(frame['index'], record(frame['content_block']))
       case 'content_block_delta':
@@ -69,6 +90,9 @@ export function createAnthropicDecoder(
         return stopBlock(frame['index'])
       case 'message_delta':
         return [...counted(record(frame['usage'])), ...over(record(frame['delta']))]
+      // What the API said before it had messages.
+      case 'completion':
+        return [...said('message', frame['completion']), ...over(frame)]
       case 'message_stop':
         if (reason !== undefined) return finish()
         if (!hasSaid) return fail(incompleteReply('message_stop came first'))
@@ -79,6 +103,11 @@ export function createAnthropicDecoder(
         return []
     }
   }
+  /** The start of a stream, or a whole answer in one piece. */
+  const message = (whole: Json): UpstreamEvent[] => {
+    const blocks = list(whole['content']).flatMap((block, i) => startBlock(i, record(block)).concat(stopBlock(i)))
+    return [...counted(record(whole['usage'])), ...said('message', whole['content']), ...blocks, ...over(whole)]
+  }
   const counted = (more: Json): UpstreamEvent[] => {
     const given = Object.entries(more).filter(([, value]) => typeof value === 'number')
     if (given.length === 0) return []
@@ -88,19 +117,31 @@ export function createAnthropicDecoder(
   }
   const startBlock = (index: unknown, block: Json): UpstreamEvent[] => {
     // The calls of its own tools the server answers itself: they have other types.
-    if (block['type'] === 'tool_use') begun.set(index, { block, args: '' })
-    return [...bareCalls(), ...said('thinking', block['thinking']), ...said('message', block['text'])]
+    const before = stopBlock(index)
+    known.add(index)
+    if (known.size > maxBlocks) throw new ChatError('overflow', `The reply has more than ${maxBlocks} blocks.`)
+    if (block['type'] === 'tool_use') {
+      begun.set(index, { block, args: '' })
+      hold(jsonChars(block))
+    }
+    return [...before, ...bareCalls(), ...said('thinking', block['thinking']), ...said('message', block['text'])]
+  }
+  const hold = (chars: number): void => {
+    heldChars += chars
+    if (heldChars > maxCallChars)
+      throw new ChatError('overflow', `Tool calls are longer than ${maxCallChars} characters.`)
   }
   const delta = (index: unknown, { type, text: words, thinking, partial_json: json }: Json): UpstreamEvent[] => {
-    if (type === 'text_delta') return said('message', words)
-    if (type === 'thinking_delta') return said('thinking', thinking)
+    if (type !== 'input_json_delta') return [...said('thinking', thinking), ...said('message', words)]
     const call = begun.get(index)
-    const piece = text(json)
-    if (type !== 'input_json_delta' || !call || piece === '') return []
-    call.args += piece
+    const piece = typeof json === 'string' ? json : isRecord(json) ? JSON.stringify(json) : ''
+    if (piece === '') return []
+    // Of a call whose beginning did not come.
+    if (!known.has(index)) broken ??= `(${piece})`
+    if (!call) return []
+    call.args = isNoArguments(call.args) ? piece : call.args + piece
     callChars += piece.length
-    if (callChars > maxCallChars)
-      throw new ChatError('overflow', `Tool calls are longer than ${maxCallChars} characters.`)
+    hold(piece.length)
     return [{ progress: { stage: 'tool_call', done: callChars } }]
   }
   const stopBlock = (index: unknown): UpstreamEvent[] => {
@@ -125,12 +166,9 @@ export function createAnthropicDecoder(
     const ending = endingOf(why)
     if (!ending) return []
     if ('error' in ending) return fail(ending.error)
-    const isCut = ending.finish === 'length'
-    const half = broken ?? [...begun.values()].map(written)[0]
-    if (half !== undefined && !isCut) return fail(brokenCall(half))
-    const last = isCut ? [] : bareCalls()
-    reason = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
-    return last
+    // Calls that were announced are missed, whatever is said after that.
+    if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
+    return []
   }
   return {
     get finished() {
@@ -146,10 +184,11 @@ export function createAnthropicDecoder(
       }
       return events
     },
-    end() {
-      // A frame that was too long in the last read is said now.
-      if (!finished) sse.push(new Uint8Array())
-      return finish()
+    end(isBroken = false) {
+      const events: UpstreamEvent[] = []
+      for (const frame of finished || isBroken ? [] : sse.end()) if (!finished) events.push(...decode(frame))
+      events.push(...finish())
+      return events
     },
   }
 }
@@ -161,9 +200,9 @@ function said(key: 'message' | 'thinking', value: unknown): UpstreamEvent[] {
 }
 
 function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | undefined {
-  const value = args.trim() === '' ? record(block['input']) : parsedJson(args)
+  const value = callArguments(args.trim() === '' ? block['input'] : args)
   const name = text(block['name'])
-  if (name === '' || !isRecord(value)) return undefined
+  if (name === '' || value === undefined) return undefined
   return { id: text(block['id']) || createId('call', random), name, arguments: value }
 }
 

@@ -1,4 +1,5 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { hash64 } from '../../session/digest.ts'
 import { parsedJson, record } from '../../wire/json.ts'
 import { mayPass, meant, sentences } from './error-meaning.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
@@ -47,6 +48,11 @@ export function endpointOf(factory: string, url: string, transport: Transport): 
       return transport({ ...request, url: request.url + more })
     },
   }
+}
+
+/** Whose opaque data it is: a hash, since clients see it, of the kind of server and of the host's name, on whatever port. */
+export function serverId(kind: string, url: string): string {
+  return hash64(`${kind} ${new URL(url).hostname}`)
 }
 
 /**

@@ -14,8 +14,16 @@ export interface OllamaQuestion {
   readonly tail: string
 }
 
-/** The body of `POST /api/chat`: the whole history, made valid. A trailing assistant message is continued. */
-export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, instruction: string): OllamaQuestion {
+/**
+ * The body of `POST /api/chat`: the whole history, made valid. A trailing assistant message is continued.
+ * @param from - The server's id: what it attached to its calls goes back to it.
+ */
+export function ollamaQuestion(
+  request: UpstreamRequest,
+  way: ContinuationWay,
+  instruction: string,
+  from?: string,
+): OllamaQuestion {
   const { prefill, tools, options } = request
   // Some of Ollama's templates drop trailing white space, and all others make the model diverge by it.
   const begun = prefill.trimEnd()
@@ -31,7 +39,7 @@ export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, i
   const think = isNative ? false : request.think
   const body = {
     model: request.model,
-    messages: ollamaMessages(history),
+    messages: ollamaMessages(history, from),
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),
@@ -41,7 +49,7 @@ export function ollamaQuestion(request: UpstreamRequest, way: ContinuationWay, i
 }
 
 /** Ollama knows a tool's result by the tool's name. */
-function ollamaMessages(turns: readonly ChatTurn[]): Record<string, unknown>[] {
+function ollamaMessages(turns: readonly ChatTurn[], from: string | undefined): Record<string, unknown>[] {
   const names = new Map<string, string>()
   return turns.map(({ role, content, tool_calls: calls, tool_call_id: callId }) => {
     for (const { id, name } of calls ?? []) names.set(id, name)
@@ -51,10 +59,10 @@ function ollamaMessages(turns: readonly ChatTurn[]): Record<string, unknown>[] {
       ...(calls === undefined
         ? {}
         : {
-            tool_calls: calls.map((call) => ({
-              id: call.id,
-              function: { name: call.name, arguments: call.arguments },
-            })),
+            tool_calls: calls.map(({ id, name, arguments: args, opaque }) => {
+              const own = opaque?.from === from ? opaque : undefined
+              return { ...own?.call, id, function: { ...own?.function, name, arguments: args } }
+            }),
           }),
       ...(callId === undefined ? {} : { tool_name: names.get(callId), tool_call_id: callId }),
     }

@@ -1,81 +1,96 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
-import { createId, type RandomBytes } from '../../wire/ids.ts'
-import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, record, text, type Json } from '../../wire/json.ts'
+import type { SseFrame } from '../../wire/sse.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import { saidError } from '../http/error-meaning.ts'
 import { errorIn, errorOf } from '../http/said-error.ts'
-import { unreadable } from '../reply/reply-errors.ts'
+import { readObjects } from '../reply/readable.ts'
+import type { ReplyDecoder } from '../reply/read-reply.ts'
+import { brokenCall, unreadable } from '../reply/reply-errors.ts'
+import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
+import { createSseFrames } from '../reply/sse-frames.ts'
+import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
-/** Turns the lines of one answer into events. */
-export interface OllamaDecoder {
-  push(lines: readonly string[]): UpstreamEvent[]
-  /** The reply has finished or failed: nothing after that counts. */
-  readonly finished: boolean
-}
-
-export function createOllamaDecoder(random?: RandomBytes): OllamaDecoder {
-  let last = ''
+/**
+ * Decodes the lines of one answer of `/api/chat`, of Ollama and of those who speak like it. Nothing is taken for a repeat: two
+ * lines that are the same to the byte are a token said twice, by a server whose stamps are coarse or constant.
+ *
+ * `done` is the evidence of success, and nothing behind it counts.
+ */
+export function createOllamaDecoder(
+  options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
+): ReplyDecoder {
+  const frames = createSseFrames({ maxChars: options.maxChars, isLines: true })
+  const calls = createToolFragments(options)
   let called = false
   let finished = false
 
-  const decode = (line: string, events: UpstreamEvent[]): void => {
-    const repeated = line === last
-    last = line
-    const frame = parsedJson(line)
-    if (!isRecord(frame)) return void events.push(unreadable(line))
-    // A repeat to the byte, time stamp included, is a fault of the server and no second delta. Without a stamp it may well
-    // be one: a model can say a token twice.
-    if (repeated && 'created_at' in frame) return void events.push({ alive: true })
+  const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
+    const said = event === 'comment' || data === '' || data.startsWith('[DONE]') ? [] : readObjects(data)
+    if (!said) return void events.push(unreadable(data))
+    const before = events.length
+    for (const frame of said) if (!finished) decodeLine(frame, events)
+    if (events.length === before) events.push({ alive: true })
+  }
+  const decodeLine = (frame: Json, events: UpstreamEvent[]): void => {
     const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame
     if (errorIn(frame, undefined, isReply) !== undefined) {
       finished = true
       return void events.push({ error: saidError(errorOf(frame)) })
     }
-    const before = events.length
-    const message = record(frame['message'])
-    const thinking = text(message['thinking'])
-    const content = text(message['content'])
-    if (thinking) events.push({ thinking })
-    if (content) events.push({ message: content })
-    for (const call of list(message['tool_calls'])) {
-      const whole = toolCall(call, random)
-      called ||= whole !== undefined
-      events.push(
-        whole ? { tool_call: whole } : unreadable(text(record(record(call)['function'])['arguments']) || line),
-      )
-    }
+    const { message = {}, response } = frame
+    const { thinking, content, tool_calls: calling } = isRecord(message) ? message : { content: message }
+    const thought = thoughts(thinking) || thoughts(frame['thinking'])
+    if (thought !== '') events.push({ thinking: thought })
+    // The answer of `/api/generate` stands beside the message.
+    for (const part of contentEvents(content || response)) events.push(part)
+    pushCalls(callFragments(calling), events)
     const reason = text(frame['done_reason'])
     // Some backends send done_reason without done.
-    if (frame['done'] === true || endingOf(reason)) {
-      finished = true
-      events.push(finish(reason || 'stop', called, frame))
-    } else if (events.length === before) events.push({ alive: true })
+    if (frame['done'] === true || endingOf(reason)) events.push(...finish(reason || 'stop', frame))
+  }
+  /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
+  const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
+    const isWhole = calls.pending === 0 && fragments.every(isOllamaCall)
+    for (const fragment of fragments) calls.push(fragment)
+    if (isWhole) for (const call of calls.end().whole) events.push(calledEvent(call))
+    else if (fragments.length > 0) events.push({ progress: { stage: 'tool_call', done: calls.chars } })
+  }
+  const calledEvent = (call: ToolCall): UpstreamEvent => {
+    called = true
+    return { tool_call: call }
+  }
+  const finish = (reason: string, frame: Json): UpstreamEvent[] => {
+    finished = true
+    if (reason === 'load' || reason === 'unload') {
+      const message = 'The model server loaded or unloaded its model and gave no answer.'
+      return [{ error: new ChatError('upstream_failed', message, { retryable: true }) }]
+    }
+    const ending = endingOf(reason) ?? { finish: 'stop' }
+    if ('error' in ending) return [{ error: ending.error }]
+    const isCut = ending.finish === 'length'
+    const { whole, broken } = calls.end()
+    if (broken !== undefined && !isCut) return [{ error: brokenCall(broken) }]
+    const last = whole.map(calledEvent)
+    const known: FinishReason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
+    const usage = ollamaUsage(frame)
+    return [...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
+  }
+  const decodeAll = (some: readonly SseFrame[]): UpstreamEvent[] => {
+    const events: UpstreamEvent[] = []
+    for (const frame of some) if (!finished) decode(frame, events)
+    return events
   }
   return {
     get finished() {
       return finished
     },
-    push(lines) {
-      const events: UpstreamEvent[] = []
-      for (const line of lines) if (!finished) decode(line, events)
-      return events
-    },
+    push: (bytes) => (finished ? [] : decodeAll(frames.push(bytes))),
+    end: (isBroken = false) => (finished || isBroken ? [] : decodeAll(frames.end())),
   }
-}
-
-function finish(reason: string, called: boolean, frame: Json): UpstreamEvent {
-  if (reason === 'load' || reason === 'unload') {
-    const message = 'The model server loaded or unloaded its model and gave no answer.'
-    return { error: new ChatError('upstream_failed', message, { retryable: true }) }
-  }
-  const ending = endingOf(reason) ?? { finish: 'stop' }
-  if ('error' in ending) return { error: ending.error }
-  const known: FinishReason = ending.finish === 'length' ? 'length' : called ? 'tool_calls' : 'stop'
-  const usage = ollamaUsage(frame)
-  return { finish: known, ...(usage === undefined ? {} : { usage }) }
 }
 
 /** Counters of zero are absent on the wire. */
@@ -83,11 +98,7 @@ function ollamaUsage(frame: Json): Usage | undefined {
   return countedUsage(frame['prompt_eval_count'], frame['eval_count'])
 }
 
-/** Ollama's arguments are an object; compatible servers send JSON text. Anything else is no whole call. */
-function toolCall(call: unknown, random?: RandomBytes): ToolCall | undefined {
-  const { id, function: called } = record(call)
-  const { name, arguments: given = {} } = record(called)
-  const args = typeof given === 'string' ? parsedJson(given) : given
-  if (!text(name) || !isRecord(args)) return undefined
-  return { id: text(id) || createId('call', random), name: name as string, arguments: args }
+function isOllamaCall(fragment: unknown): boolean {
+  const { name, arguments: args } = record(record(fragment)['function'])
+  return text(name) !== '' && isRecord(args)
 }

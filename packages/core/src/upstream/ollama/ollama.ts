@@ -2,15 +2,14 @@ import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { record, text, type Json } from '../../wire/json.ts'
-import { createLineDecoder } from '../../wire/ndjson.ts'
 import { refusesContinuation } from '../openai/dialects.ts'
-import { endpointOf, failedStatus, getJson, maxJsonChars, ownHeaders, readText, unreachable } from '../http/http.ts'
+import { endpointOf, failedStatus, getJson, maxJsonChars, ownHeaders, readText, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
 import { ollamaQuestion } from './body.ts'
 import { createOllamaDecoder } from './decoder.ts'
 import { continueInstruction } from '../openai/body.ts'
 import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
-import { openReply, type OpenReply } from '../reply/read-reply.ts'
+import { openReply, readReply, type OpenReply } from '../reply/read-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import type { Transport } from '../http/transport.ts'
@@ -54,6 +53,8 @@ export function ollama(options: OllamaOptions): Upstream {
   const { url, query, transport } = endpointOf('ollama', given, send)
   const headers = ownHeaders('ollama', options.headers)
 
+  const from = serverId('ollama', url)
+
   const post = (body: Json, { model, connectMs }: UpstreamRequest, signal: AbortSignal): Promise<OpenReply> => {
     const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model, connectMs }
     return openReply(transport, question, clock, signal)
@@ -63,27 +64,12 @@ export function ollama(options: OllamaOptions): Upstream {
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const { body, sent, tail } = written(() => ollamaQuestion(request, way, instruction))
+    const { body, sent, tail } = written(() => ollamaQuestion(request, way, instruction, from))
     const reply = await post(body, request, signal)
-    const lines = createLineDecoder({ maxChars: maxLineChars })
-    const decoder = createOllamaDecoder(random)
+    const decoder = createOllamaDecoder({ maxChars: maxLineChars, random, from })
     // Models that llama-server has the template of may be continued by builds that say the partial again.
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
-    try {
-      for await (const bytes of reply.body) {
-        const events = seam.push(decoder.push(lines.push(bytes)))
-        reply.heard(events)
-        if (events.length > 0) yield events
-        if (decoder.finished) return
-      }
-    } catch (cause) {
-      const events = signal.aborted ? [] : seam.end()
-      if (events.length > 0) yield events
-      unreachable(cause, signal)
-    }
-    // A last line without its end counts: a line that parses is whole.
-    const events = [...seam.push(decoder.push(lines.end())), ...seam.end()]
-    if (events.length > 0) yield events
+    yield* readReply(reply, decoder, seam, signal)
   }
 
   /**
@@ -91,7 +77,7 @@ export function ollama(options: OllamaOptions): Upstream {
    * model answer anew, and says nothing of it.
    */
   const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<boolean | undefined> => {
-    const { body, sent } = ollamaQuestion(request, 'native', instruction)
+    const { body, sent } = ollamaQuestion(request, 'native', instruction, from)
     // A server that does not know the question answers it, as briefly as it can be told to.
     const brief = { ...record(body['options']), num_predict: 1 }
     try {

@@ -27,14 +27,19 @@ export interface OpenAiQuestion {
 export function openAiQuestion(
   request: UpstreamRequest,
   dialect: Dialect,
-  options: { readonly way: ContinuationWay; readonly instruction: string; readonly extra: Json },
+  options: {
+    readonly way: ContinuationWay
+    readonly instruction: string
+    readonly extra: Json
+    readonly from?: string | undefined
+  },
 ): OpenAiQuestion {
   // Trailing white space makes a model diverge, and some servers drop it silently.
   const begun = request.prefill.trimEnd()
   const isNative = begun !== '' && options.way === 'native'
   const turns: readonly ChatTurn[] =
     begun === '' ? request.messages : [...request.messages, { role: 'assistant', content: begun }]
-  const messages = openAiMessages(turns, request.interruptedNote, dialect.history)
+  const messages = openAiMessages(turns, request.interruptedNote, dialect.history, options.from)
   const sent = begun === '' ? '' : text(messages.at(-1)?.['content'])
   if (isNative) messages.push({ ...messages.pop(), ...dialect.continuation?.message })
   else if (messages.at(-1)?.['role'] === 'assistant')

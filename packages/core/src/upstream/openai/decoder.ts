@@ -1,40 +1,43 @@
 import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
-import type { RandomBytes } from '../../wire/ids.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import type { AnswerFacts } from './dialects.ts'
-import { countedUsage } from '../reply/counted-usage.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
-import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/read-reply.ts'
+import { readObjects } from '../reply/readable.ts'
 import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
-import { createToolFragments } from '../reply/tool-fragments.ts'
+import { callFragments, contentEvents, createChoice, thoughts } from '../reply/said.ts'
+import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
+import { usageOf } from './usage.ts'
 
 /**
- * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes.
+ * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes, a whole answer in
+ * one piece of JSON among them.
  *
  * A `finish_reason` is the evidence of success. Its event waits for `[DONE]`, the end of the body or the usage that
- * comes after it, so that an error said meanwhile still counts. `[DONE]` without it is a failure.
+ * comes after it, so that an error, or a call, said meanwhile still counts. `[DONE]` without it is a failure.
  */
 export function createOpenAiDecoder(
-  options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
+  options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
   facts: AnswerFacts = {},
 ): ReplyDecoder {
   const { thinkingFields = allThinkingFields, finishReasons = {}, errors } = facts
-  const sse = createSseFrames(options.maxChars)
-  const calls = createToolFragments(options.random)
-  let called = false
+  const sse = createSseFrames({ maxChars: options.maxChars })
+  const calls = createToolFragments(options)
+  const choose = createChoice()
+  /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
+  let isInPieces = false
   let reason: FinishReason | undefined
   /** The end of a reply whose reason nobody knows, unless a later chunk says another one. */
   let unknown: ChatError | undefined
-  /** The last chunk that counted tokens. */
-  let counted: Json = {}
   let usage: Usage | undefined
+  let toldUsage: Usage | undefined
   let progress: Progress | undefined
   let told: Progress | undefined
   let finished = false
@@ -46,12 +49,17 @@ export function createOpenAiDecoder(
   const finish = (): UpstreamEvent[] => {
     if (finished) return []
     if (reason === undefined) return unknown ? [fail(unknown)] : []
+    const { whole, broken } = calls.end()
+    const isCut = reason === 'length'
+    const lost = broken ?? (whole.length > 0 || reason !== 'tool_calls' ? undefined : `finish_reason ${reason}`)
+    // Without the calls: what has been called for must not be generated again.
+    if (lost !== undefined && !isCut) return [fail(brokenCall(lost))]
     finished = true
-    usage = usageOf(counted, usage)
-    return [{ finish: reason, ...(usage === undefined ? {} : { usage }) }]
+    const end = isCut ? 'length' : whole.length > 0 ? 'tool_calls' : 'stop'
+    return [...whole.map((call) => ({ tool_call: call })), { finish: end, ...(usage && { usage }) }]
   }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
-    if (event === 'comment' || (data[0] !== '{' && data.trim() === '')) return void events.push({ alive: true })
+    if (event === 'comment' || data === '') return void events.push({ alive: true })
     if (data.startsWith('[DONE]')) {
       if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
       if (reason !== undefined || unknown) events.push(...finish())
@@ -60,73 +68,74 @@ export function createOpenAiDecoder(
       else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
       return
     }
-    const chunk = parsedJson(data)
+    const chunks = readObjects(data)
     // A line of an error that is no JSON is an error all the same.
-    if (!isRecord(chunk))
-      return void events.push(event === 'error' ? fail(bandError({ error: data }, errors)) : unreadable(data))
+    if (event === 'error' && !chunks?.length) return void events.push(fail(bandError({ error: data }, errors)))
+    if (!chunks) return void events.push(unreadable(data))
+    const before = events.length
+    for (const chunk of chunks) if (!finished) decodeChunk(chunk, event, events)
+    if (events.length === before) events.push({ alive: true })
+  }
+  const decodeChunk = (chunk: Json, event: string | undefined, events: UpstreamEvent[]): void => {
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
     const wasOver = reason !== undefined || unknown !== undefined
-    if (isRecord(chunk['usage']) || isRecord(chunk['timings'])) counted = chunk
-    const before = events.length
-    // Whoever asks for several answers gets the first one.
-    const choice =
-      list(chunk['choices'])
-        .map(record)
-        .find(({ index }) => (index ?? 0) === 0) ?? {}
-    const calling = pushDelta(record(choice['delta']), events)
-    said ||= calling !== undefined || events.length > before
-    progress = calling ?? openAiProgress(chunk) ?? progress
-    const why = text(choice['finish_reason'])
-    const isOver = over(why, events)
+    // Without choices the chunk is the answer, unless it is an event of another kind.
+    const choice = choose(chunk['choices'], said) ?? (chunk['type'] === undefined ? chunk : {})
+    usage = usageOf(chunk, choice, usage)
+    pushChoice(choice, events)
+    progress = openAiProgress(chunk) ?? progress
+    const isOver = over(text(choice['finish_reason']), events)
     // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
     if (!isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
-    if (events.length === before) events.push({ alive: true })
   }
   /** What one read has changed beyond the reply: once, however many chunks it held. */
   const pushCounts = (events: UpstreamEvent[]): void => {
     if (finished || reason !== undefined) return
     if (progress && !sameProgress(progress, told)) events.push({ progress: (told = progress) })
-    const before = usage
-    usage = usageOf(counted, usage)
-    if (usage && usage !== before) events.push({ usage })
+    if (usage && usage !== toldUsage) events.push({ usage: (toldUsage = usage) })
   }
-  /** Gives how far the tool calls have come, where the delta holds a piece of one. */
-  const pushDelta = (delta: Json, events: UpstreamEvent[]): Progress | undefined => {
+  /** The text of a choice stands in its delta, in its message, or beside them; the first that says something counts. */
+  const pushChoice = (choice: Json, events: UpstreamEvent[]): void => {
+    const { delta, message, text: words, response, content } = choice
+    if (pushDelta(asDelta(delta), events)) isInPieces = true
+    else if (!isInPieces && pushDelta(record(message), events)) return
+    else if (pushDelta(asDelta(words ?? response ?? (message === undefined ? content : undefined)), events))
+      isInPieces = true
+    // Said in pieces, and the calls with the whole of it only.
+    else if (calls.pending === 0) pushCalls(record(message))
+  }
+  /** @returns Whether it says something. */
+  const pushDelta = (delta: Json, events: UpstreamEvent[]): boolean => {
+    const before = events.length
     const thinking = thinkingOf(delta, thinkingFields)
     if (thinking !== '') events.push({ thinking })
-    const content = delta['content']
-    if (typeof content === 'string') {
-      if (content !== '') events.push({ message: content })
-    } else for (const part of list(content)) pushPart(record(part), events)
+    for (const event of contentEvents(delta['content'] ?? delta['text'])) events.push(event)
     // What OpenAI's models say when they refuse is for the person to read.
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
-    const calling = list(delta['tool_calls'])
-    const old = delta['function_call']
+    const isCalling = pushCalls(delta)
+    said ||= isCalling || events.length > before
+    return isCalling || events.length > before
+  }
+  const pushCalls = (delta: Json): boolean => {
+    const calling = callFragments(delta['tool_calls'] ?? delta['tool_call'])
     // The one call of old servers; newer ones may say it both ways.
-    const fragments = calling.length === 0 && isRecord(old) ? [{ function: old }] : calling
+    const old = delta['function_call']
+    const fragments = calling.length === 0 && typeof old === 'object' && old !== null ? [{ function: old }] : calling
     for (const fragment of fragments) calls.push(fragment)
-    return fragments.length === 0 ? undefined : { stage: 'tool_call', done: calls.chars }
+    if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars }
+    return fragments.length > 0
   }
   /** @returns Whether it is a reason at all. */
   const over = (why: string, events: UpstreamEvent[]): boolean => {
     const ending = endingOf(why, finishReasons)
     if (!ending) return false
     if ('error' in ending) {
-      // Without the calls: what has been called for must not be generated again.
       if (ending.isKnown) events.push(fail(ending.error))
       else unknown ??= ending.error
-      return true
     }
-    const isCut = ending.finish === 'length'
-    const { whole, broken } = calls.end()
-    called ||= whole.length > 0
-    const lost = broken ?? (called || ending.finish !== 'tool_calls' ? undefined : `finish_reason ${why}`)
-    if (lost !== undefined && !isCut) events.push(fail(brokenCall(lost)))
-    else {
-      for (const call of whole) events.push({ tool_call: call })
-      reason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
-    }
+    // Calls that were announced are missed, whatever is said after that.
+    else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
     return true
   }
   return {
@@ -139,49 +148,29 @@ export function createOpenAiDecoder(
       pushCounts(events)
       return events
     },
-    end() {
-      // A frame that was too long in the last read is said now.
-      if (!finished) sse.push(new Uint8Array())
-      return finish()
+    end(isBroken = false) {
+      const events: UpstreamEvent[] = []
+      for (const frame of finished || isBroken ? [] : sse.end()) if (!finished) decode(frame, events)
+      events.push(...finish())
+      return events
     },
   }
 }
 
 /** Servers call it differently, and some say it under two names at once. */
-const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking']
+const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking', 'reasoning_text']
+/** The same in parts, beside these or alone. */
+const thinkingParts = ['reasoning_details', 'thinking_blocks']
 
 function thinkingOf(delta: Json, fields: readonly string[]): string {
-  for (const field of fields) {
-    const said = text(delta[field])
+  for (const field of [...fields, ...thinkingParts]) {
+    const said = thoughts(delta[field])
     if (said !== '') return said
   }
   return ''
 }
 
-/** A part of content in a list: Mistral's models think in such. */
-function pushPart(part: Json, events: UpstreamEvent[]): void {
-  const said = text(part['text'])
-  if (part['type'] === 'text' && said !== '') events.push({ message: said })
-  if (part['type'] !== 'thinking') return
-  const given = part['thinking']
-  const thinking =
-    text(given) ||
-    list(given)
-      .map((one) => text(record(one)['text']))
-      .join('')
-  if (thinking !== '') events.push({ thinking })
-}
-
-/** OpenAI's usage; else the timings of llama.cpp. What was known before, where a chunk says nothing new. */
-function usageOf(chunk: Json, before: Usage | undefined): Usage | undefined {
-  const { prompt_tokens: prompt, completion_tokens: completion } = record(chunk['usage'])
-  const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(chunk['timings'])
-  if (typeof prompt === 'number' || typeof completion === 'number') return changed(before, prompt, completion)
-  if (typeof read !== 'number' || typeof predicted !== 'number') return before
-  return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
-}
-
-function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage | undefined {
-  if (before && before.prompt_tokens === prompt && before.completion_tokens === completion) return before
-  return countedUsage(prompt, completion)
+/** A delta as an object, also where it is its text. */
+function asDelta(given: unknown): Json {
+  return typeof given === 'string' || Array.isArray(given) ? { content: given } : record(given)
 }

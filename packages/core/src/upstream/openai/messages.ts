@@ -8,15 +8,23 @@ import type { Json } from '../../wire/json.ts'
 /** Stands where a server wants a reply and there was none: between a tool's result and the user's next words. @public */
 export const missingReply = '[no reply]'
 
-/** Makes any history valid for a server of OpenAI's kind, and writes it in its words. Each need is one step. */
-export function openAiMessages(messages: readonly ChatTurn[], note: string | null, needs: HistoryNeeds): Json[] {
+/**
+ * Makes any history valid for a server of OpenAI's kind, and writes it in its words. Each need is one step.
+ * @param from - The server's id: what it attached to its calls goes back to it.
+ */
+export function openAiMessages(
+  messages: readonly ChatTurn[],
+  note: string | null,
+  needs: HistoryNeeds,
+  from?: string,
+): Json[] {
   const ordered = needs.systemFirst ? systemFirst(messages) : messages
   const thinking = needs.thinkingOfTools === undefined ? 'drop' : 'keep'
   let turns = normaliseHistory(ordered, note, { thinking })
   if (needs.replyAfterTool) turns = replyAfterTool(turns)
   if (needs.userFirst) turns = userFirst(turns)
   turns = needs.callIdChars === undefined ? withShortIds(turns, maxIdChars) : shortCallIds(turns, needs.callIdChars)
-  const written = turns.map(writtenTurn)
+  const written = turns.map((turn) => writtenTurn(turn, from))
   if (needs.thinkingOfTools === undefined) return written
   const thinkers = repliesWithTools(turns)
   // Also where there was none: what is missing is refused, what is empty is not.
@@ -98,15 +106,20 @@ function repliesWithTools(turns: readonly ChatTurn[]): Set<ChatTurn> {
 }
 
 /** OpenAI's words. Content is never null: some servers refuse that. */
-function writtenTurn({ role, content, tool_calls: calls, tool_call_id: callId }: ChatTurn): Json {
+function writtenTurn(
+  { role, content, tool_calls: calls, tool_call_id: callId }: ChatTurn,
+  from: string | undefined,
+): Json {
   return {
     role,
     content,
-    ...(calls === undefined ? {} : { tool_calls: calls.map(writtenCall) }),
+    ...(calls === undefined ? {} : { tool_calls: calls.map((call) => writtenCall(call, from)) }),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
   }
 }
 
-function writtenCall({ id, name, arguments: args }: ToolCall): Json {
-  return { id, type: 'function', function: { name: cleanName(name), arguments: JSON.stringify(args) } }
+function writtenCall({ id, name, arguments: args, opaque }: ToolCall, from: string | undefined): Json {
+  const own = opaque?.from === from ? opaque : undefined
+  const called = { ...own?.function, name: cleanName(name), arguments: JSON.stringify(args) }
+  return { ...own?.call, id, type: 'function', function: called }
 }

@@ -3,12 +3,10 @@ import { systemClock, type Clock } from '../../clock.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
-import { checkKey, endpointOf, getJson, ownHeaders } from '../http/http.ts'
+import { checkKey, endpointOf, getJson, ownHeaders, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
-import type { Json } from '../../wire/json.ts'
 import { continueInstruction, openAiQuestion } from './body.ts'
 import { createOpenAiDecoder } from './decoder.ts'
-import { bandError, isBandError } from './errors.ts'
 import { askStatus } from './status.ts'
 import { lookAtModels } from '../reply/residency.ts'
 import { openReply, readReply } from '../reply/read-reply.ts'
@@ -73,12 +71,14 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   const { url, query, transport } = endpointOf('openaiCompatible', base, send)
   const headers = outgoing(options, () => keyFromEnvironment(dialect.apiKeyVariable, url, dialect.url))
 
+  const from = serverId('openai', url)
+
   const ask = async function* (
     request: UpstreamRequest,
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    const { body, sent, tail } = written(() => openAiQuestion(request, dialect, { way, instruction, extra }))
+    const { body, sent, tail } = written(() => openAiQuestion(request, dialect, { way, instruction, extra, from }))
     const isNative = sent !== '' && way === 'native'
     const base = isNative ? withPath(url, continuation?.path) : url
     const question = {
@@ -88,10 +88,9 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
       model: request.model,
       connectMs: request.connectMs,
       errors,
-      errorOf: (said: Json) => (isBandError(said, undefined) ? bandError(said, errors) : undefined),
     }
     const reply = await openReply(transport, question, clock, signal)
-    const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random }, dialect)
+    const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random, from }, dialect)
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : isNative ? dialect.echo : 'overlap' })
     yield* readReply(reply, decoder, seam, signal)
   }

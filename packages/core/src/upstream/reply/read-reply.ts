@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { ChatError } from '../../wire/errors.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
-import { parsedJson, record, type Json } from '../../wire/json.ts'
+import type { Json } from '../../wire/json.ts'
 import { httpError, readText, unreachable } from '../http/http.ts'
 import { written } from './reply-errors.ts'
 import type { Seam } from './seam.ts'
@@ -15,6 +15,9 @@ const restMs = 100
 /** How much of it is read, bytes. */
 const maxRest = 65_536
 
+/** How much of an answer that is no reply is kept for the log, UTF-16 code units. */
+const maxHead = 8_192
+
 /** One question, and how to read an answer that is none. */
 export interface Question {
   readonly url: string
@@ -27,8 +30,6 @@ export interface Question {
   readonly errors?: AnswerFacts['errors']
   /** @defaultValue 'text/event-stream' */
   readonly accept?: string | undefined
-  /** The error in a body that is no stream, if it is one. Without it every body is a stream. */
-  readonly errorOf?: ((body: Json) => ChatError | undefined) | undefined
 }
 
 /** A stream of events that has begun. */
@@ -37,6 +38,8 @@ export interface OpenReply {
   readonly body: AsyncIterable<Uint8Array>
   /** To be told what the body held. */
   heard(events: readonly UpstreamEvent[]): void
+  /** It says that it is one piece of JSON: a whole reply, an error, or nothing that anybody asked for. */
+  readonly isJson: boolean
 }
 
 /**
@@ -49,7 +52,7 @@ export async function openReply(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<OpenReply> {
-  const { url, headers, accept = 'text/event-stream', model, errorOf } = question
+  const { url, headers, accept = 'text/event-stream', model } = question
   const left = new AbortController()
   const close = (): void => left.abort()
   const body = written(() => JSON.stringify(question.body))
@@ -62,20 +65,24 @@ export async function openReply(
     signal: AbortSignal.any([signal, left.signal]),
   }).catch((cause: unknown) => unreachable(cause, signal))
   const isAnswer = response.status === 200
-  if (isAnswer && !(errorOf && /json|html/i.test(response.header('content-type') ?? '')))
-    return opened(response.body, close, clock)
+  const type = response.header('content-type') ?? ''
+  if (isAnswer && !/html/i.test(type)) return { ...opened(response.body, close, clock), isJson: /\/json/i.test(type) }
   const now = clock.now()
   const disarm = clock.after(errorMs, close)
   const said = await readText(response)
   disarm()
   signal.throwIfAborted()
   if (!isAnswer) throw httpError(response, said, model, now, question.errors)
-  // A proxy's page, or a server that has no streams: whatever it says, it is no reply in the making.
-  const message = 'The model server answered with something that is no stream of events.'
-  throw errorOf?.(record(parsedJson(said))) ?? new ChatError('upstream_malformed', message, { cause: said })
+  // A proxy's page: whatever it says, it is no reply in the making.
+  throw noReply(said)
 }
 
-function opened(body: AsyncIterable<Uint8Array>, close: () => void, clock: Clock): OpenReply {
+function noReply(said: string): ChatError {
+  const message = 'The model server answered with something that is no reply.'
+  return new ChatError('upstream_malformed', message, { cause: said, retryable: true })
+}
+
+function opened(body: AsyncIterable<Uint8Array>, close: () => void, clock: Clock): Omit<OpenReply, 'isJson'> {
   const bytes = body[Symbol.asyncIterator]()
   let isWhole = false
   const leave = async (): Promise<IteratorReturnResult<undefined>> => {
@@ -116,8 +123,11 @@ async function readRest(bytes: AsyncIterator<Uint8Array>, close: () => void, clo
 export interface ReplyDecoder {
   /** @throws {ChatError} `overflow` on what is too long. */
   push(bytes: Uint8Array): UpstreamEvent[]
-  /** The body has ended: gives the finish, if its evidence had come. */
-  end(): UpstreamEvent[]
+  /**
+   * The body has ended: gives the finish, if its evidence had come.
+   * @param isBroken - The connection broke: a frame without its end does not count, though it looks whole.
+   */
+  end(isBroken?: boolean): UpstreamEvent[]
   /** The reply has finished or failed: nothing after that counts. */
   readonly finished: boolean
 }
@@ -129,10 +139,22 @@ export async function* readReply(
   seam: Seam,
   signal: AbortSignal,
 ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  const utf8 = new TextDecoder()
+  /** What the body says, while it says nothing of a reply. */
+  let head = ''
+  let isReply = false
+  /** It says something, and that is no stream. */
+  let isOther = false
+  const isBad = (event: UpstreamEvent): boolean => 'malformed' in event
+  const understand = (events: readonly UpstreamEvent[]): void =>
+    void (isReply ||= events.some((event) => !('alive' in event || isBad(event))))
   try {
     for await (const bytes of reply.body) {
       const events = seam.push(decoder.push(bytes))
       reply.heard(events)
+      understand(events)
+      isOther ||= events.some(isBad)
+      if (!isReply && head.length < maxHead) head += utf8.decode(bytes, { stream: true }).slice(0, maxHead)
       if (events.length > 0) yield events
       if (decoder.finished) {
         // Said where the server has ended its reply without evidence: what was held back counts all the same.
@@ -143,11 +165,16 @@ export async function* readReply(
     }
   } catch (cause) {
     // The evidence was there before the socket broke: the reply is whole.
-    const events = signal.aborted ? [] : decoder.end()
-    if (events.length === 0) unreachable(cause, signal)
-    yield seam.push(events)
+    const events = signal.aborted ? [] : decoder.end(true)
+    const isOver = events.some((event) => 'finish' in event || 'error' in event)
+    const last = signal.aborted ? [] : isOver ? seam.push(events) : seam.end()
+    if (last.length > 0) yield last
+    if (!isOver) unreachable(cause, signal)
     return
   }
   const events = [...seam.push(decoder.end()), ...seam.end()]
+  understand(events)
+  // What was cut off is not known to be something else.
+  if (!isReply && (isOther || (reply.isJson && !events.some(isBad)))) throw noReply(head)
   if (events.length > 0) yield events
 }

@@ -16,8 +16,18 @@ export function unprovenReply(cause: string): ChatError {
 
 /** @param call - What came of it. */
 export function brokenCall(call: string): ChatError {
+  if (isDeeper(call, maxReplyDepth)) return tooDeep(call)
   const message = 'The model server sent a tool call that is not whole.'
   return new ChatError('upstream_malformed', message, { cause: call.slice(0, 200), retryable: true })
+}
+
+/**
+ * The server said that the reply is whole, and some of it could not be read. It would say the same again, and the text is kept:
+ * nobody goes on with it by himself.
+ */
+export function holedReply(frames: number): ChatError {
+  const message = `The model server finished its reply, but ${frames} of its frames could not be read: it may have a hole.`
+  return new ChatError('upstream_malformed', message)
 }
 
 /** What came of a frame that is no JSON object: one may pass, but not one that nobody could write again. */

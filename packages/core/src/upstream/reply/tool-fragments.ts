@@ -1,18 +1,25 @@
 import { ChatError } from '../../wire/errors.ts'
-import type { ToolCall } from '../../wire/events.ts'
+import type { OpaqueData, ToolCall } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
-import { isRecord, parsedJson, record, text } from '../../wire/json.ts'
+import { isRecord, text, type Json } from '../../wire/json.ts'
+import { isOpaque, jsonChars, opaqueOf } from '../../wire/opaque.ts'
+import { callArguments, createValueEnd, isNoArguments, type ValueEnd } from './call-arguments.ts'
 
 /** A call while its fragments come. */
 interface Begun {
-  readonly index: number | undefined
   id: string
   name: string
   args: string
+  end: ValueEnd
+  /** What the server attached to it, and to its function. */
+  call: Json
+  function: Json
 }
 
 /** What unfinished calls may hold, UTF-16 code units: nobody else counts them before they are whole. */
 const maxChars = 1_048_576
+/** What a call holds besides its text, in the same units. */
+const callChars = 64
 
 /** Puts tool calls together: servers of OpenAI's kind send them in fragments. */
 export interface ToolFragments {
@@ -20,54 +27,143 @@ export interface ToolFragments {
   push(fragment: unknown): void
   /** How much of their arguments has come, UTF-16 code units. */
   readonly chars: number
+  /** Calls that are not given out yet. */
+  readonly pending: number
   /** The calls so far, in the order in which they began; `broken`: the fragments of the first one that is not whole. */
   end(): { readonly whole: readonly ToolCall[]; readonly broken: string | undefined }
 }
 
-export function createToolFragments(random?: RandomBytes): ToolFragments {
-  const calls: Begun[] = []
-  let chars = 0
-  let overhead = 0
+export interface FragmentsOptions {
+  readonly random?: RandomBytes | undefined
+  /** Whose opaque data it is. Without it none is kept. */
+  readonly from?: string | undefined
+}
 
-  const callOf = (index: number | undefined, id: string): Begun => {
-    const last = calls.findLast((call) => index === undefined || call.index === index)
-    // Some servers give every call the index 0, or none: then a new id tells that a new call begins.
-    if (last && (id === '' || last.id === '' || id === last.id)) return last
-    const call = { index, id, name: '', args: '' }
+export function createToolFragments({ random, from }: FragmentsOptions = {}): ToolFragments {
+  let calls: Begun[] = []
+  const byIndex = new Map<number, Begun>()
+  const byId = new Map<string, Begun>()
+  const given = new Set<string>()
+  let chars = 0
+  let held = 0
+
+  const begin = (): Begun => {
+    const call = { id: '', name: '', args: '', end: createValueEnd(), call: {}, function: {} }
     calls.push(call)
+    held += callChars
     return call
+  }
+  /**
+   * The call that a fragment belongs to. Some servers give every call the index 0, or none, or no ids, or an id of its own to
+   * each fragment: then a name tells that a new call begins, unless the last one is still being written under that name.
+   */
+  const callOf = (index: number | undefined, id: string, name: string, piece: string): Begun => {
+    const known = id === '' ? undefined : byId.get(id)
+    const last = known ?? (index === undefined ? calls.at(-1) : byIndex.get(index))
+    if (!last) return begin()
+    const isOther = id !== '' && last.id !== '' && id !== last.id
+    // Without a name it can only go on with a call that has begun.
+    if (name === '') return isOther && (last.end.isWhole || last.name === '') ? begin() : last
+    if (isOther) return begin()
+    if (last.name === '') return last
+    const isSaid = !isNoArguments(last.args)
+    const isSame = name === last.name
+    // The same call under the same id or index, said again: with nothing new, or with what its first fragment left open.
+    if (isSame && (known ?? index) !== undefined && (piece === '' || piece === last.args || !isSaid)) return last
+    if (last.end.isWhole) return begin()
+    // The name in pieces, before any argument; without an index nothing tells that from another call.
+    if (last.args === '') return isSame || index !== undefined || known ? last : begin()
+    return isSame ? last : begin()
+  }
+  const grow = (call: Begun, name: string, piece: string): void => {
+    if (call.name === '' || (call.args === '' && name.startsWith(call.name))) call.name = name || call.name
+    else if (call.args === '' && name !== call.name) call.name += name
+    if (piece === '' || (name !== '' && call.end.isWhole && piece === call.args)) return
+    if (call.args !== '' && isNoArguments(call.args)) {
+      call.args = ''
+      call.end = createValueEnd()
+    }
+    call.args += piece
+    call.end.push(piece)
+    chars += piece.length
+    held += piece.length
   }
   return {
     get chars() {
       return chars
     },
+    get pending() {
+      return calls.length
+    },
     push(fragment) {
-      const { index, id, function: called } = record(fragment)
-      const { name, arguments: given } = record(called)
-      const call = callOf(typeof index === 'number' ? index : undefined, text(id))
-      call.id ||= text(id)
-      call.name ||= text(name)
+      if (fragment === null || fragment === undefined) return
+      // Something that can be no call: it is said that it is not whole.
+      if (!isRecord(fragment)) return void (begin().args = JSON.stringify(fragment).slice(0, 200))
+      const { index: at, id: number, type: _, function: fn, ...rest } = fragment
+      // Some have name and arguments beside the id.
+      const called = isRecord(fn) ? fn : rest
+      const { name: named, arguments: args, parameters, input, index: inner, ...attached } = called
+      const index = indexOf(at ?? inner)
+      const id = typeof number === 'number' ? String(number) : text(number).replace(/^(?:null|none)$/i, '')
+      const name = text(named)
+      const said = args ?? parameters ?? input ?? ''
       // OpenAI's are text in pieces; some servers send one object.
-      const piece = isRecord(given) ? JSON.stringify(given) : text(given)
-      call.args += piece
-      chars += piece.length
-      overhead += 64
-      if (chars + overhead > maxChars)
-        throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
+      const piece = typeof said === 'string' ? said : JSON.stringify(said)
+      if (id === '' && name === '' && piece === '') return
+      const call = callOf(index, id, name, piece)
+      if (call.id === '' && id !== '') {
+        call.id = id
+        byId.set(id, call)
+      }
+      if (index !== undefined) byIndex.set(index, call)
+      held += id.length + name.length
+      grow(call, name, piece)
+      if (from !== undefined) {
+        held += attach(call, 'call', isRecord(fn) ? rest : attached)
+        if (isRecord(fn)) held += attach(call, 'function', attached)
+      }
+      if (held > maxChars) throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
     },
     end() {
-      const made = calls.splice(0).map((call) => ({ call, made: wholeCall(call, random) }))
+      const made = calls.map((call) => ({ call, made: wholeCall(call) }))
+      calls = []
+      byIndex.clear()
+      byId.clear()
       const broken = made.find((one) => one.made === undefined)?.call
       return {
         whole: made.flatMap((one) => one.made ?? []),
-        broken: broken && `${broken.name}(${broken.args})`.slice(0, 200),
+        broken: broken && `${broken.name}(${broken.args})`,
       }
     },
   }
+
+  function wholeCall(begun: Begun): ToolCall | undefined {
+    const args = callArguments(begun.args)
+    if (begun.name === '' || args === undefined) return undefined
+    // Two calls of one id could not be told apart by their results.
+    const id = begun.id === '' || given.has(begun.id) ? createId('call', random) : begun.id
+    given.add(id)
+    const opaque = opaqueData(begun)
+    return { id, name: begun.name, arguments: args, ...(opaque && { opaque }) }
+  }
+  function opaqueData({ call, function: attached }: Begun): OpaqueData | undefined {
+    const hasCall = Object.keys(call).length > 0
+    const hasFunction = Object.keys(attached).length > 0
+    if (from === undefined || (!hasCall && !hasFunction)) return undefined
+    const opaque = { from, ...(hasCall && { call }), ...(hasFunction && { function: attached }) }
+    return isOpaque(opaque) ? opaque : undefined
+  }
 }
 
-function wholeCall({ id, name, args }: Begun, random?: RandomBytes): ToolCall | undefined {
-  const value = args.trim() === '' ? {} : parsedJson(args)
-  if (name === '' || !isRecord(value)) return undefined
-  return { id: id || createId('call', random), name, arguments: value }
+/** @returns How much it holds, UTF-16 code units of JSON. */
+function attach(call: Begun, to: 'call' | 'function', fields: Json): number {
+  const kept = opaqueOf(fields)
+  if (Object.keys(kept).length === 0) return 0
+  call[to] = { ...call[to], ...kept }
+  return jsonChars(kept)
+}
+
+function indexOf(given: unknown): number | undefined {
+  if (typeof given === 'number') return given
+  return typeof given === 'string' && /^\d{1,6}$/.test(given) ? Number(given) : undefined
 }

@@ -1,0 +1,27 @@
+import type { Usage } from '../../wire/events.ts'
+import { isRecord, record, type Json } from '../../wire/json.ts'
+import { countedUsage } from '../reply/counted-usage.ts'
+
+/**
+ * What a chunk counted, wherever its server says it: OpenAI's usage beside the choices, Groq's and Moonshot's elsewhere, other
+ * names of the same figures, and the timings of llama.cpp. The same object as before where it says nothing new.
+ */
+export function usageOf(chunk: Json, choice: Json, before: Usage | undefined): Usage | undefined {
+  const { usage, x_groq: groq, usage_metadata: metadata, usageMetadata, message, timings } = chunk
+  const places = [usage, record(groq)['usage'], choice['usage'], record(choice['message'])['usage']]
+  const more = [record(choice['delta'])['usage'], record(message)['usage'], metadata, usageMetadata]
+  for (const place of [...places, ...more]) {
+    if (!isRecord(place)) continue
+    const prompt = place['prompt_tokens'] ?? place['input_tokens'] ?? place['promptTokenCount']
+    const completion = place['completion_tokens'] ?? place['output_tokens'] ?? place['candidatesTokenCount']
+    if (typeof prompt === 'number' || typeof completion === 'number') return changed(before, prompt, completion)
+  }
+  const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(timings)
+  if (typeof read !== 'number' || typeof predicted !== 'number') return before
+  return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
+}
+
+function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage | undefined {
+  if (before && before.prompt_tokens === prompt && before.completion_tokens === completion) return before
+  return countedUsage(prompt, completion)
+}

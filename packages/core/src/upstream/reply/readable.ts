@@ -1,0 +1,70 @@
+import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
+import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
+
+/** Longest line of plain words that counts as a keep-alive, UTF-16 code units. */
+const maxWords = 200
+/** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */
+const gap = /^[\s,]*(?:data:)?\s*$/
+
+/**
+ * The objects that a frame holds. Servers glue two of them together, write `NaN` and `Infinity` as Python does, leave line
+ * breaks in strings bare, and put several chunks in a list.
+ * @returns An empty list for a frame that can hold no text: a keep-alive such as `ping`, `null` or `[]`. undefined for one that
+ * may have held some and cannot be read.
+ */
+export function readObjects(said: string): readonly Json[] | undefined {
+  if (isDeeper(said, maxReplyDepth)) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(said)
+  } catch {
+    return said.length <= maxWords && !/[{}[\]"<\\]/.test(said) ? [] : looseObjects(said)
+  }
+  if (isRecord(value)) return [value]
+  if (Array.isArray(value)) return value.every(isRecord) ? value : undefined
+  return typeof value === 'string' && value !== '' ? undefined : []
+}
+
+/** One pass: whatever the text holds, each character is looked at once. */
+function looseObjects(said: string): Json[] | undefined {
+  const found: Json[] = []
+  let written = ''
+  let from = 0
+  let depth = 0
+  let isText = false
+  const replace = (at: number, length: number, by: string): void => {
+    written += said.slice(from, at) + by
+    from = at + length
+  }
+  for (let i = 0; i < said.length; i++) {
+    const letter = said[i]!
+    if (isText) {
+      if (letter === '\\') i += 1
+      else if (letter === '"') isText = false
+      else if (letter < ' ') replace(i, 1, `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    } else if (letter === '"') isText = depth > 0
+    else if (letter === '{') {
+      if (depth === 0) {
+        if (!gap.test(said.slice(from, i))) return undefined
+        from = i
+        written = ''
+      }
+      depth += 1
+    } else if (letter === '}') {
+      depth -= 1
+      if (depth < 0) return undefined
+      if (depth > 0) continue
+      const value = parsedJson(written + said.slice(from, i + 1))
+      if (!isRecord(value)) return undefined
+      found.push(value)
+      from = i + 1
+    } else if (depth > 0 && (letter === 'N' || letter === 'I')) {
+      const word = letter === 'N' ? 'NaN' : 'Infinity'
+      if (!said.startsWith(word, i)) continue
+      const sign = said[i - 1] === '-' ? 1 : 0
+      replace(i - sign, word.length + sign, 'null')
+      i += word.length - 1
+    }
+  }
+  return depth === 0 && found.length > 0 && gap.test(said.slice(from)) ? found : undefined
+}

@@ -1,0 +1,319 @@
+import { expect, test } from 'vitest'
+import { readObjects } from '../src/upstream/reply/readable.ts'
+import { createOpenAiDecoder } from '../src/upstream/openai/decoder.ts'
+import type { UpstreamEvent } from '../src/upstream/upstream.ts'
+import { eachByte, utf8 } from './support/bytes.ts'
+
+// What servers of OpenAI's kind send beside what OpenAI sends. Each was seen in the wild, or is a sibling of what was.
+
+const decode = (body: string): UpstreamEvent[] => {
+  const run = (pieces: readonly Uint8Array[]): UpstreamEvent[] => {
+    const decoder = createOpenAiDecoder({ random: (bytes) => bytes.fill(7), from: 'here' })
+    return [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
+  }
+  const events = run([utf8(body)])
+  const said = (some: readonly UpstreamEvent[]): unknown => some.filter((one) => !('alive' in one || 'progress' in one))
+  expect(said(run(eachByte(utf8(body))))).toEqual(said(events))
+  return events
+}
+const frame = (chunk: unknown): string => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`
+const chunk = (delta: unknown, finish: unknown = null, more: object = {}): string =>
+  frame({ id: 'x', choices: [{ index: 0, delta, finish_reason: finish }], ...more })
+const done = frame('[DONE]')
+const end = chunk({}, 'stop') + done
+
+const textOf = (events: readonly UpstreamEvent[]): string =>
+  events.map((event) => ('message' in event ? event.message : '')).join('')
+const thinkingOf = (events: readonly UpstreamEvent[]): string =>
+  events.map((event) => ('thinking' in event ? event.thinking : '')).join('')
+const callsOf = (events: readonly UpstreamEvent[]): unknown[] =>
+  events.flatMap((event) => ('tool_call' in event ? [[event.tool_call.name, event.tool_call.arguments]] : []))
+const endOf = (events: readonly UpstreamEvent[]): string | undefined =>
+  events.flatMap((event) => ('finish' in event ? event.finish : 'error' in event ? event.error.code : []))[0]
+
+// Frames
+
+const hi = { choices: [{ index: 0, delta: { content: 'Hi' } }] }
+const stop = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+const [a, b] = [JSON.stringify(hi), JSON.stringify(stop)]
+test.for<[string, string]>([
+  ['one line feed behind each', `data: ${a}\ndata: ${b}\ndata: [DONE]\n`],
+  ['carriage returns mixed', `data: ${a}\r\n\ndata: ${b}\r\rdata: [DONE]\n\r\n`],
+  ['no end of the last one', `data: ${a}\n\ndata: ${b}`],
+  ['two in one line', `data: ${a}${b}\n\n`],
+  ['two glued with the field', `data: ${a}data: ${b}\n\n`],
+  ['the field twice', `data: data: ${a}\n\ndata: data:${b}\n\n`],
+  ['several in a list', `data: [${a},${b}]\n\n`],
+  ['a name and data, one line feed', `event: chunk\ndata: ${a}\nevent: chunk\ndata: ${b}\n`],
+  ['a blank line behind the name', `event: chunk\n\ndata: ${a}\n\ndata: ${b}\n\n`],
+  ['no field', `${a}\n${b}\n`],
+  ['many lines without a field', `data: ${JSON.stringify(hi, null, 2)}\n\ndata: ${b}\n\n`],
+  ['many lines in fields', `data: ${JSON.stringify(hi, null, 1).replaceAll('\n', '\ndata: ')}\n\ndata: ${b}\n\n`],
+  [
+    'keep-alives as data',
+    `data: : PROCESSING\n\ndata: ping\n\ndata: {}\n\ndata: null\n\ndata:\n\ndata: ${a}\n\ndata: ${b}\n\n`,
+  ],
+  ['keep-alives that end by line', `data: ping\ndata: ping\ndata: ping\ndata: ${a}\ndata: ${b}\n`],
+  ['figures that are none', `data: {"logprob":-Infinity,"top":[NaN,Infinity],${a.slice(1)}\n\ndata: ${b}\n\n`],
+])('openai: frames with %s are read', ([, body]) => {
+  const events = decode(body)
+  expect([textOf(events), endOf(events)]).toEqual(['Hi', 'stop'])
+  expect(events.some((event) => 'malformed' in event)).toBe(false)
+})
+
+test('openai: a line break in a string, bare, is a part of the text', () => {
+  expect(textOf(decode(`data: ${a.replace('Hi', 'H\n\ti')}\n\n${end}`))).toBe('H\n\ti')
+})
+
+test.for<[string, string]>([
+  ['torn by a heartbeat', `data: ${a.slice(0, 20)}: keep-alive\n\n${a.slice(20)}\n\n`],
+  ['torn, one line feed behind it', `data: ${a.slice(0, 20)}\ndata: ${JSON.stringify({ choices: [] })}\n\n`],
+  ['text in no object', 'data: "Hi"\n\n'],
+  ['a page', 'data: <html>\n\n'],
+  ['words of Python', "data: {'choices': None}\n\n"],
+])('openai: a frame that is %s is told, and the rest is read', ([, body]) => {
+  const events = decode(body + end)
+  expect(events.filter((event) => 'malformed' in event)).toHaveLength(1)
+  expect(endOf(events)).toBe('stop')
+})
+
+// In quadratic time this would take minutes.
+test('openai: a hostile frame of the largest size is looked at once', () => {
+  const half = '"\\"'.repeat(300_000)
+  for (const bad of [
+    `{${half}`,
+    `{"a":${'N'.repeat(1_000_000)}`,
+    `${'{"a":'.repeat(90)}${half}`,
+    `${'{}'.repeat(500_000)}{`,
+  ])
+    expect(readObjects(bad)).toBeUndefined()
+})
+
+// One piece of JSON
+
+test.for([0, 2])('openai: a whole answer in JSON, indented by %i, is a reply', (indent) => {
+  const called = { id: 'a', type: 'function', function: { name: 'f', arguments: '{"x":1}' } }
+  const message = { role: 'assistant', content: 'Hi', reasoning_content: 'Hm', tool_calls: [called] }
+  const usage = { prompt_tokens: 1, completion_tokens: 2 }
+  const whole = { object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'tool_calls' }], usage }
+  const events = decode(JSON.stringify(whole, null, indent))
+  expect([thinkingOf(events), textOf(events), callsOf(events)]).toEqual(['Hm', 'Hi', [['f', { x: 1 }]]])
+  expect(events.at(-1)).toEqual({ finish: 'tool_calls', usage })
+})
+
+test('openai: an error in one piece of JSON is that error', () => {
+  for (const indent of [0, 2])
+    expect(
+      endOf(decode(JSON.stringify({ error: { message: 'no', code: 'context_length_exceeded' } }, null, indent))),
+    ).toBe('upstream_rejected')
+})
+
+// Places
+
+test.for<[string, object]>([
+  ['message.content', { choices: [{ index: 0, message: { content: 'Hi' } }] }],
+  ['text', { choices: [{ index: 0, text: 'Hi' }] }],
+  ['delta.text', { choices: [{ index: 0, delta: { text: 'Hi' } }] }],
+  ['delta itself', { choices: [{ index: 0, delta: 'Hi' }] }],
+  ['one part', { choices: [{ index: 0, delta: { content: { type: 'text', text: 'Hi' } } }] }],
+  ['output_text', { choices: [{ index: 0, delta: { content: [{ type: 'output_text', text: 'Hi' }] } }] }],
+  ['strings in a list', { choices: [{ index: 0, delta: { content: ['H', 'i'] } }] }],
+  ['text.value', { choices: [{ index: 0, delta: { content: [{ type: 'text', text: { value: 'Hi' } }] } }] }],
+  ['choices as an object', { choices: { delta: { content: 'Hi' } } }],
+  ['response', { response: 'Hi' }],
+  ['message.content without choices', { message: { content: 'Hi' } }],
+  ['delta without choices', { delta: { content: 'Hi' } }],
+  ['text under two names', { choices: [{ index: 0, delta: { content: 'Hi' }, text: 'Hi' }] }],
+])('openai: text in %s is read, once', ([, one]) => {
+  const events = decode(frame(one) + end)
+  expect([textOf(events), endOf(events)]).toEqual(['Hi', 'stop'])
+})
+
+test('openai: the whole message behind its deltas says nothing twice, but gives the calls that only it has', () => {
+  const message = { content: 'Hi', tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{}' } }] }
+  const last = frame({ choices: [{ index: 0, delta: {}, message, finish_reason: 'tool_calls' }] })
+  const events = decode(chunk({ content: 'H' }) + chunk({ content: 'i' }) + last + done)
+  expect([textOf(events), callsOf(events)]).toEqual(['Hi', [['f', {}]]])
+})
+
+test.for([1, '0', null, 7])('openai: the only choice may have the number %o', (index) => {
+  const of = (more: object): string => frame({ choices: [{ index, ...more }] })
+  const events = decode(of({ delta: { content: 'Hi' } }) + of({ delta: {}, finish_reason: 'stop' }) + done)
+  expect([textOf(events), endOf(events)]).toEqual(['Hi', 'stop'])
+})
+
+test.for<[string, object]>([
+  ['reasoning_text', { reasoning_text: 'Hm' }],
+  ['an object', { reasoning: { content: 'Hm' } }],
+  [
+    'details',
+    {
+      reasoning_details: [
+        { type: 'reasoning.text', text: 'H' },
+        { type: 'reasoning.summary', summary: 'm' },
+      ],
+    },
+  ],
+  ['blocks', { thinking_blocks: [{ type: 'thinking', thinking: 'Hm', signature: 'x' }] }],
+  ['two places', { reasoning: 'Hm', reasoning_details: [{ type: 'reasoning.text', text: 'Hm' }] }],
+  ['parts', { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Hm' }] }] }],
+])('openai: thinking in %s is thinking, once', ([, delta]) => {
+  expect(thinkingOf(decode(chunk(delta) + end))).toBe('Hm')
+})
+
+test.for<[string, string]>([
+  [
+    'the choice',
+    frame({
+      choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage: { prompt_tokens: 1, completion_tokens: 2 } }],
+    }),
+  ],
+  ['x_groq', chunk({}, 'stop', { x_groq: { usage: { prompt_tokens: 1, completion_tokens: 2 } } })],
+  ['other names', chunk({}, 'stop', { usage: { input_tokens: 1, output_tokens: 2 } })],
+  ['the delta', chunk({ usage: { prompt_tokens: 1, completion_tokens: 2 } }, 'stop')],
+  ['metadata', chunk({}, 'stop', { usageMetadata: { promptTokenCount: 1, candidatesTokenCount: 2 } })],
+])('openai: usage in %s is counted', ([, last]) => {
+  expect(decode(chunk({ content: 'Hi' }) + last + done).at(-1)).toEqual({
+    finish: 'stop',
+    usage: { prompt_tokens: 1, completion_tokens: 2 },
+  })
+})
+
+// Calls
+
+const call = (...fragments: unknown[]): string => chunk({ tool_calls: fragments })
+const f = (name: unknown, args?: unknown, more: object = {}): object => ({
+  function: { name, arguments: args },
+  ...more,
+})
+const two = [
+  ['f', { x: 1 }],
+  ['f', { x: 2 }],
+]
+test.for<[string, string, unknown[]]>([
+  ['one object', chunk({ tool_calls: f('f', '{"x":1}', { index: 0, id: 'a' }) }), two.slice(0, 1)],
+  ['an object by numbers', chunk({ tool_calls: { 0: f('f', '{"x":1}'), 1: f('f', '{"x":2}') } }), two],
+  ['JSON in a string', chunk({ tool_calls: JSON.stringify([f('f', '{"x":1}')]) }), two.slice(0, 1)],
+  ['name and arguments beside the id', call({ id: 'a', name: 'f', arguments: { x: 1 } }), two.slice(0, 1)],
+  ['one index, no ids', call(f('f', '{"x":1}', { index: 0 })) + call(f('f', '{"x":2}', { index: 0 })), two],
+  ['no index, no ids', call(f('f', '{"x":1}')) + call(f('f', '{"x":2}')), two],
+  ['one id', call(f('f', '{"x":1}', { id: 'a' })) + call(f('f', '{"x":2}', { id: 'a' })), two],
+  ['the id "null"', call(f('f', '{"x":1}', { id: 'null' })) + call(f('f', '{"x":2}', { id: 'null' })), two],
+  [
+    'a new id each',
+    call(f('f', '{"x"', { index: 0, id: 'a' })) + call(f(null, ':1}', { index: 0, id: 'b' })),
+    two.slice(0, 1),
+  ],
+  [
+    'the whole said again',
+    call(f('f', '{"x":1}', { id: 'a' })) + call(f('f', '{"x":1}', { id: 'a' })),
+    two.slice(0, 1),
+  ],
+  [
+    'its name said again at the end',
+    call(f('f', '{"x":1}', { index: 0 })) + call(f('f', '', { index: 0 })),
+    two.slice(0, 1),
+  ],
+  [
+    '{} in front',
+    call(f('f', '{}', { index: 0 })) + call(f(null, '{"x"', { index: 0 })) + call(f(null, ':1}', { index: 0 })),
+    two.slice(0, 1),
+  ],
+  [
+    '{} in front, and the name again',
+    call(f('f', {}, { index: 0, id: 'a' })) + call(f('f', '{"x":1}', { index: 0, id: 'a' })),
+    two.slice(0, 1),
+  ],
+  ['null in front', call(f('f', 'null', { index: 0 })) + call(f(null, '{"x":1}', { index: 0 })), two.slice(0, 1)],
+  [
+    'its name in pieces',
+    call(f('get_', '', { index: 0, id: 'a' })) + call(f('it', '', { index: 0 })) + call(f(null, '{}', { index: 0 })),
+    [['get_it', {}]],
+  ],
+  [
+    'its name growing',
+    call(f('get_', '', { index: 0, id: 'a' })) + call(f('get_it', '{}', { index: 0 })),
+    [['get_it', {}]],
+  ],
+  ['arguments encoded twice', call(f('f', JSON.stringify('{"x":1}'))), two.slice(0, 1)],
+  [
+    'the same in pieces',
+    call(f('f', '"{\\"x\\"', { index: 0 })) + call(f(null, ':1}"', { index: 0 })),
+    two.slice(0, 1),
+  ],
+  [
+    'no arguments',
+    call(f('f')) + call(f('g', null)) + call(f('h', '')) + call(f('i', 'null')) + call(f('j', [])),
+    [
+      ['f', {}],
+      ['g', {}],
+      ['h', {}],
+      ['i', {}],
+      ['j', {}],
+    ],
+  ],
+  ['empty places beside it', call({}, null, { index: 0 }, f('f', '{"x":1}', { index: 1 })), two.slice(0, 1)],
+])('openai: tool calls with %s', ([, frames, calls]) => {
+  const events = decode(frames + end)
+  expect(callsOf(events)).toEqual(calls)
+  expect(endOf(events)).toBe('tool_calls')
+  const ids = events.flatMap((event) => ('tool_call' in event ? [event.tool_call.id] : []))
+  expect(ids.every((id) => id !== '')).toBe(true)
+})
+
+test.for(['stop', 'tool_calls'])('openai: a call behind the finish_reason %s is given', (reason) => {
+  const events = decode(chunk({ content: 'Let me look.' }) + chunk({}, reason) + call(f('f', '{"x":1}')) + done)
+  expect([callsOf(events), endOf(events)]).toEqual([two.slice(0, 1), 'tool_calls'])
+})
+
+test('openai: calls that were announced and did not come are missed, whatever is said after that', () => {
+  expect(endOf(decode(chunk({}, 'tool_calls') + end))).toBe('upstream_malformed')
+})
+
+test.for([['[1]'], ['7'], ['{"x":1}{"y":2}'], ['{"x":1'], ['"text"']])(
+  'openai: a call with the arguments %s is told',
+  ([args]) => {
+    const events = decode(call(f('f', args, { index: 0 })) + end)
+    expect([callsOf(events), endOf(events)]).toEqual([[], 'upstream_malformed'])
+  },
+)
+
+test('openai: a call of half a million characters in small fragments is whole, and one of more than 1 MiB overflows', () => {
+  const decoder = createOpenAiDecoder()
+  const push = (args: string): unknown => decoder.push(utf8(call({ index: 0, ...f('f', args) })))
+  push('{"x":"')
+  const many = utf8(call({ index: 0, function: { arguments: 'abcd'.repeat(10) } }).repeat(500))
+  for (let i = 0; i < 25; i++) decoder.push(many)
+  push('"}')
+  const events = decoder.push(utf8(end))
+  const whole = events.flatMap((event) => ('tool_call' in event ? [String(event.tool_call.arguments['x']).length] : []))
+  expect(whole).toEqual([500_000])
+  const other = createOpenAiDecoder()
+  expect(() => {
+    for (let i = 0; i < 3; i++) other.push(utf8(call({ index: 0, function: { arguments: 'x'.repeat(500_000) } })))
+  }).toThrow(expect.objectContaining({ code: 'overflow' }))
+})
+
+test('openai: calls without end overflow, also such that say nothing but a name', () => {
+  const decoder = createOpenAiDecoder()
+  expect(() => {
+    for (let i = 0; i < 40; i++)
+      decoder.push(utf8(Array.from({ length: 500 }, (_, j) => call(f('f', '', { index: i * 500 + j }))).join('')))
+  }).toThrow(expect.objectContaining({ code: 'overflow' }))
+})
+
+// Opaque data
+
+test('openai: what a server attached to a call comes with it; nothing, where that is nothing or too much', () => {
+  const opaqueOf = (more: object, called: object = {}): unknown => {
+    const events = decode(
+      call({ id: 'a', type: 'function', ...more, function: { name: 'f', arguments: '{}', ...called } }) + end,
+    )
+    return events.flatMap((event) => ('tool_call' in event ? [event.tool_call.opaque] : []))[0]
+  }
+  const signature = { extra_content: { google: { thought_signature: 'EqQB' } } }
+  expect(opaqueOf(signature)).toEqual({ from: 'here', call: signature })
+  expect(opaqueOf({}, { thought_signature: 'EqQB' })).toEqual({ from: 'here', function: { thought_signature: 'EqQB' } })
+  expect(opaqueOf({ extra_content: {}, custom: null, index: 0 })).toBeUndefined()
+  expect(opaqueOf({ extra_content: { x: 'x'.repeat(70_000) } })).toBeUndefined()
+})
