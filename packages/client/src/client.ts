@@ -1,5 +1,5 @@
 import { systemClock } from '@midstream/core'
-import { request } from './connection.ts'
+import { requestJson } from './connection.ts'
 import { disposeKey } from './dispose.ts'
 import { createLifetimes } from './lifetimes.ts'
 import { createLimits } from './limits.ts'
@@ -25,8 +25,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
       return lifetimes.get(name, (host) => createSession(options, name, { ...host, limits }))
     },
     async status(signal) {
-      const response = await request(options, '', { signal })
-      const status = (await response.json()) as GatewayStatus
+      const status = await requestJson<GatewayStatus>(options, '', { signal })
       limits.told(status.limits)
       return status
     },

@@ -1,5 +1,6 @@
-import { ChatError, isChatError, type ErrorBody } from '@midstream/core'
+import { ChatError, isChatError, systemClock, type ErrorBody } from '@midstream/core'
 import type { ChatClientOptions } from './types.ts'
+import { follow } from './watchdog.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>
@@ -29,6 +30,39 @@ export async function request(endpoint: Endpoint, path: string, parts: RequestPa
     throw notTheGateway(response)
   }
   throw await refusal(response, parts.signal)
+}
+
+/** Longest wait for an answer that is no stream, ms. */
+const answerMs = 10_000
+
+/**
+ * Sends one request and reads its JSON answer, both together in no more than 10 s.
+ * @throws {ChatError} As {@link request}; `network` if the answer takes longer or is no JSON object.
+ */
+export async function requestJson<Answer>(
+  endpoint: Endpoint & Pick<ChatClientOptions, 'clock'>,
+  path: string,
+  parts: RequestParts = {},
+): Promise<Answer> {
+  const { clock = systemClock } = endpoint
+  const bound = follow(parts.signal)
+  const late = new ChatError('network', `The gateway has not answered in ${answerMs / 1_000} s`, {
+    cause: tooLate,
+    retryable: true,
+  })
+  const disarm = clock.after(answerMs, () => bound.abort(late))
+  try {
+    const response = await request(endpoint, path, { ...parts, signal: bound.signal })
+    if (response.status === 204) return undefined as Answer
+    const answer: unknown = await abortable(response.json(), bound.signal).catch((cause: unknown) => {
+      if (bound.signal.aborted) throw cause
+    })
+    if (typeof answer !== 'object' || answer === null) throw notTheGateway(response)
+    return answer as Answer
+  } finally {
+    disarm()
+    bound.abort()
+  }
 }
 
 async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
@@ -96,6 +130,10 @@ export function notTheGateway(response: Response): ChatError {
 /** An answer that is none of the gateway's may pass: a balancer answers 404 while no gateway is ready. */
 export const isPassing = (error: ChatError): boolean => error.cause === passing
 const passing = {}
+
+/** An answer that did not come in time: what was asked may have been done, and is not asked again at once. */
+export const isLate = (error: unknown): boolean => isChatError(error) && error.cause === tooLate
+const tooLate = {}
 
 async function refusal(response: Response, signal: AbortSignal | undefined): Promise<ChatError> {
   const { status } = response

@@ -2,6 +2,7 @@ import { backoffMs, type ChatError, type Clock, type LogEvent, type RandomBytes 
 import { droppedError, isPassing, request, type Endpoint } from './connection.ts'
 import { isLogEvent, readEvents, units, type Received } from './read-events.ts'
 import { isHidden } from './schedule.ts'
+import { follow, presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
 export interface RunLink {
@@ -16,16 +17,12 @@ export interface RunLink {
   readonly clock: Clock
   readonly maxMs: number
   readonly random: RandomBytes
+  /** How often the run before this one was tried in vain: so much longer the first request waits. */
+  readonly tries: number
 }
 
 /** An event, or word that the connection was lost and that an attempt to get another one will follow. */
 export type Reading = Received | { readonly type: 'reconnect'; readonly attempt: number }
-
-/** Silence of so many heartbeats is a drop. */
-const silentHeartbeats = 3
-
-/** Until the gateway has said how often its heart beats, ms. */
-export const presumedHeartbeatMs = 5_000
 
 /** Attempts at what passes seldom, as long as nothing says that the gateway is there at all. */
 const fewAttempts = 5
@@ -43,6 +40,11 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let attempt = 0
   let lostAt: number | undefined
 
+  if (link.tries > 0) {
+    yield { type: 'reconnect', attempt: link.tries }
+    await pause(clock, backoffMs(link.tries, link.random), signal)
+    signal.throwIfAborted()
+  }
   for (;;) {
     const connection = follow(signal)
     const watchdog = watch(
@@ -139,27 +141,6 @@ function isWorthAnother(lost: ChatError, opened: boolean, attempt: number): bool
 function lastUnits(event: LogEvent, count: number): LogEvent {
   if ('message' in event) return { message: event.message.slice(-count) }
   return 'thinking' in event ? { thinking: event.thinking.slice(-count) } : event
-}
-
-/** A controller that aborts with another one's signal; platforms lack `AbortSignal.any`. */
-function follow(signal: AbortSignal): AbortController {
-  const controller = new AbortController()
-  const abort = (): void => controller.abort(signal.reason)
-  signal.addEventListener('abort', abort)
-  controller.signal.addEventListener('abort', () => signal.removeEventListener('abort', abort))
-  if (signal.aborted) abort()
-  return controller
-}
-
-/** Calls `bark` after a silence. A timer that fires late gives waiting bytes a turn before it does. */
-export function watch(clock: Clock, silentMs: () => number, bark: () => void): { feed(): void; stop(): void } {
-  let disarm = (): void => {}
-  const feed = (): void => {
-    disarm()
-    disarm = clock.after(silentMs(), () => (disarm = clock.after(0, bark)))
-  }
-  feed()
-  return { feed, stop: () => disarm() }
 }
 
 /** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */

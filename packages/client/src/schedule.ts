@@ -1,3 +1,5 @@
+import type { Clock } from '@midstream/core'
+
 /** Longer than any paint takes to come, ms. */
 const hiddenMs = 500
 
@@ -20,4 +22,44 @@ export function nextPaint(publish: () => void): void {
 /** A hidden tab may show less than the person has seen elsewhere. */
 export function isHidden(): boolean {
   return typeof document !== 'undefined' && document.hidden
+}
+
+/** Longest time that a `schedule` of the app's own may take, ms: text that it does not publish must not stand still. */
+const lateMs = 1_000
+
+/** A `schedule` of the app's own that may publish at once, twice, late or never, and may throw. */
+export function guarded(schedule: (publish: () => void) => unknown, clock: Clock): (publish: () => void) => void {
+  return (publish) => {
+    let isOver = false
+    const run = (): void => {
+      if (isOver) return
+      isOver = true
+      disarm()
+      publish()
+    }
+    const disarm = clock.after(lateMs, run)
+    const fail = (error: unknown): void => {
+      report(error)
+      run()
+    }
+    try {
+      void Promise.resolve(schedule(run)).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+}
+
+/** Calls a listener of the app's. One that throws costs nobody else anything; the platform reports its error. */
+export function tell(listener: () => unknown): void {
+  try {
+    void Promise.resolve(listener()).catch(report)
+  } catch (error) {
+    report(error)
+  }
+}
+
+function report(error: unknown): void {
+  if (typeof reportError === 'function') reportError(error)
+  else console.error(error)
 }

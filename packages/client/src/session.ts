@@ -18,15 +18,18 @@ import {
   type ChatState,
   type KeptChat,
 } from './chat-state.ts'
-import { droppedError, request } from './connection.ts'
+import { droppedError, isLate, requestJson } from './connection.ts'
 import { disposeKey } from './dispose.ts'
 import { bytesOf, fitHistory } from './history.ts'
 import type { GatewayLimits } from './limits.ts'
 import { mergeChats } from './merge-chats.ts'
 import { readRun } from './read-run.ts'
 import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
-import { isHidden, nextPaint } from './schedule.ts'
+import { guarded, isHidden, nextPaint, tell } from './schedule.ts'
 import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult, SessionHandle } from './types.ts'
+
+/** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
+const maxTries = 6
 
 /** Most messages that wait for their turn. */
 const maxQueue = 8
@@ -57,7 +60,6 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   const {
     clock = systemClock,
     random = systemRandom,
-    schedule = nextPaint,
     whenBusy = 'interrupt',
     autoContinue = true,
     whenTooLong = 'omit',
@@ -65,6 +67,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   } = options
   const maxMs = options.reconnect?.maxMs ?? 120_000
   if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
+  const schedule = options.schedule ? guarded(options.schedule, clock) : nextPaint
   const listeners = new Set<() => void>()
   /** Listeners of the extensions. */
   const observers = new Set<() => void>()
@@ -84,8 +87,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   let abort = new AbortController()
   /** The last interrupt, until the gateway has confirmed it. */
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
-  /** The reply that last went on by itself, and how long it was: without progress it does so once. */
-  let wentOn = { id: '', length: -1 }
+  /** The reply that last went on by itself, how long it was, and how often it did so since without progress. */
+  let wentOn = { id: '', length: -1, tries: 0 }
   /** Ids of messages that were said here, and that no other copy of the conversation is known to have. */
   const own = new Set<string>()
   /** Ids of all messages that were ever here. */
@@ -103,12 +106,12 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     if (shown === state) return false
     while (shown !== state) {
       shown = state
-      for (const observer of observers) observer()
+      for (const observer of observers) tell(observer)
     }
     return true
   }
   const notify = (): void => {
-    for (const listener of listeners) listener()
+    for (const listener of listeners) tell(listener)
   }
   const publish = (): void => {
     if (settle()) notify()
@@ -170,8 +173,13 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     let outcome: InterruptResult['outcome'] = 'unconfirmed'
     try {
       const { run_id: runId, position } = ends
-      const response = await request(options, `/runs/${runId}/interrupt`, { json: { position } })
-      const answer = (await response.json()) as InterruptOutcome
+      const tellOnce = (): Promise<InterruptOutcome> =>
+        requestJson(options, `/runs/${runId}/interrupt`, { json: { position }, isUrgent: true })
+      // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once. Twice is harmless.
+      const answer = await tellOnce().catch((error: unknown) => {
+        if (isLate(error) || !droppedError(error).retryable) throw error
+        return tellOnce()
+      })
       reply = confirmed(frozen, answer)
       outcome = answer.outcome
     } catch (error) {
@@ -215,6 +223,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     messages: readonly ChatMessage[],
     partial?: ChatMessage,
     whenTaken?: 'reject',
+    tries = 0,
   ): Promise<ChatMessage> => {
     const runId = newId('run')
     // Without text there is nothing to go on from: the model starts over.
@@ -230,7 +239,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     remember(messages, reply)
     // A page that is left in this moment has to know its run, and what else was said.
     settle()
-    const following = follow(runId, reply, ask)
+    const following = follow(runId, reply, ask, false, tries)
     notify()
     return following
   }
@@ -277,13 +286,14 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
    * @param ask - Starts it, where it is not there yet.
    * @param joins - Whether it may be there: it is looked for first.
    */
-  const follow = (runId: string, reply: ChatMessage, ask?: Ask, joins = false): Promise<ChatMessage> =>
-    during(read(runId, reply, ask, joins))
+  const follow = (runId: string, reply: ChatMessage, ask?: Ask, joins = false, tries = 0): Promise<ChatMessage> =>
+    during(read(runId, reply, ask, joins, tries))
   const read = async (
     runId: string,
     reply: ChatMessage,
     ask: Ask | undefined,
     joins: boolean,
+    tries: number,
   ): Promise<ChatMessage> => {
     const { signal } = abort
     for (let isSettled = false; !isSettled;) {
@@ -292,13 +302,17 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
         const first = ask && bodyOf(runId, ask)
         isPosted = true
         const json = first?.omitted === 0 ? first.json : ask && (await requestOf(runId, ask))
-        for await (const reading of readRun({ endpoint: options, runId, json, joins, signal, clock, random, maxMs })) {
+        const link = { endpoint: options, runId, json, joins, tries, signal, clock, random, maxMs }
+        for await (const reading of readRun(link)) {
           // Joined anew it is the same run with another reader: the id alone would not tell.
           if (signal.aborted) break
           step({ runId, ...reading })
-          if (!scheduled) schedule(publish)
+          if (scheduled) continue
           scheduled = true
+          schedule(publish)
         }
+        // The reader has ended, so has the reply, whatever its last event was.
+        if (!signal.aborted) step({ type: 'lose', runId, error: toErrorBody(droppedError()) })
       } catch (cause) {
         // An abort comes after the step that ended the run.
         if (signal.aborted) break
@@ -320,7 +334,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     // A request that was never sent has ended nothing.
     if (isRefused && ask?.interrupts) {
       const { run_id: id, position } = ask.interrupts
-      request(options, `/runs/${id}/interrupt`, { json: { position } }).catch(() => undefined)
+      requestJson(options, `/runs/${id}/interrupt`, { json: { position }, isUrgent: true }).catch(() => undefined)
     }
     step({ type: 'lose', runId, error })
   }
@@ -331,9 +345,9 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     const { id, content } = ended
     if (autoContinue && ended === messages.at(-1) && isLost(ended)) {
       const isFurther = id !== wentOn.id || content.length > wentOn.length
-      wentOn = { id, length: content.length }
+      wentOn = { id, length: content.length, tries: isFurther ? 0 : wentOn.tries + 1 }
       // Another tab may go on with it, too: who comes first does.
-      if (isFurther) return goOn('reject')
+      if (wentOn.tries < maxTries) return goOn('reject', wentOn.tries)
     }
     const [first] = queue
     if (first) leaveQueue(first.id, () => say(first.content))
@@ -344,9 +358,9 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     const message = said(text)
     return start(cutIn(), [...state.snapshot.messages, message])
   }
-  const goOn = (busy?: 'reject'): Promise<ChatMessage> => {
+  const goOn = (busy?: 'reject', tries?: number): Promise<ChatMessage> => {
     const { messages } = state.snapshot
-    return start(cutIn(), messages.slice(0, -1), messages.at(-1), busy)
+    return start(cutIn(), messages.slice(0, -1), messages.at(-1), busy, tries)
   }
   const leaveQueue = (id: string, reply: () => Promise<ChatMessage> | null = () => null): boolean => {
     const settle = waiting.get(id)
@@ -403,8 +417,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       use()
       const frozen = freeze()
       if (frozen) {
-        publish()
         unconfirmed = { ends: frozen.ends, result: during(confirm(frozen)) }
+        publish()
       }
       return unconfirmed?.result ?? { outcome: 'already_done' }
     },
@@ -418,9 +432,10 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       held = undefined
       own.clear()
       step({ type: 'clear', sessionId: newId('sess') })
-      publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
-      await request(options, `/sessions/${sessionId}`, { method: 'DELETE' }).catch(() => undefined)
+      const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
+      publish()
+      await forgotten.catch(() => undefined)
     },
 
     continue() {

@@ -1,7 +1,8 @@
-import type { ChatEvent, ChatTurn } from '@midstream/core'
+import { systemClock, type ChatEvent, type ChatTurn, type Clock } from '@midstream/core'
 import { droppedError, request, type Endpoint } from './connection.ts'
 import { readEvents } from './read-events.ts'
 import type { RequestOptions } from './types.ts'
+import { follow, presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** @public */
 export interface StreamChatOptions extends Endpoint {
@@ -11,26 +12,43 @@ export interface StreamChatOptions extends Endpoint {
   readonly body?: RequestOptions | undefined
   /** Aborting ends the run and throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** Time and timers; a test holds them still. @defaultValue systemClock */
+  readonly clock?: Clock | undefined
 }
 
 /**
  * One reply as an async iterator of events, for scripts and bots. Leaving the loop ends the run.
  * @returns Every event up to and including the terminal one; a failed run ends with one, too.
- * @throws {ChatError} What the gateway answered; `network`; `dropped` when the body ended without a terminal event.
+ * @throws {ChatError} What the gateway answered; `network`; `dropped` when the body ended without a terminal
+ * event, or nothing came for three heartbeats.
  * @public
  */
 export async function* streamChat(options: StreamChatOptions): AsyncGenerator<ChatEvent, void, undefined> {
-  const { messages, signal, body } = options
-  const response = await request(options, '', { json: { ...body, messages }, signal })
+  const { messages, signal, body, clock = systemClock } = options
+  let heartbeatMs = presumedHeartbeatMs
+  const connection = follow(signal)
+  const watchdog = watch(
+    clock,
+    () => silentHeartbeats * heartbeatMs,
+    () => connection.abort(droppedError()),
+  )
   try {
-    for await (const batch of readEvents(response)) {
+    const response = await request(options, '', { json: { ...body, messages }, signal: connection.signal })
+    for await (const batch of readEvents(response, connection.signal)) {
+      // While the caller is at work, it is not the gateway that is silent.
+      watchdog.stop()
       for (const { event } of batch) {
+        if ('session_id' in event && event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
         yield event
         if ('done' in event) return
       }
+      watchdog.feed()
     }
     throw droppedError()
   } catch (cause) {
     throw signal?.aborted ? cause : droppedError(cause)
+  } finally {
+    watchdog.stop()
+    connection.abort()
   }
 }

@@ -1,5 +1,5 @@
 import type { KeptChat } from './chat-state.ts'
-import { request } from './connection.ts'
+import { requestJson } from './connection.ts'
 import { isNewer } from './merge-chats.ts'
 import type { SessionExtension, SessionHandle } from './types.ts'
 import { parseChat } from './valid-chat.ts'
@@ -153,10 +153,8 @@ const isPending = ({ run }: KeptChat): boolean => run !== null && !run.isOpen
 async function hasOtherRun({ options, kept }: SessionHandle): Promise<boolean> {
   const { sessionId, run } = kept()
   // A gateway that cannot be asked, or that has forgotten the session, has nothing to tell.
-  const answer = await request(options, `/sessions/${sessionId}`).catch(() => undefined)
-  const { active_run: active = null } = ((await answer?.json().catch(() => null)) ?? {}) as {
-    active_run?: string | null
-  }
+  const answer = await requestJson<{ active_run?: string | null }>(options, `/sessions/${sessionId}`).catch(() => undefined)
+  const active = answer?.active_run ?? null
   return active !== null && active !== run?.runId
 }
 

@@ -1,7 +1,7 @@
 import type { FetchFaultPlan } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
 import type { ChatMessage } from '../src/types.ts'
-import { gets, refused, text, turn, whole, world, type World } from './world.ts'
+import { gets, refused, text, whole, world, type World } from './world.ts'
 
 /** A network that is gone for a while, after some bytes. */
 const gone =
@@ -71,10 +71,49 @@ test('orphan: a reply that is lost again without a word more does not go on for 
   ;(await w.upstream.next()).send('Once.')
   await w.until(() => text(w.session) === 'Once.')
   w.restart()
-  await w.upstream.next()
-  await turn()
-  w.restart()
+  const deaths = [1, 2, 3, 4, 5, 6]
+  for (const death of deaths) {
+    // oxlint-disable-next-line no-await-in-loop -- each continuation dies before the next one begins
+    await w.until(() => w.upstream.replies.length === death + 1)
+    w.restart()
+  }
   expect(await w.ended(sent)).toMatchObject({ content: 'Once.', state: 'dropped' })
+  expect(w.upstream.replies).toHaveLength(1 + deaths.length)
+  await w.over()
+})
+
+test('orphan: a reply goes on though its gateway dies twice in a row, and waits longer each time', async () => {
+  const w = world({ text: null, gateway: { orphanMs: 3_600_000 } })
+  const sent = w.session.send('Tell me')
+  ;(await w.upstream.next()).send('Once')
+  await w.until(() => text(w.session) === 'Once')
+  const at: number[] = []
+  for (const death of [1, 2, 3]) {
+    w.restart()
+    // oxlint-disable-next-line no-await-in-loop -- each continuation dies before the next one begins
+    await w.until(() => w.upstream.replies.length === death + 1)
+    at.push(w.clock.now())
+  }
+  const run = w.upstream.replies.at(-1)!
+  run.send('Once upon a time'.slice(run.request.prefill.length))
+  run.finish()
+  expect(await w.ended(sent)).toMatchObject({ content: 'Once upon a time', state: 'done' })
+  expect(at[0]).toBeLessThan(at[1]!)
+  expect(at[2]! - at[1]!).toBeGreaterThan(at[1]! - at[0]!)
+  await w.over()
+})
+
+test('orphan: an interrupt ends the wait before the next try', async () => {
+  const w = world({ text: null })
+  const sent = w.session.send('Tell me')
+  ;(await w.upstream.next()).send('Once')
+  await w.until(() => text(w.session) === 'Once')
+  w.restart()
+  await w.until(() => w.upstream.replies.length === 2)
+  w.restart()
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  expect(await w.session.interrupt()).toEqual({ outcome: 'already_done' })
+  expect(await sent).toMatchObject({ content: 'Once', state: 'interrupted' })
   expect(w.upstream.replies).toHaveLength(2)
   await w.over()
 })
