@@ -19,9 +19,7 @@ test('listener: one that throws or rejects is reported, and nobody else notices'
   session.subscribe(() => {
     throw new Error('a view')
   })
-  session.subscribe(async () => {
-    throw new Error('a hook')
-  })
+  session.subscribe((): unknown => Promise.reject(new Error('a hook')))
   session.subscribe(() => heard++)
   const run = await tell(session, upstream, 'Once', ' upon')
   await session.interrupt()
@@ -64,21 +62,24 @@ test('listener: one that says something while a message is sent interrupts that 
   expect(session.getSnapshot().messages.map(({ content }) => content)).toEqual(['One', '', 'Two', 'Yes'])
 })
 
-test.for([
-  ['publishes at once', (publish: () => void) => publish()],
-  ['publishes twice', (publish: () => void) => (publish(), queueMicrotask(publish))],
-  ['publishes, then throws', (publish: () => void) => (publish(), fail())],
-  ['throws', () => fail()],
-  ['rejects', async () => fail()],
-  ['never publishes', () => undefined],
-] as const)('schedule: one that %s shows the whole answer', async ([, schedule]) => {
-  vi.stubGlobal('reportError', () => undefined)
-  const w = world({ client: { schedule } })
-  const sent = w.session.send('Tell me')
-  await w.until(() => (w.session.getSnapshot().messages.at(-1)?.content.length ?? 0) > 100)
-  expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
-  expect(w.session.getSnapshot().status).toBe('idle')
-})
+const schedules: Readonly<Record<string, (publish: () => void) => unknown>> = {
+  'publishes at once': (publish) => publish(),
+  'publishes twice': (publish) => (publish(), queueMicrotask(publish)),
+  'publishes, then throws': (publish) => (publish(), fail()),
+  throws: () => fail(),
+  rejects: () => Promise.reject(new Error('The app')),
+  'never publishes': () => undefined,
+}
+for (const [name, schedule] of Object.entries(schedules)) {
+  test(`schedule: one that ${name} shows the whole answer`, async () => {
+    vi.stubGlobal('reportError', () => undefined)
+    const w = world({ client: { schedule } })
+    const sent = w.session.send('Tell me')
+    await w.until(() => (w.session.getSnapshot().messages.at(-1)?.content.length ?? 0) > 100)
+    expect(await w.ended(sent)).toMatchObject({ content: whole, state: 'done' })
+    expect(w.session.getSnapshot().status).toBe('idle')
+  })
+}
 function fail(): never {
   throw new Error('The app')
 }
