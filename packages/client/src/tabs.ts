@@ -153,7 +153,9 @@ const isPending = ({ run }: KeptChat): boolean => run !== null && !run.isOpen
 async function hasOtherRun({ options, kept }: SessionHandle): Promise<boolean> {
   const { sessionId, run } = kept()
   // A gateway that cannot be asked, or that has forgotten the session, has nothing to tell.
-  const answer = await requestJson<{ active_run?: string | null }>(options, `/sessions/${sessionId}`).catch(() => undefined)
+  const answer = await requestJson<{ active_run?: string | null }>(options, `/sessions/${sessionId}`).catch(
+    () => undefined,
+  )
   const active = answer?.active_run ?? null
   return active !== null && active !== run?.runId
 }
