@@ -143,7 +143,13 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
   upstream_silent: fact('run', 504, true, 'Its first word did not come within `fuse.firstDeltaMs`.', goOn),
   overflow: fact('run', 502, false, 'The reply, a line or a tool call is longer than its bound.', 'Ask for less.'),
   run_too_long: fact('run', 504, false, 'The run took longer than `fuse.maxRunMs`.', 'Ask for less.'),
-  network: fact('client', undefined, true, 'The gateway was not reached.', 'Ask again when the network is back.'),
+  network: fact(
+    'client',
+    undefined,
+    true,
+    'The gateway was not reached. Not retryable when something else answered in its place, such as a login page; `message` says what.',
+    'Ask again when the network is back; else look at `url` and at the login.',
+  ),
   headers_failed: fact(
     'client',
     undefined,

@@ -5,8 +5,18 @@ import {
   type ReconnectOptions,
   type SessionExtension,
 } from '@midstream/client'
-import { ChatError, createLineDecoder, createSseDecoder, type Clock } from '@midstream/core'
-import { persist } from '@midstream/client/persist'
+import {
+  ChatError,
+  coalesceDefaults,
+  createLineDecoder,
+  createReader,
+  createSseDecoder,
+  fuseDefaults,
+  heartbeatDefaults,
+  startRun,
+  type Clock,
+} from '@midstream/core'
+import { persist, type ChatStorage } from '@midstream/client/persist'
 import { createGateway } from '@midstream/core/gateway'
 import { nodeTransport } from '@midstream/core/node'
 import {
@@ -81,6 +91,29 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     void chat.send('two')
     return chat.getSnapshot().messages[1]?.state === 'interrupted' ? 'interrupt' : 'something else'
   },
+  'ChatClientOptions.whenTooLong': async () => {
+    const upstream = scriptedUpstream({ script: ({ finish }) => finish() })
+    const fetch = gatewayFetch(createGateway({ upstream, limits: { messages: 1 } }))
+    const client = createChatClient({ url: '/api/chat', fetch })
+    await client.status()
+    const chat = client.session()
+    await chat.send('one')
+    await chat.send('two')
+    return chat.getSnapshot().omitted > 0 ? 'omit' : chat.getSnapshot().error?.code
+  },
+  'ChatClientOptions.gcMs': () => {
+    const clock = manualClock()
+    let letGoAt: number | undefined
+    const extension: SessionExtension = () => () => (letGoAt = clock.now())
+    createChatClient({ url: '/api/chat', clock, extensions: [extension] }).session('one of many')
+    while (letGoAt === undefined && clock.dueAt < Infinity) clock.advance(clock.dueAt - clock.now())
+    return letGoAt
+  },
+  'Arguments.SessionHandle.report(isShown)': () => {
+    const error = new ChatError('storage_failed', 'It is full.')
+    const { chat } = newChat([({ report }) => report(error)])
+    return chat.getSnapshot().notice !== null
+  },
   'ChatClientOptions.autoContinue': async () => {
     const { chat, upstream, restart } = newChat()
     const sent = chat.send('one')
@@ -100,7 +133,7 @@ export const observed: Readonly<Record<string, () => unknown>> = {
   },
   'PersistOptions.prefix': async () => {
     const keys: string[] = []
-    const storage = { getItem: () => null, setItem: (key: string) => keys.push(key), removeItem: () => undefined }
+    const storage = storageOf((key) => keys.push(key))
     const { chat, upstream } = newChat([persist(storage)])
     await new Promise((resolve) => setImmediate(resolve))
     const sent = chat.send('one')
@@ -111,7 +144,7 @@ export const observed: Readonly<Record<string, () => unknown>> = {
   'PersistOptions.intervalMs': async () => {
     const clock = manualClock()
     const writes: number[] = []
-    const storage = { getItem: () => null, setItem: () => writes.push(clock.now()), removeItem: () => undefined }
+    const storage = storageOf(() => writes.push(clock.now()))
     const { chat, upstream } = newChat([persist(storage)], clock)
     await new Promise((resolve) => setImmediate(resolve))
     void chat.send('one')
@@ -136,6 +169,20 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     await (await answer).body?.cancel()
     return clock.now()
   },
+  'CloseOptions.saveMs': async () => {
+    const clock = manualClock()
+    const upstream = scriptedUpstream({ script: ({ finish }) => finish() })
+    const never = new Promise<never>(() => undefined)
+    const gateway = createGateway({ upstream, clock, onRunEnd: () => never, onError: () => undefined })
+    await createChatClient({ url: '/api/chat', fetch: gatewayFetch(gateway) }).session().send('one')
+    let isClosed = false
+    void gateway.close().then(() => (isClosed = true))
+    while (!isClosed) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (!isClosed && clock.dueAt < Infinity) clock.advance(clock.dueAt - clock.now())
+    }
+    return clock.now()
+  },
   'Dialect.proof': async () => {
     const { proof: _proof, ...dialect } = { ...dialects.openai, proof: undefined }
     const events = await answered(
@@ -143,6 +190,17 @@ export const observed: Readonly<Record<string, () => unknown>> = {
       'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n',
     )
     return events.some((event) => 'finish' in event) ? '[DONE]' : 'finish_reason'
+  },
+  'ReaderOptions.unreadMs': () => {
+    const clock = manualClock()
+    const [runId, sessionId, model] = ['run_one', 'sess_one', 'm']
+    const run = startRun({ runId, sessionId, model, clock, fuse: fuseDefaults, orphanMs: 0, open: () => undefined })
+    let leftAt = Infinity
+    const onLeave = (): void => void (leftAt = clock.now())
+    const pace = { coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position: 0 }
+    void createReader(run, { clock, ...pace, onLeave }).next()
+    clock.advance(2 * fuseDefaults.maxRunMs)
+    return leftAt
   },
   'HistoryOptions.thinking': () => {
     const history = normaliseHistory([{ role: 'assistant', content: 'Hi', thinking: 'hm' }], null)
@@ -179,6 +237,19 @@ export const observed: Readonly<Record<string, () => unknown>> = {
       (fault) => fault?.ending === 'stall' || fault?.answer === 'never',
     )
   },
+}
+
+/** A storage that keeps what it is given. @param onWrite - Called for each item. */
+function storageOf(onWrite: (key: string) => void): ChatStorage {
+  const items = new Map<string, string>()
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem(key, value) {
+      items.set(key, value)
+      onWrite(key)
+    },
+    removeItem: (key) => items.delete(key),
+  }
 }
 
 /** A chat over a gateway that can be restarted. */

@@ -7,6 +7,7 @@ import { Composer } from './composer/composer.tsx'
 import { useDraft } from './composer/use-draft.ts'
 import { EmptyState } from './messages/empty-state.tsx'
 import { MessageList } from './messages/message-list.tsx'
+import { notesOf } from './notes.ts'
 import { StatusBar } from './status/status-bar.tsx'
 import { words } from './words/index.ts'
 
@@ -14,6 +15,7 @@ import { words } from './words/index.ts'
 export function ChatPage({ client }: { readonly client: ChatClient }): React.ReactNode {
   const chat = useChatStream({ client })
   const { messages, status, runStatus, attempt, model, send, interrupt, clear, regenerate, edit, continue: goOn } = chat
+  const notes = notesOf(chat)
   const draft = useDraft(messages)
   const { editing, setText, take, leave } = draft
   const textArea = useRef<HTMLTextAreaElement>(null)
@@ -93,6 +95,7 @@ export function ChatPage({ client }: { readonly client: ChatClient }): React.Rea
       <Composer
         ref={textArea}
         draft={draft}
+        notes={notes}
         isRunning={isRunning}
         isEmpty={messages.length === 0}
         onSend={onSend}

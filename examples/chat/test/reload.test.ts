@@ -127,6 +127,7 @@ describe
         })
       })
       await page.reload()
+      await page.getByTestId('notes').getByText('a reload may lose it').waitFor()
       await say(page, 'Hello!')
       await reaches(replies(page).first(), 'done')
     })

@@ -12,7 +12,7 @@ import { cached, canAnswer, standingOf } from './server/standing.ts'
 import { sendText, staticFiles } from './server/static-files.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
 import { watchConnections } from './watch/connections.ts'
-import { surviveCrashes } from './watch/crashes.ts'
+import { createCrashes } from './watch/crashes.ts'
 import { logRun, type Log } from './watch/logs.ts'
 import { createMetrics } from './watch/metrics.ts'
 import { createReaderWatch } from './watch/readers.ts'
@@ -48,6 +48,7 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
   const reader = config.metrics.token === undefined ? undefined : createBearer({ metrics: config.metrics.token })
   const upstreamOf = createUpstreamNames(config)
   const readers = createReaderWatch()
+  const crashes = createCrashes(log, () => metrics.crash())
 
   const gateway = createGateway({
     ...toGatewayOptions(config),
@@ -61,9 +62,10 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
       metrics.run(run, upstream, readers.drops(run))
       logRun(log, run, upstream)
     },
+    onError: crashes.onError,
   })
   const metrics = createMetrics({ stats: () => gateway.stats(), connections: () => http.connections })
-  surviveCrashes(log, () => metrics.crash())
+  crashes.survive()
   const hint = createRefusalHints(log)
   const shutdown = createShutdown(gateway, http.server, options.drain_ms)
   const standing = (): ReturnType<typeof standingOf> => standingOf(gateway, hosts?.[0] ?? 'localhost')

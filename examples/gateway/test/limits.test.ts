@@ -136,8 +136,8 @@ test('limits: a connection that asks for nothing more is closed after `idle_ms`'
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*Keep-Alive: timeout=0\r\n.*\r\nok\n$/s)
 })
 
-test('limits: a client that reads nothing of its answer is closed after `idle_ms`, one that waits is not', async () => {
-  const [program, fake] = await startWith('limits: { idle_ms: 300 }\nfuse: { max_bytes: 100000000 }')
+test('limits: a client that reads nothing of its answer is closed after `unread_ms`, one that waits is not', async () => {
+  const [program, fake] = await startWith('limits: { unread_ms: 300 }\nfuse: { max_bytes: 100000000 }')
   const waits = postJson(program.fetch, '/api/chat', { stream: false, messages })
   const waited = await fake.next()
   const socket = open(program.url)

@@ -86,7 +86,7 @@ test.skipIf(isMissing)(
 
 test.skipIf(isMissing)('nginx: a client that reads nothing holds the gateway, and fills nothing at nginx', async () => {
   const [{ url, logged }, fake, program] = await start({
-    gateway: 'limits: { idle_ms: 300 }\nfuse: { max_bytes: 100000000 }',
+    gateway: 'limits: { unread_ms: 300 }\nfuse: { max_bytes: 100000000 }',
     nginx: { http: 'proxy_ignore_headers X-Accel-Buffering;' },
   })
   const body = JSON.stringify({ messages })

@@ -50,7 +50,7 @@ test('hosts: a name that somebody can point here is no probe', () => {
 })
 
 test('http server: what fails once it listens is told, and ends nothing', async () => {
-  const limits = { connections: 1, header_ms: 1_000, request_ms: 1_000, idle_ms: 1_000 }
+  const limits = { connections: 1, header_ms: 1_000, request_ms: 1_000, idle_ms: 1_000, unread_ms: 1_000 }
   const told: unknown[] = []
   const http = createHttpServer({ server: { port: 0, host: '127.0.0.1' }, limits } as Config, {
     failed: (error) => void told.push(error),

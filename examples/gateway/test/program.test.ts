@@ -195,6 +195,38 @@ test('program: what fails where nobody waits for it ends neither the process nor
   expect(await (await program.fetch('/metrics')).text()).toContain('\nmidstream_crashes_total 2\n')
 })
 
+/** What a bug in what the gateway calls would do. */
+const brokenOwner = `const { get } = Headers.prototype
+Headers.prototype.get = function (name) {
+  if (name === 'authorization' && get.call(this, 'x-break')) throw new Error('the secret words of a header')
+  return get.call(this, name)
+}`
+
+test('program: what fails in the gateway is told by the log and the figures, and not to the client', async () => {
+  const fake = await startFakeOllama()
+  const config = `
+model: { provider: ollama, endpoint: "${fake.url}", model_name: fake }
+server: { port: 0 }
+auth: { secret: 0123456789abcdef }
+`
+  const program = await startProgram(config, {
+    flags: ['--import', join(temporaryFolder({ 'broken.mjs': brokenOwner }), 'broken.mjs')],
+  })
+  const headers = { authorization: 'Bearer 0123456789abcdef' }
+  const failed = await program.fetch('/api/chat/sessions/sess_x', { headers: { ...headers, 'x-break': 'yes' } })
+  expect(failed.status).toBe(500)
+  expect(await failed.json()).toMatchObject({ error: { code: 'internal' } })
+  expect(await program.log(({ origin }) => origin === 'gateway')).toMatchObject({
+    level: 'error',
+    name: 'Error',
+    method: 'GET',
+    at: [expect.stringContaining('broken.mjs'), ...Array.from({ length: 2 }, () => expect.any(String))],
+  })
+  expect(program.logged.join('\n')).not.toContain('secret words')
+  expect(await (await program.fetch('/metrics')).text()).toContain('\nmidstream_crashes_total 1\n')
+  expect((await chat(program.fetch, 'hello', headers)).response.status).toBe(200)
+})
+
 test('program: a model server that breaks in every way takes one run with it, and not the others', async () => {
   const fake = await startFakeOllama()
   const program = await startProgram(`

@@ -7,6 +7,8 @@ import type { Draft } from './use-draft.ts'
 interface ComposerProps {
   readonly ref: Ref<HTMLTextAreaElement>
   readonly draft: Draft
+  /** What is to be said of the conversation, beside what its messages say. */
+  readonly notes: readonly string[]
   /** An answer is on its way: it can be interrupted, and sending does so. */
   readonly isRunning: boolean
   readonly isEmpty: boolean
@@ -19,6 +21,7 @@ interface ComposerProps {
 export function Composer({
   ref,
   draft,
+  notes,
   isRunning,
   isEmpty,
   onSend,
@@ -46,6 +49,12 @@ export function Composer({
         submit()
       }}
     >
+      {/* There from the start: only then a screen reader hears what comes. */}
+      <output className="notes" data-testid="notes">
+        {notes.map((note) => (
+          <span key={note}>{note}</span>
+        ))}
+      </output>
       {editing !== undefined && (
         <div className="editing" data-testid="editing">
           <p id="editing">{words.editing}</p>

@@ -37,6 +37,12 @@ export interface Words {
   readonly image: string
   /** In place of what cannot be shown, for whatever reason. */
   readonly unshowable: string
+  /** The conversation, or its oldest part, does not outlive a reload. */
+  readonly notStored: string
+  /** Some of what was stored made no sense. */
+  readonly storedInvalid: string
+  /** So many messages no longer go up. */
+  readonly omitted: (count: number) => string
   readonly continue: string
   readonly tryAgain: string
   readonly edit: string

@@ -46,6 +46,7 @@ export interface Config {
     readonly runs: number
     readonly client_runs?: number | undefined
     readonly readers: number
+    readonly unread_ms: number
     readonly body_bytes: number
     readonly messages: number
     readonly connections: number

@@ -124,6 +124,9 @@ const limits = z.strictObject({
     .optional()
     .describe('Runs at once of one client, by its address; more are 429. Default: no limit.'),
   readers: count().default(limitDefaults.readers).describe('Readers of one run; more are 429.'),
+  unread_ms: ms(1)
+    .default(limitDefaults.unreadMs)
+    .describe('How long a client that takes nothing of its answer keeps its connection, ms.'),
   body_bytes: count()
     .default(limitDefaults.bodyBytes)
     .describe('Largest body of a request, bytes; a larger one is 413.'),
@@ -133,11 +136,7 @@ const limits = z.strictObject({
     .describe('Connections at once; on more of them requests are 503, and beyond twice as many they are closed.'),
   header_ms: ms(1).default(10_000).describe('Longest time for the head of a request to arrive, ms.'),
   request_ms: ms(1).default(30_000).describe('Longest time for a whole request to arrive, ms.'),
-  idle_ms: ms(1)
-    .default(65_000)
-    .describe(
-      'How long a connection is kept for the next request, and one whose client reads nothing of its answer, ms.',
-    ),
+  idle_ms: ms(1).default(65_000).describe('How long a connection is kept for the next request, ms.'),
 })
 
 const auth = z.strictObject({

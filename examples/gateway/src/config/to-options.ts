@@ -27,6 +27,7 @@ export function toGatewayOptions(config: Config): GatewayOptions {
       runs: limits.runs,
       clientRuns: limits.client_runs,
       readers: limits.readers,
+      unreadMs: limits.unread_ms,
       bodyBytes: limits.body_bytes,
       messages: limits.messages,
     },

@@ -78,7 +78,7 @@ export function createHttpServer(
       server.on('request', (request: IncomingMessage, response: ServerResponse) => {
         const isSurplus = surplus.has(request.socket)
         if (isSurplus) response.setHeader('connection', 'close')
-        endWhenUnread(response, limits.idle_ms)
+        endWhenUnread(response, limits.unread_ms)
         const path = /^[^?#]*/.exec(request.url ?? '')?.[0] ?? ''
         const page = Object.hasOwn(pages, path) ? pages[path] : undefined
         const isServed = serves(request.headers.host)
@@ -100,8 +100,8 @@ export function createHttpServer(
 }
 
 /** A client that takes nothing of what waits for it is gone, or means harm. One that waits for a slow answer is neither. */
-function endWhenUnread(response: ServerResponse, idleMs: number): void {
-  response.setTimeout(idleMs, () => {
+function endWhenUnread(response: ServerResponse, unreadMs: number): void {
+  response.setTimeout(unreadMs, () => {
     if (response.socket && response.socket.writableLength > 0) response.destroy()
   })
 }

@@ -12,7 +12,7 @@ export interface Metrics {
   refused(code: string): void
   /** A connection was closed at once, as there were too many. */
   dropped(): void
-  /** Something failed that nobody waited for. */
+  /** Something failed in the program itself. */
   crash(): void
 }
 
@@ -87,7 +87,7 @@ export function createMetrics({ stats, connections }: Sources): Metrics {
     'Connections that were closed at once, as there were too many.',
     [],
   )
-  const crashes = counter('crashes_total', 'Failures that nobody waited for.', [])
+  const crashes = counter('crashes_total', 'Failures of the program itself, of which the log tells.', [])
   const firstDelta = new Histogram({
     name: 'midstream_time_to_first_token_seconds',
     help: 'From the request to the first delta, loading and retries included.',
