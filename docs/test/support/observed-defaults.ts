@@ -174,7 +174,9 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     const upstream = scriptedUpstream({ script: ({ finish }) => finish() })
     const never = new Promise<never>(() => undefined)
     const gateway = createGateway({ upstream, clock, onRunEnd: () => never, onError: () => undefined })
-    await createChatClient({ url: '/api/chat', fetch: gatewayFetch(gateway) }).session().send('one')
+    await createChatClient({ url: '/api/chat', fetch: gatewayFetch(gateway) })
+      .session()
+      .send('one')
     let isClosed = false
     void gateway.close().then(() => (isClosed = true))
     while (!isClosed) {
