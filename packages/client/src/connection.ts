@@ -67,13 +67,16 @@ export async function requestJson<Answer>(
 
 async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
   const { method = 'GET', headers, json, isUrgent, signal } = parts
+  const endsRun = isUrgent || (json as { readonly interrupts?: unknown } | undefined)?.interrupts
   const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
   try {
     const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
       method,
       ...(json && { method: 'POST', body: JSON.stringify(json) }),
       ...(endpoint.credentials && { credentials: endpoint.credentials }),
-      ...(isUrgent && { priority: 'high', keepalive: true }),
+      ...(isUrgent && { keepalive: true }),
+      // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
+      ...(globalThis.isSecureContext === false && !endsRun && { priority: 'low' }),
       cache: 'no-store',
       headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
       signal: signal ?? null,

@@ -1,6 +1,7 @@
 import { backoffMs, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
-import { droppedError, isPassing, request, type Endpoint } from './connection.ts'
-import { isLogEvent, readEvents, units, type Received } from './read-events.ts'
+import { abortable, droppedError, isPassing, request, type Endpoint } from './connection.ts'
+import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
+import { canStream, isLogEvent, readEvents, units, type Received } from './read-events.ts'
 import { isHidden } from './schedule.ts'
 import { follow, presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
@@ -24,12 +25,18 @@ export interface RunLink {
 /** An event, or word that the connection was lost and that an attempt to get another one will follow. */
 export type Reading = Received | { readonly type: 'reconnect'; readonly attempt: number }
 
+/** From poll to poll, ms: the shortest after something new, twice as long each time while nothing is new. */
+const pollMs = { shortest: 500, longest: 2_000 }
+
 /** Attempts at what passes seldom, as long as nothing says that the gateway is there at all. */
 const fewAttempts = 5
 
 /**
  * Reads a run from its start to its terminal event. A network error, a body that ends without one, and silence for three
  * heartbeats are drops: it waits, at most until the page is online or visible again, and reads on from its position.
+ *
+ * It polls where a body would not come while it is made: the platform has no body streams, a layer in between holds bodies
+ * back until their end, or the browser has too many streams open.
  * @throws {ChatError} `dropped` or `network` when that took longer than `maxMs`; at once what the gateway refused.
  */
 export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, undefined> {
@@ -39,6 +46,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let opened = json === undefined || link.joins === true
   let attempt = 0
   let lostAt: number | undefined
+  /** Whether a body of this run has come while it was made. */
+  let hasStreamed = false
+  /** Whether a body was held back: nothing of it came. */
+  let isHeld = false
+  /** How long to wait after a poll; 0 until there was one. */
+  let waitMs = 0
 
   if (link.tries > 0) {
     yield { type: 'reconnect', attempt: link.tries }
@@ -47,26 +60,37 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   }
   for (;;) {
     const connection = follow(signal)
+    const from = position
+    const silence = droppedError()
+    let polls = false
+    /** What this connection has brought. */
+    let got: 'nothing' | 'bytes' | 'run' = 'nothing'
     const watchdog = watch(
       clock,
       () => silentHeartbeats * heartbeatMs,
-      () => connection.abort(droppedError()),
+      () => connection.abort(silence),
     )
     /** Where the log stands in this body: a frame whose `id` a layer has taken away begins there. */
     let cursor = 0
     // A body is left at its terminal event, or it throws.
-    let lost!: ChatError
+    let lost: ChatError | undefined
     try {
+      const place = !isHeld && !knowsNoStreams(endpoint) && takePlace(endpoint, connection.signal)
+      // Not awaited where it is known: the request is on its way in the tick of its message.
+      polls = !(typeof place === 'boolean' ? place : await abortable(place, connection.signal))
       // Once a frame has come, the run is there: starting it again could only be refused.
       // Layers forward an allow-list of headers: the position stands in the URL, too.
       const response = opened
-        ? await request(endpoint, `/runs/${runId}?after=${position}`, {
+        ? await request(endpoint, `/runs/${runId}?after=${position}${polls ? '&poll=1' : ''}`, {
             headers: { 'last-event-id': `${position}` },
             signal: connection.signal,
           })
-        : await request(endpoint, '', { json: json!, signal: connection.signal })
+        : await request(endpoint, polls ? '?poll=1' : '', { json: json!, signal: connection.signal })
+      if (!polls && !canStream(response)) learnNoStreams(endpoint)
       for await (const batch of readEvents(response, connection.signal)) {
         watchdog.feed()
+        if (got === 'nothing') got = 'bytes'
+        hasStreamed ||= !polls
         for (const received of batch) {
           const { event } = received
           opened = true
@@ -74,6 +98,9 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
             if (event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
             cursor = event.position ?? 0
             watchdog.feed()
+            got = 'run'
+            // What a poll has said already: the status would flicker.
+            if (waitMs > 0 && attempt === 0) continue
           }
           if (isLogEvent(event)) {
             const end = received.position ?? cursor + units(event)
@@ -100,10 +127,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           if ('done' in event) return
         }
       }
-      throw droppedError()
+      if (!polls || got !== 'run') throw droppedError()
     } catch (error) {
       lost = droppedError(error)
       if (signal.aborted) throw lost
+      // A body that is held back until its end looks like a dead line: a poll tells.
+      if (lost === silence && got === 'nothing' && !hasStreamed) isHeld = true
       // A gateway that has restarted: a run of which nothing has come yet is started again.
       if (opened && json && position === 0 && lost.code === 'not_found') opened = false
       // The request of a page that was left has arrived after all, and was another one.
@@ -113,14 +142,22 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       watchdog.stop()
       connection.abort()
     }
+    if (!lost) {
+      attempt = 0
+      lostAt = undefined
+      waitMs = position > from ? pollMs.shortest : Math.min(pollMs.longest, 2 * waitMs || pollMs.shortest)
+      await pause(clock, waitMs, signal)
+      signal.throwIfAborted()
+      continue
+    }
     const now = clock.now()
     lostAt ??= now
     // A gateway that says when to come back is not asked before that.
-    const waitMs = lost.retryAfterMs ?? 0
-    if (now + waitMs - lostAt >= link.maxMs) throw lost
+    const refusedMs = lost.retryAfterMs ?? 0
+    if (now + refusedMs - lostAt >= link.maxMs) throw lost
     attempt += 1
     yield { type: 'reconnect', attempt }
-    const dueAt = now + Math.max(waitMs, backoffMs(attempt, link.random))
+    const dueAt = now + Math.max(refusedMs, backoffMs(attempt, link.random))
     await pause(clock, dueAt - clock.now(), signal)
     signal.throwIfAborted()
     // While a machine slept, nothing was tried: that time does not count.
@@ -144,7 +181,7 @@ function lastUnits(event: LogEvent, count: number): LogEvent {
 }
 
 /** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const over = new AbortController()
     const done = (): void => {

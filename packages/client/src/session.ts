@@ -6,7 +6,6 @@ import {
   toErrorBody,
   type ErrorBody,
   type IdKind,
-  type InterruptOutcome,
   type RequestLimits,
 } from '@midstream/core'
 import {
@@ -18,7 +17,7 @@ import {
   type ChatState,
   type KeptChat,
 } from './chat-state.ts'
-import { droppedError, isLate, requestJson } from './connection.ts'
+import { droppedError, requestJson } from './connection.ts'
 import { disposeKey } from './dispose.ts'
 import { bytesOf, fitHistory } from './history.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -26,6 +25,7 @@ import { mergeChats } from './merge-chats.ts'
 import { readRun } from './read-run.ts'
 import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
 import { guarded, isHidden, nextPaint, tell } from './schedule.ts'
+import { tellInterrupt } from './tell-interrupt.ts'
 import type { ChatClientOptions, ChatMessage, ChatSession, InterruptResult, SessionHandle } from './types.ts'
 
 /** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
@@ -74,6 +74,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   /** What undoes the extensions; undefined while there are none. */
   let undo: (() => void)[] | undefined
   let isClosed = false
+  const closing = new AbortController()
   /** Replies and interrupts under way. */
   let busy = 0
   /** Who waits for the replies to queued messages. */
@@ -167,32 +168,25 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     return frozen
   }
 
-  const confirm = async (frozen: Frozen): Promise<InterruptResult> => {
-    const { ends, reply: asShown } = frozen
-    let reply = asShown
-    let outcome: InterruptResult['outcome'] = 'unconfirmed'
-    try {
-      const { run_id: runId, position } = ends
-      const tellOnce = (): Promise<InterruptOutcome> =>
-        requestJson(options, `/runs/${runId}/interrupt`, { json: { position }, isUrgent: true })
-      // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once. Twice is harmless.
-      const answer = await tellOnce().catch((error: unknown) => {
-        if (isLate(error) || !droppedError(error).retryable) throw error
-        return tellOnce()
+  const end = (ends: Interrupts, late?: () => void): ReturnType<typeof tellInterrupt> =>
+    tellInterrupt({ endpoint: options, clock, random, maxMs, signal: closing.signal }, ends, late)
+  const confirm = ({ ends, reply: asShown, run }: Frozen): Promise<InterruptResult> =>
+    new Promise((resolve) => {
+      const settle = async (outcome: InterruptResult['outcome'], reply = asShown): Promise<void> => {
+        step({ type: 'confirm', frozen: asShown, reply })
+        await painted()
+        // A gateway that was not reached is told again, also by the next request.
+        if (unconfirmed?.ends === ends && outcome !== 'unconfirmed') unconfirmed = undefined
+        restLooks()
+        resolve({ outcome })
+      }
+      void end(ends, () => void settle('unconfirmed')).then((answer) => {
+        if (answer === 'gone') return settle('already_done')
+        return answer ? settle(answer.outcome, confirmed({ ends, reply: asShown, run }, answer)) : settle('unconfirmed')
       })
-      reply = confirmed(frozen, answer)
-      outcome = answer.outcome
-    } catch (error) {
-      // A run that the gateway does not know, or not any more, is over.
-      const { code } = droppedError(error)
-      if (code === 'not_found' || code === 'expired') outcome = 'already_done'
-    }
-    step({ type: 'confirm', frozen: asShown, reply })
-    await painted()
-    // A gateway that was not reached is told again by the next request.
-    if (unconfirmed?.ends === ends && outcome !== 'unconfirmed') unconfirmed = undefined
-    return { outcome }
-  }
+      // The request that was to end another run may not have arrived.
+      if (!run.isOpen && run.ask?.interrupts) void end(run.ask.interrupts)
+    })
 
   /** Has what was said here known as such, until another copy of the conversation has it. */
   const remember = (messages: readonly ChatMessage[], reply: ChatMessage): void => {
@@ -330,12 +324,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     return state.run ? ended : next(ended)
   }
   const giveUp = (runId: string, error: ErrorBody, ask: Ask | undefined): void => {
-    const isRefused = error.code === 'too_large' || error.code === 'too_many_messages'
-    // A request that was never sent has ended nothing.
-    if (isRefused && ask?.interrupts) {
-      const { run_id: id, position } = ask.interrupts
-      requestJson(options, `/runs/${id}/interrupt`, { json: { position }, isUrgent: true }).catch(() => undefined)
-    }
+    // A request that was refused, or never sent, has ended nothing.
+    if (ask?.interrupts && !state.run?.isOpen) void end(ask.interrupts)
     step({ type: 'lose', runId, error })
   }
 
@@ -467,6 +457,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       emptyQueue()
       letGo()
       isClosed = true
+      closing.abort()
       abort.abort()
       listeners.clear()
       host.closed(session)

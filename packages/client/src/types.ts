@@ -77,8 +77,8 @@ export interface ChatSnapshot {
 }
 
 /**
- * What became of an interrupt. `unconfirmed`: the gateway could not be asked; the next request tells it again, and
- * without one the run ends as an orphan.
+ * What became of an interrupt. `unconfirmed`: the gateway has not answered yet; it is asked again until it does, for
+ * `reconnect.maxMs`, and by the next request. Without either the run ends as an orphan.
  * @public
  */
 export interface InterruptResult {

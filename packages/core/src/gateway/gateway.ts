@@ -123,20 +123,20 @@ export function createGateway(options: GatewayOptions): Gateway {
     '': {
       GET: async () => jsonReply(200, { ...(await standing()), limits, version }),
       HEAD: () => ({ status: 200, headers: {}, body: null }),
-      POST: async (request, owner) => {
+      POST: async (request, owner, _id, query) => {
         const body = await readBody(request, policy.limits.bodyBytes)
         const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
         const client = await clientOf(request)
         if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
         const run = runs.start(chat, owner, body, client)
-        return chat.stream ? read(run, 0) : whole(run, request.signal)
+        return chat.stream ? read(run, 0, query) : whole(run, request.signal)
       },
     },
     'runs/:id': {
       GET: (request, owner, id, query) => {
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? '0'
         if (!/^\d{1,15}$/.test(after)) throw new ChatError('bad_request', 'Last-Event-ID must be a position.')
-        return read(runs.find(id, owner), Number(after))
+        return read(runs.find(id, owner), Number(after), query)
       },
     },
     'runs/:id/interrupt': {
@@ -190,13 +190,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
   }
 
-  const read = (run: Run, position: number): GatewayReply => {
+  /** `?poll=1`: what is there is the whole answer, and the client asks again. */
+  const read = (run: Run, position: number, query: URLSearchParams): GatewayReply | Promise<GatewayReply> => {
     checkRoom(run)
     const { coalesce, heartbeat, limits } = policy
     const onLeave = (): void => void (readers -= 1)
     readers += 1
     const { unreadMs } = limits
-    return streamReply(createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave }), run)
+    const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave })
+    const answer = streamReply(reader, run)
+    return query.has('poll') ? reader.next().then((body) => (reader.cancel(), { ...answer, body })) : answer
   }
 
   /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */

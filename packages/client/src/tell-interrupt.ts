@@ -1,0 +1,46 @@
+import { backoffMs, type Clock, type InterruptOutcome, type RandomBytes } from '@midstream/core'
+import { droppedError, isLate, isPassing, requestJson, type Endpoint } from './connection.ts'
+import { pause } from './read-run.ts'
+import type { Interrupts } from './reply.ts'
+
+export interface Telling {
+  readonly endpoint: Endpoint
+  readonly clock: Clock
+  readonly random: RandomBytes
+  readonly maxMs: number
+  /** Aborts when nobody is there any more who would ask again; what is on its way goes on. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Tells the gateway to end a run, again and again until it has answered. Twice is harmless.
+ * @param late - Called when no answer comes soon.
+ * @returns What became of the run; `gone` if the gateway does not know it, or not any more; nothing if it was not reached for
+ * `maxMs`, or refuses.
+ */
+export async function tellInterrupt(
+  { endpoint, clock, random, maxMs, signal }: Telling,
+  { run_id: runId, position }: Interrupts,
+  late: () => void = () => {},
+): Promise<InterruptOutcome | 'gone' | undefined> {
+  const lastAt = clock.now() + maxMs
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const json = { position }
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      return await requestJson({ ...endpoint, clock }, `/runs/${runId}/interrupt`, { json, isUrgent: true })
+    } catch (cause) {
+      const error = droppedError(cause)
+      if (error.code === 'not_found' || error.code === 'expired') return 'gone'
+      if (!error.retryable && !isPassing(error)) return undefined
+      // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once.
+      if (attempt === 0 && !isLate(error)) continue
+      late()
+      // One that waited in vain for a free connection is asked again at once: another request would get the next one.
+      const waitMs = Math.max(error.retryAfterMs ?? 0, isLate(error) ? 0 : backoffMs(attempt, random))
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await pause(clock, waitMs, signal)
+      if (signal.aborted || clock.now() >= lastAt) return undefined
+    }
+  }
+}
