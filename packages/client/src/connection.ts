@@ -67,7 +67,7 @@ export async function requestJson<Answer>(
 
 async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
   const { method = 'GET', headers, json, isUrgent, signal } = parts
-  const endsRun = isUrgent || (json as { readonly interrupts?: unknown } | undefined)?.interrupts
+  const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
   const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
   try {
     const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
@@ -76,7 +76,7 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
       ...(endpoint.credentials && { credentials: endpoint.credentials }),
       ...(isUrgent && { keepalive: true }),
       // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
-      ...(globalThis.isSecureContext === false && !endsRun && { priority: 'low' }),
+      ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
       cache: 'no-store',
       headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
       signal: signal ?? null,
