@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import { manualClock } from '../src/testing/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
-import { createWays, type ContinuationWay, type Ways, type WaysOptions } from '../src/upstream/reply/ways.ts'
+import { wantsThinking } from '../src/upstream/history/thinking-wanted.ts'
+import {
+  createWays,
+  type AskedRequest,
+  type ContinuationWay,
+  type Ways,
+  type WaysOptions,
+} from '../src/upstream/reply/ways.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 
 const request: UpstreamRequest = { model: 'm', messages: [], prefill: 'Once', interruptedNote: null }
@@ -14,7 +21,10 @@ interface Bench {
   readonly asked: ContinuationWay[]
   ran(more?: Partial<UpstreamRequest>): Promise<UpstreamEvent[]>
 }
-function bench(answer: (way: ContinuationWay) => Answer, more: Partial<WaysOptions> = {}): Bench {
+function bench(
+  answer: (way: ContinuationWay, request: AskedRequest) => Answer,
+  more: Partial<WaysOptions> = {},
+): Bench {
   const asked: ContinuationWay[] = []
   const options: WaysOptions = {
     model: 'm',
@@ -24,9 +34,9 @@ function bench(answer: (way: ContinuationWay) => Answer, more: Partial<WaysOptio
     isRefusal: (said) => said.includes('no prefill'),
     ...more,
   }
-  const ways = createWays(options, async function* (_request, way) {
+  const ways = createWays(options, async function* (asking, way) {
     asked.push(way)
-    const said = answer(way)
+    const said = answer(way, asking)
     if (said instanceof Error) throw said
     for (const events of said) yield [...events]
   })
@@ -278,4 +288,51 @@ test('ways: a reply that failed, or broke off, is judged by its error alone', as
   const busy = new ChatError('upstream_busy', 'Busy.', { retryable: true })
   expect(await bench(() => [[text, { error: busy }]]).ran()).toEqual([text, { error: busy }])
   await expect(bench(() => busy).ran()).rejects.toBe(busy)
+})
+
+test.for<[string, boolean]>([
+  ['thinking is enabled but reasoning_content is missing in assistant tool call message at index 1', true],
+  ['The `reasoning_content` in the thinking mode must be passed back to the API.', true],
+  ['messages.2: missing field `reasoning_content`', true],
+  ['An assistant message with tool_calls must include reasoning_content', true],
+  ['{"error":{"message":"reasoning_content is required"}}', true],
+  ['Unknown field reasoning_content', false],
+  ['reasoning_content is not supported', false],
+  ['{"detail":"Field required","input":{"reasoning_content": "must be here"}}', false],
+  ['Reasoning is required by this model', false],
+])('ways: "%s" asks for thinking: %s', ([said, isWanted]) => expect(wantsThinking(said)).toBe(isWanted))
+
+test('ways: thinking that is wanted back goes up with tool calls, learnt per model for an hour', async () => {
+  const clock = manualClock()
+  const refused = new ChatError('upstream_rejected', 'Refused.', { cause: 'reasoning_content is missing' })
+  const asked: (true | undefined)[] = []
+  const answer = (_way: ContinuationWay, asking: AskedRequest): Answer => {
+    asked.push(asking.wantsThinking)
+    return asking.wantsThinking ? fine : refused
+  }
+  const { ran } = bench(answer, { clock, canReturnThinking: true })
+  const calling = { tool_calls: [{ id: 'a', name: 'now', arguments: {} }] }
+  const turn = { messages: [{ role: 'assistant', content: '', thinking: 'Hm', ...calling } as const], prefill: '' }
+  expect(await ran(turn)).toEqual(fine.flat())
+  expect(await ran(turn)).toEqual(fine.flat())
+  expect(asked.splice(0)).toEqual([undefined, true, true])
+  clock.advance(3_600_001)
+  expect(await ran(turn)).toEqual(fine.flat())
+  expect(asked.splice(0)).toEqual([undefined, true])
+  await expect(ran({ model: 'other', prefill: '' })).rejects.toMatchObject({ code: 'upstream_rejected' })
+  expect(asked.splice(0)).toEqual([undefined])
+})
+
+test('ways: thinking is not sent back a second time, nor where the server has no field for it', async () => {
+  const refused = new ChatError('upstream_rejected', 'Refused.', { cause: 'reasoning_content is missing' })
+  const calling = { tool_calls: [{ id: 'a', name: 'now', arguments: {} }] }
+  const turn = { messages: [{ role: 'assistant', content: '', ...calling } as const], prefill: '' }
+  for (const [canReturnThinking, times] of [
+    [true, 2],
+    [false, 1],
+  ] as const) {
+    const { asked, ran } = bench(() => refused, { canReturnThinking })
+    await expect(ran(turn)).rejects.toMatchObject({ code: 'upstream_rejected' })
+    expect(asked).toHaveLength(times)
+  }
 })

@@ -11,6 +11,7 @@ import { continueInstruction } from '../openai/body.ts'
 import { openReply, readReply } from '../reply/read-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
+import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
 import { createWays, type ContinuationWay } from '../reply/ways.ts'
@@ -85,7 +86,8 @@ export function anthropic(options: AnthropicOptions): Upstream {
     const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
     const seam = createSeam({ sent, tail, copies: sent === '' || way === 'native' ? 'never' : 'overlap' })
-    yield* readReply(reply, decoder, seam, signal)
+    const isNative = sent !== '' && way === 'native'
+    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam), signal)
   }
 
   const ways = createWays(

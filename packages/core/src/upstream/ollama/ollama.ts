@@ -12,6 +12,7 @@ import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
 import { openReply, readReply, type OpenReply } from '../reply/read-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
+import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
 import { createWays, type ContinuationWay } from '../reply/ways.ts'
@@ -69,7 +70,8 @@ export function ollama(options: OllamaOptions): Upstream {
     const decoder = createOllamaDecoder({ maxChars: maxLineChars, random, from })
     // Models that llama-server has the template of may be continued by builds that say the partial again.
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
-    yield* readReply(reply, decoder, seam, signal)
+    const isNative = sent !== '' && way === 'native'
+    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam), signal)
   }
 
   /**

@@ -4,8 +4,7 @@ import { missingRequest } from '../history/history.ts'
 import { isRecord, text, type Json } from '../../wire/json.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import { openAiMessages } from './messages.ts'
-import type { UpstreamRequest } from '../upstream.ts'
-import type { ContinuationWay } from '../reply/ways.ts'
+import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
 
 /** Said to a model that can only be asked in words. @public */
 export const continueInstruction =
@@ -25,7 +24,7 @@ export interface OpenAiQuestion {
  * @param extra - Fields that the app wants in every request.
  */
 export function openAiQuestion(
-  request: UpstreamRequest,
+  request: AskedRequest,
   dialect: Dialect,
   options: {
     readonly way: ContinuationWay
@@ -39,7 +38,8 @@ export function openAiQuestion(
   const isNative = begun !== '' && options.way === 'native'
   const turns: readonly ChatTurn[] =
     begun === '' ? request.messages : [...request.messages, { role: 'assistant', content: begun }]
-  const messages = openAiMessages(turns, request.interruptedNote, dialect.history, options.from)
+  const needs = request.wantsThinking ? { thinkingOfTools: 'reasoning_content', ...dialect.history } : dialect.history
+  const messages = openAiMessages(turns, request.interruptedNote, needs, options.from)
   const sent = begun === '' ? '' : text(messages.at(-1)?.['content'])
   if (isNative) messages.push({ ...messages.pop(), ...dialect.continuation?.message })
   else if (messages.at(-1)?.['role'] === 'assistant')

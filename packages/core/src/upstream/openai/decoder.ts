@@ -64,8 +64,10 @@ export function createOpenAiDecoder(
       if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
       if (reason !== undefined || unknown) events.push(...finish())
       // Whoever reads the reply judges an end without evidence; without a word it is a failure.
-      else if (!finished && said) finished = true
-      else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
+      else if (!finished && said) {
+        pushCounts(events)
+        finished = true
+      } else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
       return
     }
     const chunks = readObjects(data)

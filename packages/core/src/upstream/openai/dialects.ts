@@ -50,6 +50,12 @@ export interface AnswerFacts {
    * @defaultValue `['reasoning_content', 'reasoning', 'thinking']`
    */
   readonly thinkingFields?: readonly string[] | undefined
+  /**
+   * Whether a model's template opens the thinking in the prompt and the server does not take it out: then a reply begins with
+   * thinking, and only `</think>` comes. Such a reply that stops without it is shown as the answer, too. Not asked where thinking is
+   * switched off. @defaultValue never
+   */
+  readonly opensThinking?: ((model: string) => boolean) | undefined
   /** What proves that a reply is whole; `[DONE]`, where a server gives no reasons. @defaultValue 'finish_reason' */
   readonly proof?: 'finish_reason' | '[DONE]' | undefined
   /**

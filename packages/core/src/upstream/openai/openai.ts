@@ -12,9 +12,10 @@ import { lookAtModels } from '../reply/residency.ts'
 import { openReply, readReply } from '../reply/read-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
+import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
-import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
-import { createWays, type ContinuationWay } from '../reply/ways.ts'
+import type { Upstream, UpstreamEvent } from '../upstream.ts'
+import { createWays, type AskedRequest, type ContinuationWay } from '../reply/ways.ts'
 
 /** @public */
 export interface OpenAiCompatibleOptions {
@@ -74,7 +75,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   const from = serverId('openai', url)
 
   const ask = async function* (
-    request: UpstreamRequest,
+    request: AskedRequest,
     way: ContinuationWay,
     signal: AbortSignal,
   ): AsyncGenerator<UpstreamEvent[], void, undefined> {
@@ -92,7 +93,9 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
     const reply = await openReply(transport, question, clock, signal)
     const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random, from }, dialect)
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : isNative ? dialect.echo : 'overlap' })
-    yield* readReply(reply, decoder, seam, signal)
+    // A native continuation is past its thinking.
+    const opens = request.think !== false && dialect.opensThinking?.(request.model)
+    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam, opens), signal)
   }
 
   const ways = createWays(
@@ -100,6 +103,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
       model,
       fields: [...Object.entries(headers), ...query],
       clock,
+      canReturnThinking: dialect.history.thinkingOfTools === undefined,
       isNative: (name) => continuation !== null && (continuation.models?.(name) ?? true),
       isRefusal: (said, isRejected) => refusesContinuation(said, isRejected, dialect),
     },

@@ -1,17 +1,25 @@
 import type { Clock } from '../../clock.ts'
 import { isChatError } from '../../wire/errors.ts'
 import { plainHistory, refusesRoles } from '../history/plain-history.ts'
+import { wantsThinking } from '../history/thinking-wanted.ts'
 import { createEvidence } from './evidence.ts'
 import { createLearnt } from './learnt.ts'
 import { createRedaction } from './redaction.ts'
+import { withoutThinkTags } from './think-tags.ts'
 import type { Continuation, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
 
 /** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
 export type ContinuationWay = 'native' | 'instruction'
 
+/** A request, and what was learnt of how its history has to go up. */
+export interface AskedRequest extends UpstreamRequest {
+  /** The server refused turns with tool calls that came without their thinking. */
+  readonly wantsThinking?: true
+}
+
 /** One request to the server. `way` counts only where the reply has begun, which is where the prefill is not blank. */
 export type AskOneWay = (
-  request: UpstreamRequest,
+  request: AskedRequest,
   way: ContinuationWay,
   signal: AbortSignal,
 ) => AsyncIterable<UpstreamEvent[]>
@@ -24,6 +32,8 @@ export interface WaysOptions {
   /** Whether the server has means of its own for this model, by all that is known before it is asked. */
   isNative(model: string, thinking: boolean): boolean
   readonly clock: Clock
+  /** Whether thinking can go back up with tool calls, and does not yet. @defaultValue false */
+  readonly canReturnThinking?: boolean | undefined
   /**
    * Whether the server's words mean that it does not continue that way.
    * @param isRejected - It refused the request; else it failed.
@@ -54,7 +64,7 @@ export interface Ways {
 
 /** One way to ask, and what is learnt once it is answered. */
 interface Asking {
-  readonly request: UpstreamRequest
+  readonly request: AskedRequest
   readonly way: ContinuationWay
   readonly lessons: readonly string[]
 }
@@ -79,7 +89,9 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     return 'instruction'
   }
   const begin = async (request: UpstreamRequest, signal: AbortSignal): Promise<Asking> => {
-    const asked = learnt.knows(request.model, 'plain') ? inPlainRoles(request) : request
+    const clean = { ...request, messages: withoutThinkTags(request.messages) }
+    const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(clean) : clean
+    const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
     let way: ContinuationWay = 'instruction'
     if (asked.prefill.trim() !== '') way = wayOf(asked.model, Boolean(asked.think))
     if (way === 'native') way = await probe(asked, signal)
@@ -91,6 +103,10 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     if (error.code !== 'upstream_rejected' && error.code !== 'upstream_failed') return undefined
     if (way === 'native' && options.isRefusal(error.cause, error.code === 'upstream_rejected'))
       return { request, way: 'instruction', lessons: [...lessons, inWords(Boolean(request.think))] }
+    if (options.canReturnThinking && !request.wantsThinking && wantsThinking(error.cause)) {
+      const hasCalls = request.messages.some(({ tool_calls: calls }) => calls !== undefined && calls.length > 0)
+      if (hasCalls) return { request: withThinking(request), way, lessons: [...lessons, 'thinking back'] }
+    }
     if (!refusesRoles(error.cause)) return undefined
     const plain = inPlainRoles(request)
     return plain === request ? undefined : { request: plain, way, lessons: [...lessons, 'plain'] }
@@ -136,7 +152,11 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   }
 }
 
-function inPlainRoles(request: UpstreamRequest): UpstreamRequest {
+function withThinking(request: AskedRequest): AskedRequest {
+  return { ...request, wantsThinking: true }
+}
+
+function inPlainRoles(request: AskedRequest): AskedRequest {
   const messages = plainHistory(request.messages)
   return messages === request.messages ? request : { ...request, messages }
 }
