@@ -82,7 +82,12 @@ const token = /^[\w!#$%&'*+.^`|~-]+$/
 /** The answer to a preflight. */
 export function preflightReply({ headers }: GatewayRequest, policy: OriginPolicy): GatewayReply {
   const isListed = policy.allowedOrigins.has(headers.get('origin') ?? '')
-  const asked = isListed ? (headers.get('access-control-request-headers') ?? '').toLowerCase().split(/\s*,\s*/) : []
+  const asked = isListed
+    ? (headers.get('access-control-request-headers') ?? '')
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim())
+    : []
   const more = policy.allowedHeaders ?? asked.filter((name) => token.test(name))
   return {
     status: 204,

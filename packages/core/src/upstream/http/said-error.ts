@@ -37,7 +37,7 @@ function tells(value: unknown, depth = 0): boolean {
   if (depth > maxDepth) return true
   if (Array.isArray(value)) return value.slice(0, maxItems).some((one) => tells(one, depth + 1))
   if (isRecord(value)) return Object.values(value).some((one) => tells(one, depth + 1))
-  if (typeof value === 'string') return !/^\s*(0|null|none|ok|success|false)?\s*$/i.test(value)
+  if (typeof value === 'string') return !/^(?:0|null|none|ok|success|false)?$/i.test(value.trim())
   return value === true || (typeof value === 'number' && value !== 0)
 }
 

@@ -22,7 +22,7 @@ export function callArguments(given: unknown): Json | undefined {
 
 /** Whether these stand for no arguments. A first fragment may say them where the real ones are still to come. */
 export function isNoArguments(said: string): boolean {
-  return said.length <= 16 && /^\s*(?:\{\s*\}|\[\s*\]|null|"")?\s*$/.test(said)
+  return said.length <= 16 && /^(?:\{\s*\}|\[\s*\]|null|"")?$/.test(said.trim())
 }
 
 /** Tells, as pieces of JSON come, when a value is whole. Each character is looked at once. */

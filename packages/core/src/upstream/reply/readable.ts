@@ -4,7 +4,7 @@ import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 /** Longest line of plain words that counts as a keep-alive, UTF-16 code units. */
 const maxWords = 200
 /** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */
-const gap = /^[\s,]*(?:data:)?\s*$/
+const gap = /^[\s,]*(?:data:\s*)?$/
 
 /**
  * The objects that a frame holds. Servers glue two of them together, write `NaN` and `Infinity` as Python does, leave line
