@@ -166,6 +166,32 @@ const bodies: readonly (readonly [string, number, 'openai' | 'anthropic' | 'olla
     'openai',
     (n) => begun(0) + fragment(0, { function: { arguments: ' ' } }).repeat(n) + done,
   ],
+  [
+    'calls that take turns',
+    8_000,
+    'openai',
+    (n) =>
+      times(n / 8, begun).join('') +
+      times(n, (i) => fragment(i % Math.floor(n / 8), { function: { arguments: ' ' } })).join('') +
+      done,
+  ],
+  [
+    'calls that take turns by their ids',
+    8_000,
+    'openai',
+    (n) =>
+      times(n / 8, begun).join('') +
+      times(n, (i) => delta({ tool_calls: [{ id: `c${i % Math.floor(n / 8)}`, function: { arguments: ' ' } }] })).join(
+        '',
+      ) +
+      done,
+  ],
+  [
+    'one call whose name comes with each fragment',
+    4_000,
+    'openai',
+    (n) => begun(0) + fragment(0, { id: 'c0', function: { name: 'f', arguments: '[' } }).repeat(n) + done,
+  ],
   ['one frame of a MiB', mib, 'openai', (n) => delta({ content: 'x'.repeat(n) })],
   [
     'many choices',

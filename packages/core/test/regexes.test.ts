@@ -58,7 +58,7 @@ test('regular expressions: none that is put together from texts does, either', a
   const own = globalThis.RegExp
   globalThis.RegExp = new Proxy(own, {
     construct(target, given: [string, string?], by) {
-      made.push({ source: String(given[0]), flags: given[1] ?? '' })
+      made.push({ source: given[0], flags: given[1] ?? '' })
       return Reflect.construct(target, given, by) as RegExp
     },
   })

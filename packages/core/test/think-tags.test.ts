@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createSeam } from '../src/upstream/reply/seam.ts'
 import { createThinkTags, withoutThinkTags, withThinkTags } from '../src/upstream/reply/think-tags.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
@@ -49,7 +49,7 @@ test.for<[string, string, Shown]>([
     }),
     { numRuns: 200 },
   )
-  expect(shown([...said])).toEqual(expected)
+  expect(shown(said.split(''))).toEqual(expected)
 })
 
 test('think tags: any text of tags and words is the same in any pieces, and what is outside of tags stays', () => {
@@ -70,7 +70,7 @@ test('think tags: any text of tags and words is the same in any pieces, and what
     fc.property(fc.array(word, { maxLength: 12 }), fc.boolean(), (words, opens) => {
       const whole = shown([words.join('')], opens)
       expect(shown(words, opens)).toEqual(whole)
-      expect(shown([...words.join('')], opens)).toEqual(whole)
+      expect(shown(words.join('').split(''), opens)).toEqual(whole)
       if (!opens && !/^\s*[<[]/.test(words.join(''))) expect(whole).toEqual({ thinking: '', text: words.join('') })
     }),
     { numRuns: 2_000 },
