@@ -66,7 +66,7 @@ test('limits: readers, bodies and messages', async () => {
   const large = await postJson(program.fetch, '/api/chat', { messages: [{ role: 'user', content: 'x'.repeat(200) }] })
   expect(await refusal(large)).toEqual([413, 'too_large', null])
   const many = { messages: [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }, ...messages] }
-  expect(await refusal(await postJson(program.fetch, '/api/chat', many))).toEqual([400, 'bad_request', null])
+  expect(await refusal(await postJson(program.fetch, '/api/chat', many))).toEqual([400, 'too_many_messages', null])
 })
 
 test('limits: more connections than `connections` are told so, and twice as many are closed', async () => {
