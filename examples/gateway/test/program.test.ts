@@ -113,7 +113,7 @@ test('program: --check says whether a file is fine, and starts nothing', async (
     stdout: '',
     stderr: `midstream-gateway: the configuration has 2 problems:
 ${folder}/bad.yaml:3:3: server.prot: there is no such key; did you mean "port"?
-${folder}/bad.yaml:4:9: server.host: must be text, got 2
+${folder}/bad.yaml:4:9: server.host: must be text, got a number
 `,
   })
   expect(await runToEnd(['--config', join(folder, 'bad.yaml')])).toMatchObject({ code: 1, stderr: bad.stderr })
@@ -220,7 +220,7 @@ auth: { secret: 0123456789abcdef }
     level: 'error',
     name: 'Error',
     method: 'GET',
-    at: [expect.stringContaining('broken.mjs'), ...Array.from({ length: 2 }, () => expect.any(String))],
+    at: expect.arrayContaining([expect.stringContaining('broken.mjs')]),
   })
   expect(program.logged.join('\n')).not.toContain('secret words')
   expect(await (await program.fetch('/metrics')).text()).toContain('\nmidstream_crashes_total 1\n')
@@ -241,8 +241,8 @@ recovery: false
   const breaks: ((one: typeof asked) => void)[] = [
     (one) => one.reset(),
     (one) => one.fail(500, 'boom'),
-    (one) => one.write('\u0000\u0001{{{\n[]\n"x"\n'),
-    (one) => one.write('{"message":\n7\nnull\n'),
+    (one) => one.write('\u0000\u0001{{{\n["x"]\n"x"\n'),
+    (one) => one.write('{"message":\n'.repeat(3)),
   ]
   for (const break_ of breaks) {
     const broken = await chat(program.fetch, 'broken')

@@ -262,7 +262,7 @@ recovery: { max_wait_ms: 0 }
   })
 
   const blown = await chat(program.fetch, 'hello', {}, { model: 'two' })
-  ;(await second.next()).write('x\nx\nx\n')
+  ;(await second.next()).write('{x\n{x\n{x\n')
   expect(await blown.end()).toMatchObject({ reason: 'error' })
   expect(await program.log(({ reason }) => reason === 'error')).toMatchObject({
     level: 'warn',
