@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { loadConfig } from '../src/config/load.ts'
 import { allKeys, jsonSchema } from '../src/config/outline.ts'
 
@@ -79,6 +79,16 @@ test('config: of a secret that stands in a wrong place, no problem says anything
     { numRuns: 1_500 },
   )
 }, 60_000)
+
+test('config: a key that is a list or a section is printed nowhere', () => {
+  const warned = vi.spyOn(process, 'emitWarning')
+  for (const key of ['{ api_key: S3CR3T }', '[S3CR3T]']) {
+    const source = `${model}server:\n  ? ${key}\n  : x\n`
+    const loaded = loadConfig(source, 'c.yaml', { environment: {}, folder: import.meta.dirname })
+    expect('problems' in loaded && loaded.problems.join('\n')).not.toContain('S3CR3T')
+  }
+  expect(warned).not.toHaveBeenCalled()
+})
 
 test.each([
   ['a slip of a word', 'model: { provider: olama, model_name: m }\n', 'got "olama"; did you mean "ollama"?'],

@@ -34,7 +34,8 @@ export interface ConfigDocument {
 /** Reads YAML 1.2, and so JSON. */
 export function readDocument(source: string): ConfigDocument {
   const lines = new LineCounter()
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false })
+  // The warnings of the library print what stands in the file, and that may be a secret.
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
