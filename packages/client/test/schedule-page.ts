@@ -132,7 +132,7 @@ function createLife(shared: Shared, page: () => Page): Life {
         if (!connections.has(breakOff)) return isStream ? body.cancel() : undefined
         if (!isStream) {
           end()
-          return resolve(answerOf(status, body))
+          return resolve(answerOf(status, body, headers['session-id'] ? once(body ?? '') : undefined))
         }
         reader = body
         resolve(
@@ -222,9 +222,17 @@ function answerOf(status: number, body: string | null, reader?: object): Respons
   return {
     ok: status < 300,
     status,
+    headers: new Headers({ 'content-type': reader ? 'text/event-stream' : 'application/json' }),
     json: () => Promise.resolve(JSON.parse(body ?? 'null') as unknown),
     body: { getReader: () => reader },
   } as unknown as Response
+}
+
+/** The body of a poll. */
+function once(text: string): object {
+  const chunks = [utf8.encode(text)]
+  const read = async (): Promise<object> => ({ done: chunks.length === 0, value: chunks.pop() })
+  return { read, cancel: () => Promise.resolve() }
 }
 
 function readFrom(
