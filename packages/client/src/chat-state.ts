@@ -70,13 +70,11 @@ export type ChatInput =
       readonly reply: ChatMessage
       readonly ask?: Ask | undefined
     }
-  /** What was said elsewhere at the same time comes in, before the reply that grows. */
-  | { readonly type: 'insert'; readonly kept: KeptChat }
   /** So many of the oldest messages are not in the request. */
   | { readonly type: 'omit'; readonly omitted: number }
   /** Something that costs no message, for the person to know. */
   | { readonly type: 'notice'; readonly notice: ErrorBody | null }
-  /** The conversation as it is kept or shown elsewhere, and the run that may still grow its last message. */
+  /** The conversation as it is kept or shown elsewhere, and the run that may still grow its last message; one that is read here is read on. */
   | { readonly type: 'restore'; readonly kept: KeptChat }
   | { readonly type: 'queue'; readonly queue: ChatSnapshot['queue'] }
   /** A person cut in: the reply stays as it was shown. */
@@ -134,28 +132,23 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       const submitted = at('submitting', snapshot, { messages, error: null, omitted: 0 })
       return { ...state, snapshot: submitted, run: started, removed: removedBy(state, messages) }
     }
-    case 'insert': {
-      const { sessionId, messages: others, version, removed } = input.kept
-      const messages = [...others.slice(0, -1), ...snapshot.messages.slice(-1)]
-      const highest = Math.max(version, state.highest)
-      return { ...state, sessionId, snapshot: { ...snapshot, messages }, version, highest, removed: removed ?? [] }
-    }
     case 'omit':
       return { ...state, snapshot: { ...snapshot, omitted: input.omitted } }
     case 'notice':
       return { ...state, snapshot: { ...snapshot, notice: input.notice } }
     case 'restore': {
-      const { sessionId, messages, run: kept, version } = input.kept
-      const joined = kept && { ...kept, ...unread }
+      const { sessionId, messages, run: kept, version, removed = [] } = input.kept
+      const restored = { sessionId, version, highest: Math.max(version, state.highest), removed }
+      // The reply that a run grows is the one that is read here.
+      if (run && kept?.runId === run.runId) {
+        return { ...state, ...restored, snapshot: withReply({ ...snapshot, messages }, snapshot.messages.at(-1)!) }
+      }
       // Until the gateway has answered, somebody else may have seen more of it.
       const attempt = kept ? 1 : 0
       return {
-        sessionId,
+        ...restored,
         snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
-        run: joined,
-        version,
-        highest: Math.max(version, state.highest),
-        removed: input.kept.removed ?? [],
+        run: kept && { ...kept, ...unread },
       }
     }
     case 'queue':

@@ -28,7 +28,8 @@ export function mergeChats(
   const isUnknownThere = ({ id }: ChatMessage): boolean => !there.has(id) && !removed.has(id)
   const unknown = mine.messages.filter(isUnknownThere)
   if (theirs.messages.length === 0 || !unknown.some(({ id }) => own.has(id))) return plain
-  if (!theirs.messages.some(({ id }) => !seen.has(id))) return 'same'
+  // A newer copy that has never heard of what was said here has to hear of it: the merged one is newer still.
+  if (!wins && theirs.messages.every(({ id }) => seen.has(id))) return 'same'
   if (mine.run && theirs.run) return 'hold'
 
   const here = new Set(mine.messages.map(({ id }) => id))

@@ -1,5 +1,6 @@
 import { ChatError } from '@midstream/core'
 import type { KeptChat } from './chat-state.ts'
+import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './types.ts'
 import { parseChat, type ValidChat } from './valid-chat.ts'
 
@@ -40,7 +41,8 @@ export function persist(
 ): SessionExtension {
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
-  return ({ name, clock, kept, observe, restore, meet, acknowledge, report }) => {
+  return (handle) => {
+    const { name, clock, kept, observe, report } = handle
     const failed = (message: string, cause?: unknown): void =>
       report(new ChatError('storage_failed', message, { cause }))
     const open = (): ChatStorage | undefined => {
@@ -55,6 +57,7 @@ export function persist(
     }
     const store = open()
     if (!store) return undefined
+    const copies = copiesOf(handle)
     const key = name ? `${prefix}:${name}` : prefix
     let written = kept()
     /** What the storage was last known to hold. */
@@ -87,10 +90,10 @@ export function persist(
       text = now
       if (now === before) {
         // What was written has stayed: whoever writes later has read it.
-        if (now !== null) acknowledge(written.messages.map(({ id }) => id))
+        if (now !== null) copies.acknowledge(written.messages)
       } else if (now !== null) {
         const stored = parse(now)
-        if (stored && stored.chat.messages.length > 0) meet(stored.chat)
+        if (stored && stored.chat.messages.length > 0) copies.meet(stored.chat)
       } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
       return wipedAt === undefined || wipedAt !== kept().messages.at(-1)?.id
     }
@@ -168,7 +171,7 @@ export function persist(
       }
       if (stored && stored.chat.messages.length > 0 && isFree) {
         written = stored.chat
-        restore(stored.chat)
+        copies.take(stored.chat)
       }
       look()
     }

@@ -21,7 +21,6 @@ import { droppedError, requestJson } from './connection.ts'
 import { disposeKey } from './dispose.ts'
 import { bytesOf, fitHistory } from './history.ts'
 import type { GatewayLimits } from './limits.ts'
-import { mergeChats } from './merge-chats.ts'
 import { readRun } from './read-run.ts'
 import { confirmed, isLost, toTurn, type Frozen, type Interrupts } from './reply.ts'
 import { guarded, isHidden, nextPaint, tell } from './schedule.ts'
@@ -33,9 +32,6 @@ const maxTries = 6
 
 /** Most messages that wait for their turn. */
 const maxQueue = 8
-
-/** Most ids of messages that are remembered, here or gone. */
-const maxSeen = 10_000
 
 const warn = (error: ChatError): void => console.warn(`midstream: ${error.message}`)
 
@@ -90,17 +86,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
   /** The reply that last went on by itself, how long it was, and how often it did so since without progress. */
   let wentOn = { id: '', length: -1, tries: 0 }
-  /** Ids of messages that were said here, and that no other copy of the conversation is known to have. */
-  const own = new Set<string>()
-  /** Ids of all messages that were ever here. */
-  let seen = new Set<string>()
   /** Whether the body of the last request is made: from then on it is always the same. */
   let isPosted = false
-  /** How often copies of the conversation were merged here. */
-  let merged = 0
-  /** Another copy, with a run of its own, that waits until the run here has ended. */
-  let held: KeptChat | undefined
-
   /** Lets the extensions see how things stand. @returns Whether there is something new for the listeners. */
   const settle = (): boolean => {
     scheduled = false
@@ -188,23 +175,6 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       if (!run.isOpen && run.ask?.interrupts) void end(run.ask.interrupts)
     })
 
-  /** Has what was said here known as such, until another copy of the conversation has it. */
-  const remember = (messages: readonly ChatMessage[], reply: ChatMessage): void => {
-    for (const { id } of [...messages, reply]) {
-      if (!seen.has(id)) own.add(id)
-      seen.add(id)
-    }
-    // What is not here any more needs no defence.
-    if (seen.size > maxSeen) seen = new Set(state.snapshot.messages.map(({ id }) => id))
-  }
-  /** What was said elsewhere while a run went on here. */
-  const meetHeld = (): void => {
-    const chat = held
-    if (!chat || state.run) return
-    held = undefined
-    meet(chat)
-  }
-
   /** What the next request has to end. */
   const cutIn = (): Interrupts | undefined => freeze()?.ends ?? unconfirmed?.ends
 
@@ -230,7 +200,6 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     const ask: Ask = { interrupts: ends, busy: whenTaken }
     isPosted = false
     step({ type: 'submit', runId, messages, reply, ask })
-    remember(messages, reply)
     // A page that is left in this moment has to know its run, and what else was said.
     settle()
     const following = follow(runId, reply, ask, false, tries)
@@ -320,7 +289,6 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     // A conversation that is gone has taken its messages along.
     const ended = state.snapshot.messages.find(({ id }) => id === reply.id) ?? { ...reply, state: 'interrupted' }
     if (isClosed) return ended
-    meetHeld()
     return state.run ? ended : next(ended)
   }
   const giveUp = (runId: string, error: ErrorBody, ask: Ask | undefined): void => {
@@ -419,8 +387,6 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       use()
       abort.abort()
       emptyQueue()
-      held = undefined
-      own.clear()
       step({ type: 'clear', sessionId: newId('sess') })
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
@@ -477,14 +443,15 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     return { sessionId, messages: snapshot.messages, run: joined, version, removed }
   }
   const restore = (chat: KeptChat): void => {
+    const { run } = chat
+    if (run && run.runId === state.run?.runId) {
+      step({ type: 'restore', kept: chat })
+      return publish()
+    }
     abort.abort()
     abort = new AbortController()
     if (chat.messages.length === 0) emptyQueue()
-    held = undefined
-    for (const { id } of chat.messages) seen.add(id)
-    for (const { id } of chat.messages) own.delete(id)
     step({ type: 'restore', kept: chat })
-    const { run } = chat
     const last = chat.messages.at(-1)
     settle()
     if (run && last && state.run?.runId === run.runId) {
@@ -493,44 +460,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     }
     notify()
   }
+  const isAsked = (): boolean => isPosted && state.run?.isOpen === false
   const see = (version: number): void => step({ type: 'see', version })
-  const acknowledge = (ids: Iterable<string>): void => {
-    for (const id of ids) own.delete(id)
-  }
-  const meet: SessionHandle['meet'] = (theirs, wins) => {
-    const mine = kept()
-    let meeting = mergeChats(mine, theirs, own, seen, wins)
-    // The request that is on its way says what is shown; sent once more, it has to say the same.
-    if (typeof meeting === 'object' && isPosted && mine.run?.isOpen === false) meeting = 'hold'
-    acknowledge(theirs.messages.map(({ id }) => id))
-    acknowledge(theirs.removed ?? [])
-    // What the person just said is on its way, and is not dropped for an older view of it.
-    const isPending = mine.run?.isOpen === false && theirs.run?.runId !== mine.run.runId
-    if (meeting === 'same' || (meeting === 'take' && isPending && theirs.messages.length > 0)) {
-      see(theirs.version)
-      return 'same'
-    }
-    if (meeting === 'hold') {
-      see(theirs.version)
-      held = theirs
-      return 'held'
-    }
-    if (meeting === 'take') {
-      restore(theirs)
-      return 'taken'
-    }
-    merged += 1
-    if (mine.run) {
-      for (const { id } of meeting.messages) seen.add(id)
-      step({ type: 'insert', kept: meeting })
-      publish()
-    } else {
-      const said = [...own]
-      restore(meeting)
-      for (const id of said) own.add(id)
-    }
-    return 'merged'
-  }
   const report: SessionHandle['report'] = (error, isShown = true) => {
     if (error?.code === state.snapshot.notice?.code) return
     if (error) onError(error)
@@ -542,8 +473,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     if (undo || isClosed) return
     const undos: (() => void)[] = (undo = [])
     const observe = (listener: () => void): void => void observers.add(listener)
-    const merges = (): number => merged
-    const handle = { name, session, options, clock, observe, kept, restore, meet, merges, see, acknowledge, report }
+    const handle = { name, session, options, clock, observe, kept, restore, isAsked, see, report }
     for (const extend of options.extensions ?? []) {
       const undone = extend(handle)
       if (undone) undos.push(undone)

@@ -1,5 +1,6 @@
 import type { KeptChat } from './chat-state.ts'
 import { requestJson } from './connection.ts'
+import { copiesOf } from './copies.ts'
 import { isNewer } from './merge-chats.ts'
 import type { SessionExtension, SessionHandle } from './types.ts'
 import { parseChat } from './valid-chat.ts'
@@ -33,9 +34,10 @@ interface TellingWord {
  */
 export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
   return (handle) => {
-    const { name, session, options, kept, observe, restore, meet, merges, see } = handle
+    const { name, session, options, kept, observe, see } = handle
     const channel = openChannel(`midstream ${options.url} ${name}`, open)
     if (!channel) return undefined
+    const copies = copiesOf(handle)
     let isOpen = true
     const tell = (word: Word): void => {
       if (isOpen) channel.postMessage(word)
@@ -46,7 +48,7 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     /** What another tab has told is not told on. */
     let isTaking = false
     /** How many of the merges here the other tabs have heard of, or will. */
-    let told = merges()
+    let told = copies.merged
     /** Whether every tab that is there has been told of what is here. */
     let isTold = false
 
@@ -56,9 +58,9 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       if (isTaking) return
       const { status } = session.getSnapshot()
       const isCleared = known.messages.length === 0 && before.messages.length > 0
-      const isMerged = told !== merges()
+      const isMerged = told !== copies.merged
       if (isMerged || isCleared || isPending(known) || status === 'interrupting') owes = 'news'
-      told = merges()
+      told = copies.merged
       // A run that the gateway does not know yet cannot be read, and an interrupt may cut further.
       if (!owes || isPending(known) || status === 'interrupting') return
       tell({ type: owes, chat: known })
@@ -78,10 +80,10 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       const isMeant = type === 'news' || isSame || mine.messages.length === 0
       const isNews = isMeant && (isNewer(chat, mine) || !(isSame || isTold))
       if (isNews && isEmpty) {
-        take(() => restore(chat))
+        take(() => copies.take(chat))
       } else if (isMeant) {
         // What was said here and there at once stays: who has nothing more to read merges it, and tells of it.
-        const met = take(() => meet(chat, isNews))
+        const met = take(() => copies.meet(chat, isNews))
         if (met === 'same' && isSame && chat.version < mine.version) answer()
         look()
       }

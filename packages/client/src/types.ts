@@ -240,20 +240,12 @@ export interface SessionHandle {
   observe(listener: () => void): void
   /** The conversation as it is now. */
   kept(): KeptChat
-  /** Puts another conversation in its place, and reads on the run that grows it. */
+  /** Puts another conversation in its place, and reads the run that grows it; a run that is read already is read on. */
   restore(chat: KeptChat): void
-  /**
-   * Meets another copy of the conversation: the newer one is taken, and what was said in both at once stays in both.
-   * @param wins - Whether it replaces what is here, where nothing said here would be lost. Default: when it is newer.
-   * @returns What became of it: nothing, or it was taken, or merged, or waits until the run here has ended.
-   */
-  meet(chat: KeptChat, wins?: boolean): 'same' | 'taken' | 'merged' | 'held'
-  /** How often copies were merged here: no other tab has such a conversation yet. */
-  merges(): number
+  /** Whether a request is on its way that the gateway has not answered: until then, what it says has to stay as it is. */
+  isAsked(): boolean
   /** Tells of a version elsewhere: what happens here from now on is newer. */
   see(version: number): void
-  /** These messages are known elsewhere: a copy without them has removed them. */
-  acknowledge(messageIds: Iterable<string>): void
   /**
    * Tells of something that costs no message: by `onError`, and in the snapshot until it is null.
    * @param isShown - Whether the snapshot says it, too. Default: true.

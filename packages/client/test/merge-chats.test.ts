@@ -66,6 +66,14 @@ test.each<[what: string, mine: KeptChat, theirs: KeptChat, own: string, result: 
   ],
   ['what was removed here does not come back', chat(2, 'q1 ra'), chat(2, 'q1 r1 q2 r2'), 'ra', 'q2 r2 q1 ra'],
   ['one question answered anew in both keeps both', chat(2, 'q1 ra'), chat(2, 'q1 rb'), 'ra', 'q1 ra rb'],
+  [
+    'a newer copy without anything new does not hide what was said here',
+    chat(2, 'q1 r1 qa ra'),
+    chat(3, 'q1 r1'),
+    'qa ra',
+    'q1 r1 qa ra',
+  ],
+  ['an older copy without anything new changes nothing', chat(3, 'q1 r1 qa ra'), chat(2, 'q1 r1'), 'qa ra', 'same'],
   ['a cleared conversation wins', chat(2, 'q1 r1 qa ra'), chat(3, ''), 'qa ra', 'take'],
 ])('merge: %s', (_what, mine, theirs, own, result) => {
   // What is here was seen here, and so was r1, which was answered anew.

@@ -1,0 +1,3 @@
+import { playShard } from './schedule-play.ts'
+
+playShard(4)
