@@ -10,13 +10,11 @@ export interface Copies {
   /**
    * Meets another copy: the newer one is taken, and what was said in both at once stays in both.
    * @param wins - Whether it replaces what is here, where nothing said here would be lost. Default: when it is newer.
-   * @returns What became of it; `hold`: it waits until the run here has ended.
+   * @returns What became of it; `hold`: it waits for the run here.
    */
   meet(theirs: KeptChat, wins?: boolean): Meeting
   /** Puts another copy in the place of this one. */
   take(theirs: KeptChat): void
-  /** These messages are known elsewhere: a copy without them has removed them. */
-  acknowledge(messages: KeptChat['messages']): void
   /** How often copies were merged here: no other tab has such a conversation yet. */
   readonly merged: number
 }
@@ -38,7 +36,7 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
   /** Ids of all messages that were ever here. */
   let seen = new Set<string>()
   let merged = 0
-  /** Another copy, with a run of its own, that waits until the run here has ended. */
+  /** Another copy that waits: until the run here has text, or has ended where that copy has a run, too. */
   let held: KeptChat | undefined
   let lastRun: string | undefined
   let handle!: SessionHandle
@@ -70,7 +68,11 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     }
     lastRun = run?.runId
     const waiting = held
-    if (!waiting || run || handle.session.getSnapshot().status === 'interrupting') return
+    const isBusy =
+      (run && waiting?.run && waiting.run.runId !== run.runId) ||
+      handle.isAsked() ||
+      handle.session.getSnapshot().status === 'interrupting'
+    if (!waiting || isBusy) return
     held = undefined
     meet(waiting)
   }
@@ -78,7 +80,8 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     const mine = handle.kept()
     let meeting = mergeChats(mine, theirs, own, seen, wins)
     // The request that is on its way says what is shown; sent once more, it has to say the same.
-    if (typeof meeting === 'object' && handle.isAsked()) meeting = 'hold'
+    const isGrowing = typeof meeting === 'object' || (meeting === 'take' && theirs.run?.runId === mine.run?.runId)
+    if (isGrowing && mine.run && handle.isAsked()) meeting = 'hold'
     acknowledge(idsOf(theirs))
     acknowledge(theirs.removed ?? [])
     // What the person just said is on its way, and is not dropped for an older view of it.
@@ -108,7 +111,6 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     copies: {
       meet,
       take,
-      acknowledge: (messages) => acknowledge(messages.map(({ id }) => id)),
       get merged() {
         return merged
       },

@@ -28,8 +28,8 @@ export function mergeChats(
   const isUnknownThere = ({ id }: ChatMessage): boolean => !there.has(id) && !removed.has(id)
   const unknown = mine.messages.filter(isUnknownThere)
   if (theirs.messages.length === 0 || !unknown.some(({ id }) => own.has(id))) return plain
-  // A newer copy that has never heard of what was said here has to hear of it: the merged one is newer still.
-  if (!wins && theirs.messages.every(({ id }) => seen.has(id))) return 'same'
+  // A newer copy that has never heard of what was said here has to hear of it, once its run has ended: the merged one is newer.
+  if ((!wins || theirs.run) && theirs.messages.every(({ id }) => seen.has(id))) return 'same'
   if (mine.run && theirs.run) return 'hold'
 
   const here = new Set(mine.messages.map(({ id }) => id))
@@ -38,12 +38,14 @@ export function mergeChats(
   const stays = new Set(unknown.filter(({ id }) => own.has(id) || !hasSeenMine).map(({ id }) => id))
   const isOwn = ({ id }: ChatMessage): boolean => own.has(id) && stays.has(id)
   const left = withQuestions(mine.messages, isOwn, ({ id }) => there.has(id) || stays.has(id))
-  const isFresh = ({ id }: ChatMessage): boolean => !seen.has(id)
+  const isFresh = ({ id }: ChatMessage): boolean => !seen.has(id) && !mine.removed?.includes(id)
   const right = withQuestions(theirs.messages, isFresh, (message) => here.has(message.id) || isFresh(message))
   const [first, second] = isLast(mine, left, theirs, right) ? [right, left] : [left, right]
   // Of a message that both have, the newer copy is the right one; one that a run here grows is only known here.
   const newer = new Map((plain === 'take' ? right : left).map((message) => [message.id, message]))
-  const messages = inTurns(first, second).map((message) => newer.get(message.id) ?? message)
+  const joined = inTurns(first, second).map((message) => newer.get(message.id) ?? message)
+  const growing = mine.run ? mine : theirs.run && theirs
+  const messages = growing ? withLast(joined, turnsOf(growing.messages).at(-1)!) : joined
   const base = mine.run ? mine : theirs.run || plain === 'take' ? theirs : mine
   return {
     sessionId: base.sessionId,
@@ -96,6 +98,15 @@ function inTurns(first: readonly ChatMessage[], second: readonly ChatMessage[]):
     rest.push(question, ...more, ...turn.slice(1))
   }
   return [...behind.slice(0, common).flat(), ...[...others.values()].flat(), ...rest]
+}
+
+/** The turn that a run grows comes last and in whole, whatever was removed or said after it elsewhere. */
+function withLast(messages: readonly ChatMessage[], last: Turn): readonly ChatMessage[] {
+  const [question, ...answers] = last
+  const more = turnsOf(messages).find(([{ id }]) => id === question.id) ?? []
+  const others = more.slice(1).filter(({ id }) => !answers.some((answer) => answer.id === id))
+  const turn = [question, ...others, ...answers]
+  return [...messages.filter(({ id }) => !turn.some((message) => message.id === id)), ...turn]
 }
 
 /** Whether what was said here comes after what was said there. */

@@ -84,18 +84,17 @@ export function persist(
       }
       return parsed
     }
+    const isWanted = (): boolean => wipedAt === undefined || wipedAt !== kept().messages.at(-1)?.id
     /** Another page may have written, or wiped, in between. @returns Whether to write. */
     const meetStored = (now: string | null): boolean => {
       const before = text
       text = now
-      if (now === before) {
-        // What was written has stayed: whoever writes later has read it.
-        if (now !== null) copies.acknowledge(written.messages)
-      } else if (now !== null) {
+      if (now === before) return isWanted()
+      if (now !== null) {
         const stored = parse(now)
         if (stored && stored.chat.messages.length > 0) copies.meet(stored.chat)
       } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
-      return wipedAt === undefined || wipedAt !== kept().messages.at(-1)?.id
+      return isWanted()
     }
 
     /** One write at a time, always of the newest state. Synchronous, where the storage is. */
@@ -111,16 +110,16 @@ export function persist(
         if (isDue) write()
         else look()
       }
-      let isWanted = true
+      let writes = true
       try {
         // One that answers later could not be asked by a page that is left.
-        if (!isSlow) isWanted = meetStored(store.getItem(key) as string | null)
+        if (!isSlow) writes = meetStored(store.getItem(key) as string | null)
       } catch (cause) {
-        isWanted = false
+        writes = false
         failed('The storage cannot be read: the conversation is not kept', cause)
       }
       written = kept()
-      if (isWanted) put(done)
+      if (writes) put(done)
       else done()
     }
     /** Writes as much as there is room for; where nothing can be written, an older copy must not come back. */

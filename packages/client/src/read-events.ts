@@ -1,6 +1,6 @@
 import { ChatError, type ChatErrorCode, type ChatEvent, type LogEvent } from '@midstream/core'
-import { createParser } from 'eventsource-parser'
 import { abortable, notTheGateway } from './connection.ts'
+import { createEventStream } from './event-stream.ts'
 
 /** One event of a body, with the position after it if its frame names one. */
 export interface Received {
@@ -64,20 +64,17 @@ function createDecoder(response: Response): Decoder {
   /** Whether the body has had a frame. Until then it may be a page. */
   let isStream = false
   let head = ''
-  const parser = createParser({
-    maxBufferSize: maxChars,
-    onEvent({ id, data }) {
-      isStream = true
-      try {
-        received.push(...toReceived(data, id))
-      } catch (cause) {
-        failure ??= new ChatError('dropped', 'A frame of the stream is broken', { cause, retryable: true })
-      }
-    },
-    onError({ type }) {
-      if (type === 'max-buffer-size-exceeded') failure ??= new ChatError('overflow', 'The frame is too long')
-    },
+  const stream = createEventStream(maxChars, (data, id) => {
+    isStream = true
+    try {
+      received.push(...toReceived(data, id))
+    } catch (cause) {
+      failure ??= new ChatError('dropped', 'A frame of the stream is broken', { cause, retryable: true })
+    }
   })
+  const feed = (text: string): void => {
+    if (stream.feed(text)) failure ??= new ChatError('overflow', 'The frame is too long')
+  }
   const check = (...codes: readonly ChatErrorCode[]): void => {
     if (failure && codes.includes(failure.code)) throw failure
   }
@@ -88,7 +85,7 @@ function createDecoder(response: Response): Decoder {
       received = []
       if (!isStream) head = (head + text).trimStart().slice(0, 64)
       if (!isStream && head.startsWith('<')) throw notTheGateway(response)
-      parser.feed(text)
+      feed(text)
       if (received.length === 0) check('overflow', 'dropped')
       return received
     },
@@ -96,7 +93,7 @@ function createDecoder(response: Response): Decoder {
       check('overflow', 'dropped')
       received = []
       // Layers trim the last blank line. A frame that was cut off does not parse, as its JSON lacks the last brace.
-      parser.feed('\n\n')
+      feed('\n\n')
       check('overflow')
       const isLike = head === '' ? response.status !== 204 : /^(:|[a-z]{1,5}(:|$))/.test(head)
       if (!isStream && !isLike) throw notTheGateway(response)

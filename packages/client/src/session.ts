@@ -460,7 +460,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     }
     notify()
   }
-  const isAsked = (): boolean => isPosted && state.run?.isOpen === false
+  const isAsked = (): boolean => isPosted && state.run?.position === 0
   const see = (version: number): void => step({ type: 'see', version })
   const report: SessionHandle['report'] = (error, isShown = true) => {
     if (error?.code === state.snapshot.notice?.code) return

@@ -242,7 +242,7 @@ export interface SessionHandle {
   kept(): KeptChat
   /** Puts another conversation in its place, and reads the run that grows it; a run that is read already is read on. */
   restore(chat: KeptChat): void
-  /** Whether a request is on its way that the gateway has not answered: until then, what it says has to stay as it is. */
+  /** Whether a request is on its way that may have to be sent again: until text comes, what it says has to stay as it is. */
   isAsked(): boolean
   /** Tells of a version elsewhere: what happens here from now on is newer. */
   see(version: number): void

@@ -73,6 +73,20 @@ test.each<[what: string, mine: KeptChat, theirs: KeptChat, own: string, result: 
     'qa ra',
     'q1 r1 qa ra',
   ],
+  [
+    'a reply that is continued elsewhere does not end up before what was said here',
+    chat(2, 'q1 r1 qa ra'),
+    chat(3, 'q1 r1', { run: running('r1') }),
+    'qa ra',
+    'same',
+  ],
+  [
+    'a reply that is continued here keeps its question, though that was edited away there',
+    chat(2, 'qa ra q1 r1', { run: running('r1') }),
+    chat(3, 'q2 r2', { removed: ['q1', 'r1'] }),
+    'qa ra',
+    'q2 r2 qa ra q1 r1',
+  ],
   ['an older copy without anything new changes nothing', chat(3, 'q1 r1 qa ra'), chat(2, 'q1 r1'), 'qa ra', 'same'],
   ['a cleared conversation wins', chat(2, 'q1 r1 qa ra'), chat(3, ''), 'qa ra', 'take'],
 ])('merge: %s', (_what, mine, theirs, own, result) => {

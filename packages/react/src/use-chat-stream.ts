@@ -1,5 +1,5 @@
 import { createChatClient, type ChatClient, type ChatSession, type ChatSnapshot } from '@midstream/client'
-import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
+import { useCallback, useMemo, useRef, useSyncExternalStore } from 'react'
 
 /** @public */
 export type UseChatStreamOptions =
@@ -86,17 +86,19 @@ const serverSnapshot: ChatSnapshot = Object.freeze({
 /** So many renders in a row with another client each are no change of mind. */
 const fewChanges = 3
 
-/** Tells the developer of a client that is made in the component: each render would show another, empty conversation. */
+/**
+ * Tells the developer of a client that is made in the component: each render would show another, empty conversation. Counts
+ * renders, as no render may ever be committed: a store that is another one in each has React render over and over.
+ */
 function useStableClient(client: ChatClient): void {
-  const seen = useRef<{ client: ChatClient; changes: number } | undefined>(undefined)
-  useEffect(() => {
-    const before = seen.current
-    const changes = before && before.client !== client ? before.changes + 1 : 0
-    seen.current = { client, changes }
-    if (changes !== fewChanges) return
-    console.error(
-      'useChatStream got another client in each render, so that what is said is never shown. ' +
-        'Create the client outside of the component, or pass `url`.',
-    )
-  })
+  /* eslint-disable react/refs -- what it counts are renders, and nothing that is shown depends on it */
+  const { current: seen } = useRef<{ client?: ChatClient; changes: number }>({ changes: 0 })
+  seen.changes = seen.client && seen.client !== client ? seen.changes + 1 : 0
+  seen.client = client
+  if (seen.changes !== fewChanges) return
+  /* eslint-enable react/refs */
+  console.error(
+    'useChatStream got another client in each render, so that what is said is never shown. ' +
+      'Create the client outside of the component, or pass `url`.',
+  )
 }

@@ -6,7 +6,7 @@ import { act, cleanup, render, renderHook, screen, waitFor } from '@testing-libr
 import { Profiler, StrictMode, type ReactElement } from 'react'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { useChatStream } from '../src/use-chat-stream.ts'
 
 interface Setup {
@@ -171,4 +171,13 @@ test('useChatStream: a server renders the empty conversation, and the page takes
   )
   expect(mismatches).toEqual([])
   expect(container.querySelector('[data-testid=status]')?.textContent).toBe('idle')
+})
+
+test('useChatStream: a client that is made in each render is told of, whether or not a render is committed', () => {
+  const told = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  const { result, rerender } = renderHook(() => useChatStream({ client: createChatClient({ url: '/api/chat' }) }))
+  expect(result.current.status).toBe('idle')
+  for (let n = 0; n < 5; n++) rerender()
+  const words = told.mock.calls.map(([first]) => String(first)).filter((first) => first.includes('another client'))
+  expect(words).toHaveLength(1)
 })
