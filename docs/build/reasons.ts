@@ -77,6 +77,7 @@ export const reasons: Readonly<Record<string, string>> = {
   'OpenAiCompatibleOptions.apiKey': 'a key that is sent to another server by mistake is a key lost.',
   'OpenAiCompatibleOptions.maxLineChars': 'a frame is one delta: longer is a server gone wrong.',
   'Dialect.thinkingFields': 'the names that the known servers use.',
+  'Dialect.opensThinking': 'a server that takes the thinking out by itself would have its answers taken for thinking.',
   'Dialect.proof': 'it says how a reply ended; `[DONE]` says only that nothing more comes.',
   'NativeContinuation.models': 'most servers continue by template, whatever the model.',
   'HistoryOptions.thinking': 'it is unsigned, and costs tokens; a server that wants it back says so in its dialect.',

@@ -10,6 +10,7 @@ import type { SeamOptions } from '../src/upstream/reply/seam.ts'
  */
 const counter = createCounter()
 const { createSeam } = await import('../src/upstream/reply/seam.ts')
+const { createThinkTags, withoutThinkTags } = await import('../src/upstream/reply/think-tags.ts')
 const { normaliseHistory } = await import('../src/upstream/history/history.ts')
 const { continuationPoint } = await import('../src/upstream/history/continuation.ts')
 const { anthropicMessages } = await import('../src/upstream/anthropic/messages.ts')
@@ -69,6 +70,28 @@ for (const [name, copies, partial, reply] of seams) {
     return () => {
       const seam = createSeam({ sent, tail: ' '.repeat(99), copies })
       return [deltas.map((delta) => seam.push(delta)), seam.end()]
+    }
+  })
+}
+
+const tagged: readonly (readonly [string, (size: number) => string])[] = [
+  ['thinking that never ends', (n) => `<think>${'a<'.repeat(n / 2)}`],
+  ['pair after pair', (n) => '<think>a</think> '.repeat(n / 17)],
+  ['white space behind thinking', (n) => `<think>a</think>${' '.repeat(n)}`],
+  ['white space in front', (n) => ' '.repeat(n)],
+]
+for (const [name, reply] of tagged) {
+  linear(`think tags: ${name}, in deltas of four letters and in one`, mib / 4, (size) => {
+    const text = reply(size)
+    const deltas = times(text.length / 4, (i) => [{ message: text.slice(i * 4, i * 4 + 4) }])
+    return () => {
+      const stage = createThinkTags(true)
+      const told = [deltas.map((delta) => stage.push(delta)), stage.end()]
+      return [
+        told,
+        createThinkTags().push([{ message: text }]),
+        withoutThinkTags([{ role: 'assistant', content: text }]),
+      ]
     }
   })
 }
