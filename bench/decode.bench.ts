@@ -1,6 +1,6 @@
 // What it costs to decode many streams of one dialect at once, a delta, against `JSON.parse` of lines that are split already.
-import { setImmediate } from 'node:timers/promises'
-import { ollama, openaiCompatible, type Transport, type Upstream } from '@midstream/core/upstream'
+import { setImmediate } from 'node:timers'
+import { ollama, openaiCompatible, type Transport, type UpstreamEvent, type Upstream } from '@midstream/core/upstream'
 import { interleave } from './support/cpu.ts'
 import { deltaLine, finalLine, token } from './support/ollama-lines.ts'
 import { llamaChunks } from './support/openai-chunks.ts'
@@ -26,17 +26,18 @@ function cut(body: string): Uint8Array[] {
 
 function serve(body: string, type: string): Transport {
   const reads = cut(body)
-  return async () => ({
-    status: 200,
-    header: (name) => (name === 'content-type' ? type : undefined),
-    body: (async function* () {
-      for (const read of reads) {
-        // As from sockets: what one read sets off is over before the next stream has one.
-        await setImmediate()
-        yield read
-      }
-    })(),
-  })
+  return (_request, sink) => {
+    sink.head({ status: 200, header: (name) => (name === 'content-type' ? type : undefined) })
+    let at = 0
+    const next = (): void => {
+      const read = reads[at++]
+      if (!read) return sink.end()
+      void sink.data(read)
+      // As from sockets: what one read sets off is over before the next stream has one.
+      setImmediate(next)
+    }
+    setImmediate(next)
+  }
 }
 
 /** All streams at once, in turns, as sockets would have it. */
@@ -47,13 +48,14 @@ async function decodeAll(upstream: Upstream): Promise<void> {
     interruptedNote: null,
     prefill: '',
   } as const
-  const one = async (): Promise<number> => {
-    let chars = 0
-    for await (const events of upstream.generate(request, new AbortController().signal)) {
-      for (const event of events) if ('message' in event) chars += event.message.length
-    }
-    return chars
-  }
+  const one = (): Promise<number> =>
+    new Promise((resolve) => {
+      let chars = 0
+      const push = (events: readonly UpstreamEvent[]): void => {
+        for (const event of events) if ('message' in event) chars += event.message.length
+      }
+      upstream.open(request, { push, end: () => resolve(chars) }, new AbortController().signal)
+    })
   const chars = await Promise.all(Array.from({ length: streams }, one))
   check(chars.reduce((sum, more) => sum + more, 0))
 }

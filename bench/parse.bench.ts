@@ -1,4 +1,5 @@
 // What it costs to turn a model server's bytes into deltas, and a gateway's bytes into events, a delta.
+import { eventsOf } from '@midstream/core/upstream'
 import { createLineDecoder, createSseDecoder, encodeSse, parseLine } from '@midstream/core'
 import { fetchTransport, ollama, type Transport } from '@midstream/core/upstream'
 import { createParser } from 'eventsource-parser'
@@ -46,7 +47,7 @@ async function ask(transport: Transport): Promise<void> {
   const messages = [{ role: 'user', content: 'Hi' }] as const
   const request = { model: 'qwen3:32b', messages, interruptedNote: null, prefill: '' }
   let chars = 0
-  for await (const events of upstream.generate(request, new AbortController().signal)) {
+  for await (const events of eventsOf(upstream, request, new AbortController().signal)) {
     for (const event of events) if ('message' in event) chars += event.message.length
   }
   check(chars)

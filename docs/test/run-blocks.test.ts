@@ -1,3 +1,4 @@
+import { eventsOf } from '@midstream/core/upstream'
 import { streamChat, type ChatClient } from '@midstream/client'
 import { createGateway } from '@midstream/core/gateway'
 import { toNodeListener } from '@midstream/core/node'
@@ -146,7 +147,7 @@ test.each(modules)('%s: %s runs, and what it gives out works', async (_file, _na
   if (upstream) {
     const request = { model: upstream.model, messages, prefill: '', interruptedNote: null }
     const events = []
-    for await (const batch of upstream.generate(request, new AbortController().signal)) events.push(...batch)
+    for await (const batch of eventsOf(upstream, request, new AbortController().signal)) events.push(...batch)
     expect(events.map((event) => ('message' in event ? event.message : '')).join('')).toBe(story)
     expect(events).toContainEqual(expect.objectContaining({ finish: 'stop' }))
     // The address that the page names, by its text.

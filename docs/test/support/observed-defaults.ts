@@ -1,3 +1,4 @@
+import { eventsOf } from '@midstream/core/upstream'
 import {
   createChatClient,
   streamChat,
@@ -10,6 +11,7 @@ import {
   coalesceDefaults,
   createLineDecoder,
   createReader,
+  pullFrames,
   createSseDecoder,
   fuseDefaults,
   heartbeatDefaults,
@@ -78,7 +80,10 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     const { signal } = new AbortController()
     // Nobody listens at the port of `discard`.
     const asked = { method: 'GET', url: 'http://127.0.0.1:9', headers: {}, signal } as const
-    await nodeTransport({ clock: { now: () => 0, after } })(asked).catch(() => undefined)
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const sink = { head: () => undefined, data: () => undefined, end, error: end }
+    nodeTransport({ clock: { now: () => 0, after } })(asked, sink)
+    await ended
     return waited
   },
   'ChatClientOptions.credentials': () =>
@@ -200,7 +205,7 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     let leftAt = Infinity
     const onLeave = (): void => void (leftAt = clock.now())
     const pace = { coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position: 0 }
-    void createReader(run, { clock, ...pace, onLeave }).next()
+    void pullFrames(createReader(run, { clock, ...pace, onLeave })).next()
     clock.advance(2 * fuseDefaults.maxRunMs)
     return leftAt
   },
@@ -364,7 +369,7 @@ function longestOf(limit: number, read: (text: string) => unknown): number {
 /** Its events, up to whatever it fails with. */
 async function* drained(upstream: Upstream): AsyncGenerator<object, void, undefined> {
   try {
-    for await (const events of upstream.generate(question, new AbortController().signal)) yield* events
+    for await (const events of eventsOf(upstream, question, new AbortController().signal)) yield* events
   } catch {
     // What it fails with is not asked for here.
   }

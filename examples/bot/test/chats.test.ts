@@ -94,7 +94,7 @@ test('chats: only so many are remembered, and one that is forgotten while it ans
   expect(own.chats.size).toBe(2)
   expect(answer.now()).toEqual({ text: 'Once\n\n(stopped)', isOver: true })
   await reply.left
-  expect(own.upstream.open).toBe(0)
+  expect(own.upstream.openReplies).toBe(0)
 })
 
 test('chats: after hours of silence a question starts anew', async () => {
@@ -124,7 +124,7 @@ test('chats: a long conversation in which everybody cuts in is shortened, too, a
     await own.advance(200)
     expect(answer.now().text).toMatch(/^answer/)
   }
-  expect(own.upstream.open).toBe(1)
+  expect(own.upstream.openReplies).toBe(1)
   expect(own.told().at(-2)).toMatchObject({
     role: 'assistant',
     content: `answer 10 ${'.'.repeat(20)}`,

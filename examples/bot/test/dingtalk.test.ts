@@ -398,5 +398,5 @@ test('dingtalk: a gateway that shuts down ends the card with a sentence and what
     'Once upon\n\n(Something went wrong: the robot is restarting. This is what came before; say "continue" to go on.)',
   )
   await reply.left
-  expect(own.upstream.open).toBe(0)
+  expect(own.upstream.openReplies).toBe(0)
 })

@@ -41,7 +41,7 @@ test.for(Array.from({ length: 30 }, (_, seed) => seed))(
     expect(shown).toHaveLength(6)
     repliesTold(own).forEach((replies, i) => expect(replies).toEqual(told(shown.slice(0, i))))
     expect(platform.cards.every(({ isFinished }) => isFinished)).toBe(true)
-    expect(own.upstream.open).toBe(0)
+    expect(own.upstream.openReplies).toBe(0)
     expect(own.clock.timers).toBe(0)
   },
 )
@@ -76,6 +76,6 @@ test.for(Array.from({ length: 30 }, (_, seed) => seed))(
       shown.push(content)
     }
     repliesTold(own).forEach((replies, i) => expect(replies).toEqual(told(shown.slice(0, i))))
-    expect(own.upstream.open).toBe(0)
+    expect(own.upstream.openReplies).toBe(0)
   },
 )

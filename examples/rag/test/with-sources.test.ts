@@ -1,3 +1,4 @@
+import { eventsOf } from '@midstream/core/upstream'
 import { createChatClient, type ChatMessage, type ChatSession, type ChatSnapshot } from '@midstream/client'
 import { ChatError } from '@midstream/core'
 import { createGateway } from '@midstream/core/gateway'
@@ -172,7 +173,7 @@ test('sources: a search that does not care about its signal is left', async () =
     prefill: '',
     interruptedNote: null,
   } as const
-  const reply = upstream.generate(request, abort.signal)[Symbol.asyncIterator]().next()
+  const reply = eventsOf(upstream, request, abort.signal)[Symbol.asyncIterator]().next()
   abort.abort(new Error('enough'))
   await expect(reply).rejects.toThrow('enough')
 })

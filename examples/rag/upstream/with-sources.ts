@@ -50,12 +50,18 @@ export function withSources(upstream: Upstream, source: PassageSource, options: 
   return {
     name: upstream.name,
     model: upstream.model,
-    async *generate(request, signal) {
+    open(request, sink, signal) {
       const question = questionOf(request.messages)
-      if (question === undefined) return yield* upstream.generate(request, signal)
-      const sources = await find(question, request.prefill !== '', signal)
-      yield [{ data: { type: 'sources', sources } }]
-      yield* upstream.generate({ ...request, messages: placePassages(request.messages, sources) }, signal)
+      if (question === undefined) return upstream.open(request, sink, signal)
+      const ask = (sources: readonly Source[]): void => {
+        // Whoever has gone meanwhile asks nobody.
+        if (signal.aborted) return
+        void sink.push([{ data: { type: 'sources', sources } }])
+        upstream.open({ ...request, messages: placePassages(request.messages, sources) }, sink, signal)
+      }
+      find(question, request.prefill !== '', signal)
+        .then(ask)
+        .catch((error: unknown) => sink.end(error))
     },
     ...(upstream.status && { status: (signal) => upstream.status!(signal) }),
   }

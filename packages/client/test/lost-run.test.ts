@@ -20,7 +20,7 @@ test('orphan: who comes back in time finds the run going on', async () => {
 test('orphan: who comes back later finds the partial, and it goes on by itself in the same message', async () => {
   const w: World = world({ plan: gone(() => w.clock.now(), 15_000), gateway: { orphanMs: 5_000 } })
   const sent = w.session.send('Tell me')
-  await w.until(() => w.upstream.replies.length === 1 && w.upstream.open === 0)
+  await w.until(() => w.upstream.replies.length === 1 && w.upstream.openReplies === 0)
   const ids = w.session.getSnapshot().messages.map(({ id }) => id)
   const read = text(w.session)
   expect(await w.ended(sent)).toMatchObject({ id: ids[1], content: whole, state: 'done' })

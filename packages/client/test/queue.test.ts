@@ -187,7 +187,7 @@ test('queue: clear settles all that waits with null, and asks none of it', async
   expect(session.getSnapshot()).toMatchObject({ messages: [], queue: [], status: 'idle' })
   await turn()
   expect(asked(requests)).toHaveLength(1)
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('reject: what is said while an answer streams is session_busy, and the answer goes on', async () => {

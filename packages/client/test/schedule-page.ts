@@ -1,4 +1,4 @@
-import type { Clock, Reader } from '@midstream/core'
+import { pullFrames, type Clock, type FrameReader } from '@midstream/core'
 import type { Gateway } from '@midstream/core/gateway'
 import type { SeededRandom } from '@midstream/core/testing'
 import { createChatClient } from '../src/client.ts'
@@ -103,7 +103,7 @@ function createLife(shared: Shared, page: () => Page): Life {
       if (messages) checkSent(session, messages, wrong)
 
       let fail = reject
-      let reader: Reader | undefined
+      let reader: FrameReader | undefined
       const end = (): void => {
         connections.delete(breakOff)
         signal?.removeEventListener('abort', abort)
@@ -134,10 +134,10 @@ function createLife(shared: Shared, page: () => Page): Life {
           end()
           return resolve(answerOf(status, body, headers['session-id'] ? once(body ?? '') : undefined))
         }
-        reader = body
+        reader = pullFrames(body)
         resolve(
           answerOf(status, null, {
-            read: () => readFrom(body, (broken) => (fail = broken), end),
+            read: () => readFrom(reader!, (broken) => (fail = broken), end),
             cancel: () => Promise.resolve(end()),
           }),
         )
@@ -236,7 +236,7 @@ function once(text: string): object {
 }
 
 function readFrom(
-  reader: Reader,
+  reader: FrameReader,
   breaks: (fail: (error: unknown) => void) => void,
   end: () => void,
 ): Promise<ReadableStreamReadResult<Uint8Array>> {

@@ -132,7 +132,7 @@ async function settle(world: World): Promise<void> {
   for (let rounds = 0; rounds < 300; rounds++) {
     await turn()
     check(world)
-    const left = clock.timers + upstream.open + pages.reduce((sum, { pending }) => sum + pending.size, 0)
+    const left = clock.timers + upstream.openReplies + pages.reduce((sum, { pending }) => sum + pending.size, 0)
     if (left === 0) return
     for (const reply of world.live()) {
       world.say(reply, ' ')
@@ -142,13 +142,13 @@ async function settle(world: World): Promise<void> {
     if (clock.timers > 0) clock.advance(Math.max(0, clock.dueAt - clock.now()))
   }
   const pending = pages.map((page) => page.pending.size)
-  throw new Error(`left: ${clock.timers} timers, ${upstream.open} replies, ${pending.join(' and ')} promises`)
+  throw new Error(`left: ${clock.timers} timers, ${upstream.openReplies} replies, ${pending.join(' and ')} promises`)
 }
 
 function checkNothingLeft({ clock, upstream, pages, ended, active }: World): void {
   expect({
     timers: clock.timers,
-    replies: upstream.open,
+    replies: upstream.openReplies,
     connections: pages.map(({ connections }) => connections),
     readers: ended.filter(({ readers }) => readers > 0).length,
     runs: [...active.values()].filter(({ size }) => size > 0).length,

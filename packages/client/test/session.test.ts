@@ -43,7 +43,7 @@ test('interrupt: freezes the text in the same tick and sends its position', asyn
   expect(requests.at(-1)!.path).toMatch(/^\/api\/chat\/runs\/run_[0-9a-f]{32}\/interrupt$/)
   expect(await sent).toMatchObject({ content: 'Once upon a time', state: 'interrupted' })
   expect(session.getSnapshot().status).toBe('idle')
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('interrupt: text that was received but not painted is not kept, and the gateway cuts there, too', async () => {
@@ -72,7 +72,7 @@ test('interrupt: before the first frame of the gateway it ends the run as well',
   expect(session.getSnapshot().status).toBe('interrupting')
   await settled
   expect(await sent).toMatchObject({ content: '', state: 'interrupted' })
-  await expect.poll(() => upstream.open).toBe(0)
+  await expect.poll(() => upstream.openReplies).toBe(0)
   expect(session.getSnapshot().status).toBe('idle')
 })
 

@@ -19,7 +19,7 @@ test('streamChat: leaving the loop ends the run', async () => {
   const fetch = gatewayFetch(createGateway({ upstream }))
   for await (const event of streamChat({ url: '/api/chat', fetch, messages })) if ('message' in event) break
   await upstream.replies[0]!.left
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('streamChat: aborting throws the reason of the signal and ends the run', async () => {

@@ -72,7 +72,7 @@ test('tabs: an interrupt in the other tab ends the answer in both, at the same c
   expect(await settled).toEqual({ outcome: 'interrupted' })
   expect(await sent).toMatchObject({ content: 'Once upon', state: 'interrupted' })
   expect(transcript(b.getSnapshot())).toEqual(transcript(a.getSnapshot()))
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('tabs: an interrupt in a tab that shows less cuts the other one back', async () => {

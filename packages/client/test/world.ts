@@ -124,10 +124,10 @@ export function world(options: WorldOptions = {}): World {
       await turn()
       expect(own.timers).toBe(0)
       // What the client has given up goes on for a while.
-      if (upstream.open > 0) clock.advance(orphanMs)
+      if (upstream.openReplies > 0) clock.advance(orphanMs)
       await turn()
       expect(clock.timers).toBe(0)
-      expect(upstream.open).toBe(0)
+      expect(upstream.openReplies).toBe(0)
       expect(readers.map((count) => count())).toEqual(readers.map(() => 0))
     },
   }

@@ -1,3 +1,5 @@
+import { pushing } from './support/answers.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import Anthropic, { APIError } from '@anthropic-ai/sdk'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeTransport } from '../src/node/index.ts'
@@ -60,7 +62,7 @@ async function ran(
     runId: 'run',
     sessionId: 'sess',
     model: request.model,
-    generate: (signal) => upstream.generate({ ...request, ...more }, signal),
+    open: (_question, sink, signal) => upstream.open({ ...request, ...more }, sink, signal),
     clock: manualClock(),
     fuse: fuseDefaults,
     orphanMs: 0,
@@ -250,7 +252,7 @@ for (const [where, holdAt, before] of [
     const server = await replayServer(play, { holdAt })
     const abort = new AbortController()
     const events: UpstreamEvent[] = []
-    const replying = upstreamOf(server.url).generate(request, abort.signal)[Symbol.asyncIterator]()
+    const replying = eventsOf(upstreamOf(server.url), request, abort.signal)[Symbol.asyncIterator]()
     while (events.length < before)
       events.push(...((await replying.next()) as IteratorYieldResult<readonly UpstreamEvent[]>).value)
     const next = replying.next()
@@ -354,7 +356,7 @@ test('anthropic: another fault teaches nothing', async () => {
 /** A transport that answers every request alike. */
 function answering(status: number, body: unknown): { asked: TransportRequest[]; transport: Transport } {
   const asked: TransportRequest[] = []
-  const transport: Transport = async (one) => {
+  const transport: Transport = pushing(async (one) => {
     asked.push(one)
     return {
       status,
@@ -363,7 +365,7 @@ function answering(status: number, body: unknown): { asked: TransportRequest[]; 
         yield new TextEncoder().encode(JSON.stringify(body))
       })(),
     }
-  }
+  })
   return { asked, transport }
 }
 const models = (...ids: string[]): unknown => ({ data: ids.map((id) => ({ type: 'model', id })), has_more: false })

@@ -1,3 +1,4 @@
+import { pushing } from './support/answers.ts'
 import { readdirSync } from 'node:fs'
 import {
   conformanceCases,
@@ -9,6 +10,7 @@ import {
 } from '@midstream/test-support/conformance'
 import { expect, test } from 'vitest'
 import { createGateway, type Gateway } from '../src/gateway/index.ts'
+import { pullFrames } from '../src/read/pull-frames.ts'
 import { createReader } from '../src/read/reader.ts'
 import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
@@ -65,7 +67,11 @@ function ollamaUpstream(readsOf: (bytes: Uint8Array) => readonly Uint8Array[]): 
       else await new Promise<void>((resolve) => (more = resolve))
     }
   }
-  const transport: Transport = async ({ signal }) => ({ status: 200, header: () => undefined, body: body(signal) })
+  const transport: Transport = pushing(async ({ signal }) => ({
+    status: 200,
+    header: () => undefined,
+    body: body(signal),
+  }))
   return {
     upstream: ollama({ model: 'scripted', transport }),
     async play(step) {
@@ -110,13 +116,15 @@ function runSubject(clock: ManualClock, upstream: Upstream): Subject {
     runId: createId('run'),
     sessionId: createId('sess'),
     model: 'scripted',
-    generate: (signal) => upstream.generate(request, signal),
+    open: (_question, sink, signal) => upstream.open(request, sink, signal),
     clock,
     fuse: fuseDefaults,
     orphanMs: 60_000,
   })
   const follow = (position: number): Follower => {
-    const reader = createReader(run, { clock, coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position })
+    const reader = pullFrames(
+      createReader(run, { clock, coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position }),
+    )
     return follower(position, async () => {
       const text = await reader.next()
       return text === null ? null : utf8(text)
@@ -135,7 +143,7 @@ function runSubject(clock: ManualClock, upstream: Upstream): Subject {
 }
 
 async function gatewaySubject(clock: ManualClock, upstream: Upstream): Promise<Subject> {
-  const gateway: Gateway = createGateway({ upstream, clock, recovery: false })
+  const gateway: Gateway = createGateway({ upstream, clock, recovery: false, limits: { unreadMs: Infinity } })
   const at = 'http://gateway.test/api/chat'
   const runId = createId('run')
   const bodyOf = (response: Response, from: number): Follower => {

@@ -1,3 +1,4 @@
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
 import { createGateway } from '../src/gateway/index.ts'
 import { gatewayFetch, manualClock, type SeededRandom } from '../src/testing/index.ts'
@@ -86,7 +87,7 @@ test(
           prefill,
           interruptedNote: null,
         }
-        said.push(await hear(upstreamOf(kind, transport, dialect).generate(request, new AbortController().signal)))
+        said.push(await hear(eventsOf(upstreamOf(kind, transport, dialect), request, new AbortController().signal)))
       }
       expect(said[1]).toEqual(said[0])
       expect(said[2]).toEqual(said[0])

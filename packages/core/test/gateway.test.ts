@@ -38,7 +38,9 @@ function bench(options: Partial<GatewayOptions> = {}): Bench {
   const clock = manualClock(1_000)
   const upstream = scriptedUpstream()
   // What one attempt is worth; that a failed one is repeated is tested elsewhere.
-  const gateway = createGateway({ upstream, clock, recovery: false, ...options })
+  // Time passes here while nobody looks at a body: that is no client that reads nothing.
+  const limits = { unreadMs: Infinity, ...options.limits }
+  const gateway = createGateway({ upstream, clock, recovery: false, ...options, limits })
   onTestFinished(() => gateway.close())
   const call: Bench['call'] = (path, init) => gateway(new Request(`${origin}/api/chat${path}`, init))
   const post: Bench['post'] = (body, init) => call('', { method: 'POST', body: JSON.stringify(body), ...init })
@@ -231,7 +233,7 @@ test('gateway: a cancelled body ends a run that nobody promised to come back to,
     terminal: { done: true, reason: 'interrupted', by: 'orphan', position: 4, ...estimated(1) },
   })
   await reply.left
-  expect([upstream.open, clock.timers]).toEqual([0, 0])
+  expect([upstream.openReplies, clock.timers]).toEqual([0, 0])
 })
 
 test('gateway: with reconnect a run goes on without a reader for orphanMs, and no longer', async () => {
@@ -270,7 +272,7 @@ test('gateway: nothing is left of 1 000 runs that ended in every way', async () 
     ends: ends.length,
     ids: new Set(ends.map(({ runId }) => runId)).size,
     readers: ends.filter(({ readers }) => readers > 0).length,
-    open: bed.upstream.open,
+    open: bed.upstream.openReplies,
     timers: bed.clock.timers,
   }).toEqual({ ends: 1_000, ids: 1_000, readers: 0, open: 0, timers: 0 })
 })
@@ -569,7 +571,7 @@ test('gateway: interrupts in a POST ends that run there and starts the new one, 
     last_run: { run_id: first.runId, interrupted_by: 'superseded' },
   })
   await first.reply.left
-  expect(bed.upstream.open).toBe(1)
+  expect(bed.upstream.openReplies).toBe(1)
 })
 
 test('gateway: of many POSTs at once into one session exactly one run stays active', async () => {
@@ -587,7 +589,7 @@ test('gateway: of many POSTs at once into one session exactly one run stays acti
     Array.from({ length: 19 }, () => ({ done: true, reason: 'interrupted', by: 'superseded', position: 0 })),
   )
   await pending()
-  expect(bed.upstream.open).toBe(1)
+  expect(bed.upstream.openReplies).toBe(1)
 })
 
 test('gateway: interrupts that names a run which is over ends nothing of its session', async () => {
@@ -1533,7 +1535,7 @@ test('gateway: close ends every run as shutdown, and later POSTs are 503', async
   expect(refused.headers.get('retry-after')).toBe('1')
   expect(await failure(refused)).toEqual([503, 'shutting_down'])
   await Promise.all(bed.upstream.replies.map(({ left }) => left))
-  expect([bed.upstream.open, bed.clock.timers]).toEqual([0, 0])
+  expect([bed.upstream.openReplies, bed.clock.timers]).toEqual([0, 0])
 })
 
 test('gateway: close while a body is being read starts nothing', async () => {

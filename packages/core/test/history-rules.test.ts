@@ -1,3 +1,5 @@
+import type { TransportRequest, TransportSink } from '../src/upstream/http/transport.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { dialects, type DialectName } from '../src/upstream/openai/dialects.ts'
@@ -33,15 +35,15 @@ async function bodiesOf(kind: Kind, request: Omit<UpstreamRequest, 'model'>): Pr
   const model = kind === 'openrouter' ? 'anthropic/claude-sonnet-4.5' : 'm'
   const options = {
     model,
-    transport: (asked: Parameters<typeof refuse>[0]) => {
+    transport: (asked: TransportRequest, sink: TransportSink) => {
       const body = JSON.parse(asked.body ?? '{}') as Body
       // Ollama is asked first how it renders a partial.
       if (asked.url.includes('/chat') && !('_debug_render_only' in body)) bodies.push(body)
-      return refuse(asked)
+      refuse(asked, sink)
     },
   }
   const upstream = kind === 'ollama /api/chat' ? ollama(options) : openaiCompatible({ ...options, dialect: kind })
-  const reply = upstream.generate({ model, ...request }, new AbortController().signal)
+  const reply = eventsOf(upstream, { model, ...request }, new AbortController().signal)
   await expect(reply[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'upstream_rejected' })
   return bodies
 }

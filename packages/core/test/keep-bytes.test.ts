@@ -1,3 +1,4 @@
+import { fromIterable } from '../src/upstream/from-iterable.ts'
 import { heapBytes } from '@midstream/test-support/heap'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway } from '../src/gateway/index.ts'
@@ -44,14 +45,14 @@ for (const [what, count, events] of shapes) {
     let counted = 0
     let ends = 0
     const gateway = createGateway({
-      upstream: {
+      upstream: fromIterable({
         name: 'saying',
         model: 'm',
         async *generate() {
           yield events()
           yield [{ finish: 'stop' }]
         },
-      },
+      }),
       clock: manualClock(),
       keep: { maxRuns: Infinity, maxBytes: Infinity },
       sessions: { maxIdle: 0 },

@@ -128,11 +128,14 @@ test.skipIf(isMissing)(
     const loading = await startLlamaServer({ model: pipe, until: 503 })
     const statuses: number[] = []
     const send = nodeTransport()
-    const transport: Transport = async (request) => {
-      const response = await send(request)
-      statuses.push(response.status)
-      return response
-    }
+    const transport: Transport = (request, sink) =>
+      send(request, {
+        ...sink,
+        head(head) {
+          statuses.push(head.status)
+          sink.head(head)
+        },
+      })
     const gateway = await serveGateway({ upstream: upstreamOf(loading.url, { transport }) })
     const { frames } = await gateway.ask(ask)
     const seen = await frames.until(isRetry)
@@ -156,9 +159,9 @@ for (const how of ['killed for good', 'frozen'] as const) {
     const main = upstreamOf(first.url, { transport })
     const standby = upstreamOf(second.url, {
       model: 'standby',
-      transport: (request) => {
+      transport: (request, sink) => {
         sent.push(request.body ?? '')
-        return send(request)
+        send(request, sink)
       },
     })
     const gateway = await serveGateway({

@@ -186,9 +186,9 @@ test.skipIf(isMissing)(
 test.skipIf(isMissing)('llama-server: a follow-up goes up with the partial and the note, and is answered', async () => {
   const { transport: hold, holding } = holdAnswer(40)
   const sent: unknown[] = []
-  const transport: Transport = (request) => {
+  const transport: Transport = (request, sink) => {
     sent.push(JSON.parse(request.body ?? ''))
-    return hold(request)
+    hold(request, sink)
   }
   const gateway = await serveGateway({ upstream: upstreamOf({ transport }) })
   const { first } = await gateway.ask(ask)

@@ -1,3 +1,5 @@
+import { pushing } from './support/answers.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createGateway } from '../src/gateway/index.ts'
@@ -20,7 +22,7 @@ function server(reply: string, type: string): Server {
   const asked: Asked[] = []
   const waiting: (() => void)[] = []
   const says: Record<string, unknown> = {}
-  const transport: Transport = async ({ method, url, signal }) => {
+  const transport: Transport = pushing(async ({ method, url, signal }) => {
     const path = new URL(url).pathname
     if (method === 'POST') {
       const head = Promise.withResolvers<void>()
@@ -37,7 +39,7 @@ function server(reply: string, type: string): Server {
         yield utf8(said)
       })(),
     }
-  }
+  })
   return { transport, clock: manualClock(), asked, says, answer: () => waiting.shift()?.() }
 }
 const ollamaReply = '{"message":{"content":"Hi"}}\n{"message":{"content":""},"done":true,"done_reason":"stop"}\n'
@@ -54,7 +56,7 @@ function read(upstream: Upstream, model = 'nano'): Reading {
   const events: UpstreamEvent[] = []
   const request = { model, messages: [], prefill: '', interruptedNote: null }
   const ended = (async () => {
-    for await (const some of upstream.generate(request, abort.signal)) events.push(...some)
+    for await (const some of eventsOf(upstream, request, abort.signal)) events.push(...some)
   })()
   ended.catch(() => undefined)
   return { events, ended, abort }
@@ -129,11 +131,9 @@ test('loading: a side question that fails harms nothing and is asked again', asy
 
 test('loading: an abort ends the question, too, and leaves no timer', async () => {
   const fake = server(ollamaReply, 'application/x-ndjson')
-  const held = Promise.withResolvers<never>()
-  const transport: Transport = (request) => {
-    if (request.method === 'POST') return fake.transport(request)
+  const transport: Transport = (request, sink) => {
+    if (request.method === 'POST') return fake.transport(request, sink)
     fake.asked.push({ path: request.url, signal: request.signal })
-    return held.promise
   }
   const { ended, abort, events } = read(ollama({ model: 'nano', transport, clock: fake.clock }))
   await setImmediate()
@@ -146,8 +146,9 @@ test('loading: an abort ends the question, too, and leaves no timer', async () =
 
 test('loading: an answer that never comes, not even when it is told to stop, is not watched after an abort', async () => {
   const fake = server(ollamaReply, 'application/x-ndjson')
-  const deaf: Transport = (request) =>
-    request.method === 'POST' ? new Promise<never>(() => undefined) : fake.transport(request)
+  const deaf: Transport = (request, sink) => {
+    if (request.method !== 'POST') fake.transport(request, sink)
+  }
   const upstream = ollama({ model: 'nano', transport: deaf, clock: fake.clock })
   const [early, late] = [read(upstream), read(upstream)]
   await setImmediate()
@@ -165,8 +166,9 @@ test('loading: an answer that never comes, not even when it is told to stop, is 
 
 test('loading: a gateway that is closed asks no more, whatever its transport does', async () => {
   const fake = server(ollamaReply, 'application/x-ndjson')
-  const deaf: Transport = (request) =>
-    request.method === 'POST' ? new Promise<never>(() => undefined) : fake.transport(request)
+  const deaf: Transport = (request, sink) => {
+    if (request.method !== 'POST') fake.transport(request, sink)
+  }
   const { clock } = fake
   const gateway = createGateway({ upstream: ollama({ model: 'nano', transport: deaf, clock }), clock })
   const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content: 'Hello' }] })
@@ -183,13 +185,13 @@ test('loading: whoever leaves before the answer closes the request', async () =>
   const fake = server(ollamaReply, 'application/x-ndjson')
   Object.assign(fake.says, { '/api/ps': list(), '/api/tags': list('nano') })
   const signals: AbortSignal[] = []
-  const transport: Transport = (request) => {
+  const transport: Transport = (request, sink) => {
     if (request.method === 'POST') signals.push(request.signal)
-    return fake.transport(request)
+    fake.transport(request, sink)
   }
   const request = { model: 'nano', messages: [], prefill: '', interruptedNote: null }
   const upstream = ollama({ model: 'nano', transport, clock: fake.clock })
-  const events = upstream.generate(request, new AbortController().signal)[Symbol.asyncIterator]()
+  const events = eventsOf(upstream, request, new AbortController().signal)[Symbol.asyncIterator]()
   const first = events.next()
   await setImmediate()
   await advance(fake, 1_000)

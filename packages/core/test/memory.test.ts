@@ -1,3 +1,4 @@
+import { fromIterable } from '../src/upstream/from-iterable.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
 import { manualClock } from '../src/testing/index.ts'
@@ -13,14 +14,14 @@ const mib = 1_024 * kib
 
 /** A model server that says the same to everybody, a read at a time. It remembers nothing. */
 function saying(reads: () => Iterable<readonly UpstreamEvent[]>): Upstream {
-  return {
+  return fromIterable({
     name: 'saying',
     model: 'm',
     async *generate() {
       yield* reads()
       yield [{ finish: 'stop' }]
     },
-  }
+  })
 }
 /** So much text in deltas of four characters, fifty a read. */
 function* text(chars: number): Generator<UpstreamEvent[]> {

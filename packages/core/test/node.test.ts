@@ -353,7 +353,7 @@ test('toNodeListener: of 1 000 cancelled runs no reader, upstream, timer or sock
     ends: bed.ends.length,
     readers: bed.ends.filter(({ readers }) => readers > 0).length,
     aborted: bed.upstream.replies.filter(({ signal }) => signal.aborted).length,
-    open: bed.upstream.open,
+    open: bed.upstream.openReplies,
     timers,
   }).toEqual({ ends: 1_000, readers: 0, aborted: 1_000, open: 0, timers: 0 })
 }, 60_000)

@@ -1,3 +1,4 @@
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
 import { nodeTransport } from '../src/node/index.ts'
 import { continueInstruction, ollama, type Upstream, type UpstreamRequest } from '../src/upstream/index.ts'
@@ -37,7 +38,7 @@ const upstreamOf = ({ url }: ReplayServer): Upstream => ollama({ url, model: 'na
 
 async function ran(upstream: Upstream, more: Partial<UpstreamRequest> = {}): Promise<string> {
   let text = ''
-  for await (const events of upstream.generate({ ...request, ...more }, new AbortController().signal))
+  for await (const events of eventsOf(upstream, { ...request, ...more }, new AbortController().signal))
     for (const event of events) {
       if ('error' in event) throw event.error
       if ('message' in event) text += event.message
@@ -130,7 +131,7 @@ test('ollama: a build that says the partial again, over several lines, is not se
 test('ollama: a socket that breaks in mid copy gives out what was held back', async () => {
   const broken = handmade(['{"message":{"content":"There was"}}\n'], { ended: 'reset', socket: 'fin' })
   const server = await serve(json({}), broken)
-  const events = upstreamOf(server).generate(request, new AbortController().signal)
+  const events = eventsOf(upstreamOf(server), request, new AbortController().signal)
   let text = ''
   await expect(
     (async () => {
@@ -151,7 +152,7 @@ test('ollama: a key in the headers is in no error', async () => {
 test('ollama: an abort while the template is looked at ends the run', async () => {
   const server = await replayServer(said('Hi'), { holdAt: 'head' })
   const abort = new AbortController()
-  const next = upstreamOf(server).generate(request, abort.signal)[Symbol.asyncIterator]().next()
+  const next = eventsOf(upstreamOf(server), request, abort.signal)[Symbol.asyncIterator]().next()
   const look = await server.next()
   await look.holding
   abort.abort(new DOMException('enough', 'AbortError'))

@@ -1,3 +1,5 @@
+import { pushing } from './support/answers.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { Ollama } from 'ollama'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type GatewayOptions } from '../src/gateway/index.ts'
@@ -43,9 +45,9 @@ async function bench(
   const ends: Run[] = []
   const signals: AbortSignal[] = []
   const send = nodeTransport()
-  const transport: Transport = (request) => {
+  const transport: Transport = (request, sink) => {
     if (request.method === 'POST') signals.push(request.signal)
-    return send(request)
+    send(request, sink)
   }
   const upstream = ollama({ url, model: 'nano', transport, ...options.upstreamOptions })
   const gateway = createGateway({
@@ -56,6 +58,8 @@ async function bench(
     recovery: false,
     onRunEnd: (run) => void ends.push(run),
     ...options,
+    // Time passes here while nobody looks at a body: that is no client that reads nothing.
+    limits: { unreadMs: Infinity, ...options.limits },
   })
   onTestFinished(() => gateway.close())
   const base = `${(await listen(toNodeListener(gateway))).url}/api/chat`
@@ -333,14 +337,14 @@ test('ollama: a model that sends nothing for five minutes ends the run by upstre
 
 /** A transport without sockets: these bytes, then a clean end, or an error as node:http words it. */
 function bytesTransport(bytes: Uint8Array, ended: 'end' | 'reset'): Transport {
-  return async () => ({
+  return pushing(async () => ({
     status: 200,
     header: () => undefined,
     body: (async function* () {
       yield bytes
       if (ended === 'reset') throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
     })(),
-  })
+  }))
 }
 
 /** One run of an upstream, to its end. */
@@ -350,7 +354,8 @@ async function ranOf(upstream: Upstream): Promise<{ terminal: TerminalEvent; run
     runId: 'run',
     sessionId: 'sess',
     model: 'nano',
-    generate: (signal) => upstream.generate({ model: 'nano', messages, prefill: '', interruptedNote: null }, signal),
+    open: (_question, sink, signal) =>
+      upstream.open({ model: 'nano', messages, prefill: '', interruptedNote: null }, sink, signal),
     clock: manualClock(),
     fuse: fuseDefaults,
     orphanMs: 0,
@@ -579,7 +584,7 @@ for (const [phase, holdAt, position] of phases) {
     const abort = new AbortController()
     const messages = [{ role: 'user', content: 'Hello' }] as const
     const request = { model: 'nano', messages, prefill: '', interruptedNote: null }
-    const events = ollama({ url: server.url, model: 'nano' }).generate(request, abort.signal)[Symbol.asyncIterator]()
+    const events = eventsOf(ollama({ url: server.url, model: 'nano' }), request, abort.signal)[Symbol.asyncIterator]()
     let text = ''
     const read = async (): Promise<void> => {
       for (let next = await events.next(); !next.done; next = await events.next()) {

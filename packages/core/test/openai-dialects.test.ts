@@ -1,3 +1,4 @@
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
 import { dialects, type DialectName } from '../src/upstream/openai/dialects.ts'
 import { continueInstruction, openaiCompatible, type Dialect, type Upstream } from '../src/upstream/index.ts'
@@ -22,7 +23,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
 
 async function events(upstream: Upstream, more: Partial<UpstreamRequest> = {}): Promise<UpstreamEvent[]> {
   const all: UpstreamEvent[] = []
-  for await (const some of upstream.generate({ ...request, ...more }, new AbortController().signal)) all.push(...some)
+  for await (const some of eventsOf(upstream, { ...request, ...more }, new AbortController().signal)) all.push(...some)
   return all
 }
 /** What a run would append to the reply. */

@@ -1,3 +1,5 @@
+import { pushing } from './support/answers.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import OpenAI from 'openai'
 import { expect, test } from 'vitest'
 import { nodeTransport } from '../src/node/index.ts'
@@ -44,7 +46,7 @@ async function ran(
     runId: 'run',
     sessionId: 'sess',
     model: 'nano',
-    generate: (signal) => upstream.generate({ ...request, ...more }, signal),
+    open: (_question, sink, signal) => upstream.open({ ...request, ...more }, sink, signal),
     clock: manualClock(),
     fuse: fuseDefaults,
     orphanMs: 0,
@@ -116,7 +118,7 @@ for (const name of openAiRecordings().filter((one) => one.endsWith('client-abort
     const play = openAiRecording(name)
     const server = await replayServer(play, { holdAt: play.response!.reads.length })
     const abort = new AbortController()
-    const reply = upstreamOf(server.url).generate(request, abort.signal)[Symbol.asyncIterator]()
+    const reply = eventsOf(upstreamOf(server.url), request, abort.signal)[Symbol.asyncIterator]()
     const { text: theirs } = readByHand(bodyOf(play).toString())
     let text = ''
     while (text !== theirs) {
@@ -237,7 +239,7 @@ test('openai: an abort closes the socket before the head, before the first delta
   for (const holdAt of ['head', 0, 1] as const) {
     const server = await replayServer(stream([delta('Hi'), delta(' you', 'stop'), done]), { holdAt })
     const abort = new AbortController()
-    const reply = upstreamOf(server.url).generate(request, abort.signal)[Symbol.asyncIterator]()
+    const reply = eventsOf(upstreamOf(server.url), request, abort.signal)[Symbol.asyncIterator]()
     if (holdAt === 1) await reply.next()
     const next = reply.next()
     const asked = await server.next()
@@ -370,7 +372,7 @@ function answering(answers: Readonly<Record<string, readonly [status: number, bo
   transport: Transport
 } {
   const asked: TransportRequest[] = []
-  const transport: Transport = async (one) => {
+  const transport: Transport = pushing(async (one) => {
     asked.push(one)
     const [status, body] = answers[new URL(one.url).pathname] ?? [404, '']
     return {
@@ -380,7 +382,7 @@ function answering(answers: Readonly<Record<string, readonly [status: number, bo
         yield new TextEncoder().encode(JSON.stringify(body))
       })(),
     }
-  }
+  })
   return { asked, transport }
 }
 const models = (...ids: string[]): readonly [number, unknown] => [

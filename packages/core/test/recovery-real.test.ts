@@ -112,10 +112,9 @@ test('model server: killed before its first token, it is asked again', { timeout
   const loading = await startServer(0, '--load-ms', '600000')
   const sent = Promise.withResolvers<void>()
   const send = nodeTransport()
-  const transport: Transport = (request) => {
-    const answer = send(request)
+  const transport: Transport = (request, sink) => {
+    send(request, sink)
     sent.resolve()
-    return answer
   }
   const { frames } = await stream(startGateway(loading.port, transport))
   await sent.promise

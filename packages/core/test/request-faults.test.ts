@@ -1,3 +1,4 @@
+import { pushing } from './support/answers.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway } from '../src/gateway/index.ts'
 import { scriptedUpstream } from '../src/testing/index.ts'
@@ -8,15 +9,14 @@ import type { Upstream, UpstreamEvent } from '../src/upstream/upstream.ts'
 /** A fault of a request, of its model's answer, or of an app's own events is no fault of the model server. */
 
 const nested = (levels: number): string => '{"a":'.repeat(levels) + '1' + '}'.repeat(levels)
-const replying =
-  (text: string): Transport =>
-  async () => ({
+const replying = (text: string): Transport =>
+  pushing(async () => ({
     status: 200,
     header: () => 'text/event-stream',
     body: (async function* () {
       yield new TextEncoder().encode(text)
     })(),
-  })
+  }))
 async function post(gateway: Gateway, body: unknown): Promise<{ status: number; code: string | undefined }> {
   const text = typeof body === 'string' ? body : JSON.stringify({ stream: false, ...(body as object) })
   const response = await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', body: text }))
@@ -109,9 +109,9 @@ test.for<[what: string, event: unknown, code: string]>([
 
 test('ollama: a stop that is one string goes up as a list, as Ollama fails at a string', async () => {
   let sent = ''
-  const transport: Transport = (request) => {
+  const transport: Transport = (request, sink) => {
     sent = request.body ?? ''
-    return replying(`{"message":{"content":"ok"},"done":true,"done_reason":"stop"}\n`)(request)
+    replying(`{"message":{"content":"ok"},"done":true,"done_reason":"stop"}\n`)(request, sink)
   }
   await post(gatewayOf(ollama({ model: 'm', transport })), { ...hello, options: { stop: 'END', seed: 1 } })
   expect(JSON.parse(sent)).toMatchObject({ options: { stop: ['END'], seed: 1 } })

@@ -1,7 +1,8 @@
+import { fromIterable } from '../src/upstream/from-iterable.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
 import { manualClock, scriptedUpstream, type ManualClock, type ScriptedUpstream } from '../src/testing/index.ts'
-import { route, type Upstream } from '../src/upstream/index.ts'
+import { route } from '../src/upstream/index.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import { systemRandom, type RandomBytes } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
@@ -203,7 +204,7 @@ test('failover: a run whose upstream falls silent in mid-answer goes on from its
   clock.advance(0)
   const second = await b.next()
   expect(second.request).toMatchObject({ model: 'b-70b', prefill: 'Once upon' })
-  expect([first.signal.aborted, second.signal.aborted, a.open]).toEqual([true, false, 0])
+  expect([first.signal.aborted, second.signal.aborted, a.openReplies]).toEqual([true, false, 0])
   const told = await frames.until(({ model }) => model === 'b-70b')
   expect(told.at(-1)?.event).toMatchObject({ status: 'recovering', retry_in_ms: 0 })
   // Whatever the first one says now has nowhere to go.
@@ -219,7 +220,7 @@ test('failover: an upstream that does not stop when it is told to is not waited 
   const clock = manualClock()
   const b = scriptedUpstream({ model: 'b-70b' })
   let say = (): void => {}
-  const deaf: Upstream = {
+  const deaf = fromIterable({
     name: 'deaf',
     model: 'a-7b',
     async *generate() {
@@ -227,7 +228,7 @@ test('failover: an upstream that does not stop when it is told to is not waited 
       await new Promise<void>((resolve) => (say = resolve))
       yield [{ message: 'never' }, { finish: 'stop' }]
     },
-  }
+  })
   const upstream = route({ models: { fast: deaf }, fallback: [b] })
   const test = bed({ upstream, clock, fuse: { stallMs: 5_000 } })
   const frames = await test.ask()
@@ -272,7 +273,7 @@ test('failover: a fuse that speaks of the run, or of the last upstream, ends the
     test.clock.advance(0)
   }
   expect((await frames.rest()).at(-1)?.event).toMatchObject({ error: { code: 'upstream_stalled' }, position: 8 })
-  expect([test.a.open, test.b.open, test.clock.timers]).toEqual([0, 0, 0])
+  expect([test.a.openReplies, test.b.openReplies, test.clock.timers]).toEqual([0, 0, 0])
 })
 
 test('failover: silence after a tool call ends the run', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Run } from '../src/run/run.ts'
-import { startRun, type IterableRunOptions } from './support/start-run.ts'
+import { startRun, type TestRunOptions } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from '../src/testing/scripted-upstream.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'
@@ -18,7 +18,7 @@ interface Started {
 }
 
 /** A run with one reader, so that it is no orphan. */
-function start(options: Partial<IterableRunOptions> & { readonly read?: boolean } = {}): Started {
+function start(options: Partial<TestRunOptions> & { readonly read?: boolean } = {}): Started {
   const clock = manualClock(1_000)
   const upstream = scriptedUpstream()
   const request = { model: 'm', messages: [], prefill: '', interruptedNote: null }
@@ -27,7 +27,7 @@ function start(options: Partial<IterableRunOptions> & { readonly read?: boolean 
     runId: 'run_1',
     sessionId: 'sess_1',
     model: 'm',
-    generate: (signal) => upstream.generate(request, signal),
+    open: (_question, sink, signal) => upstream.open(request, sink, signal),
     clock,
     fuse: fuseDefaults,
     orphanMs: 0,
@@ -233,7 +233,7 @@ test.for<[phase: string, events: UpstreamEvent[], content: string]>([
   expect(outcome).toMatchObject({ outcome: 'interrupted', position: length, partial: { content } })
   expect(clock.timers).toBe(0)
   await reply.left
-  expect(started.upstream.open).toBe(0)
+  expect(started.upstream.openReplies).toBe(0)
 })
 
 test('interrupt: at a position it cuts the log there', async () => {
@@ -481,7 +481,8 @@ test('leak: a thousand runs interrupted in every phase leave no timer and no ope
   for (let i = 0; i < 1_000; i++) {
     const { run } = start({
       clock,
-      generate: (signal) => upstream.generate({ model: 'm', messages: [], prefill: '', interruptedNote: null }, signal),
+      open: (_question, sink, signal) =>
+        upstream.open({ model: 'm', messages: [], prefill: '', interruptedNote: null }, sink, signal),
     })
     if (i % 3 > 0) {
       const reply = await upstream.next()
@@ -492,6 +493,6 @@ test('leak: a thousand runs interrupted in every phase leave no timer and no ope
   }
   await turn()
   expect(clock.timers).toBe(0)
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
   expect(upstream.replies.every(({ signal }) => signal.aborted)).toBe(true)
 })

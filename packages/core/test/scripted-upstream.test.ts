@@ -1,3 +1,4 @@
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
 import { scriptedUpstream } from '../src/testing/scripted-upstream.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
@@ -32,10 +33,10 @@ function read(generated: AsyncIterable<readonly UpstreamEvent[]>): Read {
 test('scripted upstream: a reply holds the request and its signal, and gives batches as they are sent', async () => {
   const upstream = scriptedUpstream()
   const abort = new AbortController()
-  const { batches, over } = read(upstream.generate(request, abort.signal))
+  const { batches, over } = read(eventsOf(upstream, request, abort.signal))
   const reply = await upstream.next()
   expect(reply.request).toBe(request)
-  expect(reply.signal).toBe(abort.signal)
+  expect(reply.signal.aborted).toBe(false)
   reply.send('a', { thinking: 'b' })
   await turn()
   expect(batches).toEqual([[{ message: 'a' }, { thinking: 'b' }]])
@@ -48,7 +49,7 @@ test('scripted upstream: a reply holds the request and its signal, and gives bat
 
 test('scripted upstream: a finish without words is a stop without usage', async () => {
   const upstream = scriptedUpstream()
-  const { batches, over } = read(upstream.generate(request, new AbortController().signal))
+  const { batches, over } = read(eventsOf(upstream, request, new AbortController().signal))
   const reply = await upstream.next()
   reply.finish()
   reply.end()
@@ -58,7 +59,7 @@ test('scripted upstream: a finish without words is a stop without usage', async 
 
 test('scripted upstream: a failure is thrown as it is', async () => {
   const upstream = scriptedUpstream()
-  const { over } = read(upstream.generate(request, new AbortController().signal))
+  const { over } = read(eventsOf(upstream, request, new AbortController().signal))
   const error = new ChatError('upstream_unreachable', 'No.')
   ;(await upstream.next()).fail(error)
   expect(await over).toBe(error)
@@ -67,21 +68,21 @@ test('scripted upstream: a failure is thrown as it is', async () => {
 test('scripted upstream: an abort throws the reason of the signal, drops what was sent and leaves the reply', async () => {
   const upstream = scriptedUpstream()
   const abort = new AbortController()
-  const { batches, over } = read(upstream.generate(request, abort.signal))
+  const { batches, over } = read(eventsOf(upstream, request, abort.signal))
   const reply = await upstream.next()
-  expect(upstream.open).toBe(1)
+  expect(upstream.openReplies).toBe(1)
   const reason = new DOMException('x', 'AbortError')
   reply.send('late')
   abort.abort(reason)
   expect(await over).toBe(reason)
   await reply.left
   expect(batches).toEqual([])
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('scripted upstream: whoever stops reading leaves the reply', async () => {
   const upstream = scriptedUpstream()
-  const generated = upstream.generate(request, new AbortController().signal)
+  const generated = eventsOf(upstream, request, new AbortController().signal)
   const first = (async () => {
     for await (const events of generated) return events
     return []
@@ -90,14 +91,14 @@ test('scripted upstream: whoever stops reading leaves the reply', async () => {
   reply.send('a')
   expect(await first).toEqual([{ message: 'a' }])
   await reply.left
-  expect(upstream.open).toBe(0)
+  expect(upstream.openReplies).toBe(0)
 })
 
 test('scripted upstream: replies are taken in the order they were asked for, before and after', async () => {
   const upstream = scriptedUpstream()
   const early = upstream.next()
   const abort = new AbortController()
-  for (const model of ['a', 'b', 'c']) read(upstream.generate({ ...request, model }, abort.signal))
+  for (const model of ['a', 'b', 'c']) read(eventsOf(upstream, { ...request, model }, abort.signal))
   const taken = [await early, await upstream.next(), await upstream.next()]
   expect(taken.map((reply) => reply.request.model)).toEqual(['a', 'b', 'c'])
   expect(upstream.replies).toEqual(taken)
@@ -113,7 +114,7 @@ test('scripted upstream: a script writes every reply by itself', async () => {
       reply.end()
     },
   })
-  const { batches, over } = read(upstream.generate(request, new AbortController().signal))
+  const { batches, over } = read(eventsOf(upstream, request, new AbortController().signal))
   await over
   expect(upstream.model).toBe('echo')
   expect(batches.flat()).toEqual([{ message: 'Hi' }, { finish: 'stop' }])

@@ -1,7 +1,14 @@
 import { assertType, expectTypeOf, test } from 'vitest'
 import type { ChatErrorCode, ChatEvent, ChatTurn, ErrorBody, TerminalEvent, ToolCall } from '@midstream/core'
 import { createGateway, type Gateway, type GatewayOptions } from '@midstream/core/gateway'
-import { anthropic, ollama, openaiCompatible, type Upstream, type UpstreamEvent } from '@midstream/core/upstream'
+import {
+  anthropic,
+  fromIterable,
+  ollama,
+  openaiCompatible,
+  type Upstream,
+  type UpstreamEvent,
+} from '@midstream/core/upstream'
 
 declare const event: ChatEvent
 declare const terminal: TerminalEvent
@@ -47,8 +54,8 @@ test('types: a gateway takes an upstream, and gives a fetch handler', () => {
   ollama({})
 })
 
-test('types: an upstream is a name, a model and what it generates', () => {
-  assertType<Upstream>({
+test('types: an upstream of iterables is a name, a model and what it generates', () => {
+  fromIterable({
     name: 'mine',
     model: 'm',
     async *generate({ messages, prefill }, signal) {

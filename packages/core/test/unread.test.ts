@@ -1,3 +1,4 @@
+import { fromIterable } from '../src/upstream/from-iterable.ts'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
@@ -84,14 +85,14 @@ test('unread: one that is cancelled counts once, whatever comes later', async ()
 test('unread: a socket that takes nothing is closed after limits.unreadMs', async () => {
   const clock = manualClock()
   let given = 0
-  const upstream = {
+  const upstream = fromIterable({
     name: 'big',
     model: 'm',
     async *generate(): AsyncGenerator<UpstreamEvent[]> {
       for (; given < 200; given++) yield [{ message: '\u0001'.repeat(16_000) }]
       yield [{ finish: 'stop' }]
     },
-  }
+  })
   const ended = Promise.withResolvers<void>()
   const gateway = createGateway({ upstream, clock, limits: { unreadMs: 1_000 }, onRunEnd: () => ended.resolve() })
   const { port } = new URL((await listen(toNodeListener(gateway))).url)

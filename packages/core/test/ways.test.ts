@@ -1,3 +1,5 @@
+import { pump } from '../src/upstream/from-iterable.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
 import { manualClock } from '../src/testing/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
@@ -5,6 +7,7 @@ import { wantsThinking } from '../src/upstream/history/thinking-wanted.ts'
 import {
   createWays,
   type AskedRequest,
+  type AskOneWay,
   type ContinuationWay,
   type Ways,
   type WaysOptions,
@@ -21,6 +24,12 @@ interface Bench {
   readonly asked: ContinuationWay[]
   ran(more?: Partial<UpstreamRequest>): Promise<UpstreamEvent[]>
 }
+/** A server that is asked by an async generator. */
+const iterating =
+  (generate: (request: AskedRequest, way: ContinuationWay) => AsyncIterable<UpstreamEvent[]>): AskOneWay =>
+  (request, way, sink, signal) =>
+    pump(() => generate(request, way), sink, signal)
+
 function bench(
   answer: (way: ContinuationWay, request: AskedRequest) => Answer,
   more: Partial<WaysOptions> = {},
@@ -34,15 +43,19 @@ function bench(
     isRefusal: (said) => said.includes('no prefill'),
     ...more,
   }
-  const ways = createWays(options, async function* (asking, way) {
-    asked.push(way)
-    const said = answer(way, asking)
-    if (said instanceof Error) throw said
-    for (const events of said) yield [...events]
-  })
+  const ways = createWays(
+    options,
+    iterating(async function* (asking, way) {
+      asked.push(way)
+      const said = answer(way, asking)
+      if (said instanceof Error) throw said
+      for (const events of said) yield [...events]
+    }),
+  )
   const ran = async (changed: Partial<UpstreamRequest> = {}): Promise<UpstreamEvent[]> => {
     const events: UpstreamEvent[] = []
-    for await (const some of ways.generate({ ...request, ...changed }, never)) events.push(...some)
+    for await (const some of eventsOf({ name: 'x', model: 'x', ...ways }, { ...request, ...changed }, never))
+      events.push(...some)
     return events
   }
   return { ways, asked, ran }
@@ -216,15 +229,19 @@ test('ways: a system message that is refused goes up in front of the first quest
   const roles: string[] = []
   const ways = createWays(
     { model: 'm', fields: [], clock, isNative: () => true, isRefusal: () => false },
-    async function* ({ messages }) {
+    iterating(async function* ({ messages }) {
       roles.push(messages.map(({ role, content }) => `${role}: ${content}`).join())
       if (messages.some(({ role }) => role === 'system')) throw noSystem
       yield fine.flat()
-    },
+    }),
   )
   const ran = async (model: string): Promise<UpstreamEvent[]> => {
     const events: UpstreamEvent[] = []
-    for await (const some of ways.generate({ ...request, model, prefill: '', messages: withSystem }, never))
+    for await (const some of eventsOf(
+      { name: 'x', model: 'x', ...ways },
+      { ...request, model, prefill: '', messages: withSystem },
+      never,
+    ))
       events.push(...some)
     return events
   }

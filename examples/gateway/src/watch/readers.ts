@@ -35,11 +35,21 @@ export function createReaderWatch(): ReaderWatch {
       }
       return {
         ...reader,
-        async next() {
-          const frames = await reader.next()
-          isReading = frames !== null && !frames.includes(terminal)
-          if (frames === null) go()
-          return frames
+        start(sink) {
+          reader.start({
+            write(frames) {
+              isReading = !frames.includes(terminal)
+              return sink.write(frames)
+            },
+            end() {
+              go()
+              sink.end()
+            },
+            fail(error) {
+              go()
+              sink.fail(error)
+            },
+          })
         },
         cancel() {
           go()

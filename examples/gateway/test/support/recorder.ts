@@ -1,3 +1,4 @@
+import { eventsOf } from '@midstream/core/upstream'
 import type { Upstream } from '@midstream/core/upstream'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
@@ -35,7 +36,7 @@ export async function ask(upstream: Upstream, prefill = ''): Promise<unknown> {
   const { model } = upstream
   const request = { model, messages: [{ role: 'user' as const, content: 'hello' }], prefill, interruptedNote: null }
   try {
-    for await (const _ of upstream.generate(request, new AbortController().signal));
+    for await (const _ of eventsOf(upstream, request, new AbortController().signal));
     return undefined
   } catch (error) {
     return error

@@ -1,3 +1,4 @@
+import { pullFrames } from '../read/pull-frames.ts'
 import { createReader } from '../read/reader.ts'
 import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
@@ -199,7 +200,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { unreadMs } = limits
     const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave })
     const answer = streamReply(reader, run)
-    return query.has('poll') ? reader.next().then((body) => (reader.cancel(), { ...answer, body })) : answer
+    if (!query.has('poll')) return answer
+    const frames = pullFrames(reader)
+    return frames.next().then((body) => (frames.cancel(), { ...answer, body }))
   }
 
   /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */

@@ -148,7 +148,7 @@ export interface GatewayPolicy {
 /** @throws {TypeError | RangeError} When a value makes no sense, or two contradict each other. */
 export function resolveGateway(options: GatewayOptions): GatewayPolicy {
   const { upstream, basePath = gatewayDefaults.basePath, orphanMs = gatewayDefaults.orphanMs } = options
-  if (!upstream || (!isRoute(upstream) && typeof upstream.generate !== 'function'))
+  if (!upstream || (!isRoute(upstream) && typeof upstream.open !== 'function'))
     throw new TypeError('createGateway({ upstream }): an upstream is needed, e.g. ollama({ model }).')
   if (isRoute(upstream) && options.models)
     throw new TypeError('createGateway({ models }): a route has names of its own; leave one of the two out.')

@@ -5,7 +5,7 @@ import { isChatError, toErrorBody, type ChatErrorCode } from '../wire/errors.ts'
 export interface GatewayReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** A reader is a stream of frames: whoever has it must read it to its end or cancel it. */
+  /** A reader writes frames into a sink: whoever has it must start it, or cancel it. */
   readonly body: string | Reader | null
 }
 
@@ -82,13 +82,20 @@ const utf8 = /* @__PURE__ */ new TextEncoder()
 /** A reply as the `Response` of web hosts. Cancelling its body gives the reader up. */
 export function toResponse({ status, headers, body }: GatewayReply): Response {
   if (body === null || typeof body === 'string') return new Response(body, { status, headers })
+  let isStarted = false
   const stream = new ReadableStream<Uint8Array>(
     {
-      start: (out) => body.onUnread((error) => out.error(error)),
-      async pull(out) {
-        const frames = await body.next()
-        if (frames === null) out.close()
-        else out.enqueue(utf8.encode(frames))
+      pull(out) {
+        if (isStarted) return body.resume()
+        isStarted = true
+        body.start({
+          write(frames) {
+            out.enqueue(utf8.encode(frames))
+            return false
+          },
+          end: () => out.close(),
+          fail: (error) => out.error(error),
+        })
       },
       cancel: () => body.cancel(),
     },

@@ -53,27 +53,39 @@ async function answer(gateway: Gateway, incoming: Incoming, response: ServerResp
   response.flushHeaders()
   // Small frames at their own time: Nagle's algorithm would hold them back.
   if (!isHttp2(incoming)) response.socket?.setNoDelay(true)
-  await pipe(body, response, request.signal)
+  pipe(body, response)
 }
 
 /** How much is written at once, bytes: whoever takes less than that in `limits.unreadMs` takes nothing worth waiting for. */
 const pieceBytes = 16_384
 
-async function pipe(reader: Reader, response: ServerResponse, signal: AbortSignal): Promise<void> {
-  reader.onUnread(() => response.destroy())
-  for (let frames = await reader.next(); frames !== null; frames = await reader.next()) {
-    if (frames.length < pieceBytes) {
-      if (!response.write(frames)) await drained(response, signal)
-      continue
-    }
-    // A long replay over a slow line takes its time, and shows by each piece that it is read.
-    const bytes = Buffer.from(frames)
-    for (let at = 0; at < bytes.length && !response.destroyed; at += pieceBytes) {
-      if (!response.write(bytes.subarray(at, at + pieceBytes))) await drained(response, signal)
+/** Lets a reader write into the socket, in the very call in which a frame is due. */
+function pipe(reader: Reader, response: ServerResponse): void {
+  /** A long replay over a slow line takes its time, and shows by each piece that it is read. */
+  let pieces: Buffer | undefined
+  const writePieces = (): boolean => {
+    while (pieces && !response.destroyed) {
+      const hasRoom = response.write(pieces.subarray(0, pieceBytes))
+      pieces = pieces.length > pieceBytes ? pieces.subarray(pieceBytes) : undefined
       reader.progress()
+      if (!hasRoom) return false
     }
+    return !response.destroyed
   }
-  end(response)
+  response.on('drain', () => {
+    if (writePieces()) reader.resume()
+  })
+  reader.start({
+    write(frames) {
+      // Its `close`, which cancels the reader, is still to come.
+      if (response.destroyed) return false
+      if (frames.length < pieceBytes) return response.write(frames)
+      pieces = Buffer.from(frames)
+      return writePieces()
+    },
+    end: () => end(response),
+    fail: () => response.destroy(),
+  })
 }
 
 /** How long a client may take nothing of the rest of an answer, ms. */
@@ -89,18 +101,4 @@ function end(response: ServerResponse): void {
 async function discard(incoming: Incoming): Promise<void> {
   // Node's own `requestTimeout` bounds it; a body that breaks off is over, too.
   await finished(incoming.resume(), { writable: false }).catch(() => undefined)
-}
-
-/** Room in the socket, or its end: then the reader is cancelled, and gives null. */
-function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('drain', done)
-    response.on('close', done)
-    if (response.destroyed || signal.aborted) done()
-  })
 }

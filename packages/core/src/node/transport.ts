@@ -8,7 +8,8 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from '../clock.ts'
-import type { Transport, TransportRequest, TransportResponse } from '../upstream/http/transport.ts'
+import { tickerOf } from '../ticker.ts'
+import type { Transport, TransportRequest, TransportSink } from '../upstream/http/transport.ts'
 
 /** @public */
 export interface NodeTransportOptions {
@@ -36,66 +37,91 @@ const connections: AgentOptions = {
  * @public
  */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
-  const { connectMs = 10_000, clock = systemClock } = options
+  const { connectMs = 10_000, clock = tickerOf(systemClock) } = options
   if (!(connectMs > 0)) throw new RangeError(`nodeTransport({ connectMs }) must be > 0, got ${connectMs}`)
   const plain = new HttpAgent(connections)
   const secure = new HttpsAgent(connections)
 
-  const ask = (asked: TransportRequest, isReplaced = false): Promise<TransportResponse> =>
-    new Promise((resolve, reject) => {
-      const { url, method, headers, body, signal } = asked
-      const isSecure = url.startsWith('https:')
-      const send = isSecure ? httpsRequest : httpRequest
-      const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-      const request = send(url, { method, headers: sized, agent: isReplaced ? false : isSecure ? secure : plain })
-      // Not the `signal` option: it stays with the socket after the answer has been read, and an abort then is an
-      // 'error' event that nobody listens to, which ends the process (seen with Node 24.21).
-      // Without a reason, too: the socket may have gone back to its pool, and would emit it to nobody.
-      const abort = (): void => void request.destroy()
-      signal.addEventListener('abort', abort)
-      const disarm = limitConnecting(request, isSecure, clock, Math.min(connectMs, asked.connectMs ?? Infinity))
-      request.on('close', () => {
-        disarm()
-        signal.removeEventListener('abort', abort)
-        // Nobody waits for an answer that cannot come any more, whatever has become of it.
-        if (!hasAnswer) reject(signal.aborted ? signal.reason : new Error('The connection closed without an answer.'))
-      })
-      request.on('error', (error: NodeJS.ErrnoException) => {
-        // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
-        // Or it is this that ends them: so it is asked once more only, on a connection of its own.
-        const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-        if (isClosed && request.reusedSocket && !hasAnswer && !signal.aborted) resolve(ask(asked, true))
-        else reject(signal.aborted ? signal.reason : error)
-      })
-      let hasAnswer = false
-      const answer = (response: IncomingMessage, body: AsyncIterable<Uint8Array>): void => {
-        hasAnswer = true
-        resolve({
-          status: response.statusCode ?? 0,
-          header: (name) => {
-            const value = response.headers[name]
-            return Array.isArray(value) ? value.join(', ') : value
-          },
-          body,
-        })
-      }
-      request.on('response', (response) => {
-        // Whoever reads the body is told; an error after the last read concerns nobody.
-        response.on('error', () => undefined)
-        const isFinal = (response.statusCode ?? 0) >= 200
-        answer(response, isFinal ? response : empty())
-        if (!isFinal) request.destroy()
-      })
-      // A server that speaks another protocol from here on (101). Without a listener the socket closes and nobody is told.
-      request.on('upgrade', (response, socket) => {
-        socket.on('error', () => undefined).destroy()
-        answer(response, empty())
-      })
-      request.end(body)
-      if (signal.aborted) abort()
+  const ask = (asked: TransportRequest, sink: TransportSink, isReplaced = false): void => {
+    const { url, method, headers, body, signal } = asked
+    const isSecure = url.startsWith('https:')
+    const send = isSecure ? httpsRequest : httpRequest
+    const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
+    const request = send(url, { method, headers: sized, agent: isReplaced ? false : isSecure ? secure : plain })
+    let isOver = false
+    const end = (cause?: unknown): void => {
+      if (isOver) return
+      isOver = true
+      disarm()
+      signal.removeEventListener('abort', abort)
+      if (cause === undefined) sink.end()
+      else sink.error(signal.aborted ? signal.reason : cause)
+    }
+    // Not the `signal` option: it stays with the socket after the answer has been read, and an abort then is an
+    // 'error' event that nobody listens to, which ends the process (seen with Node 24.21).
+    // Without a reason, too: the socket may have gone back to its pool, and would emit it to nobody.
+    const abort = (): void => {
+      request.destroy()
+      end(signal.reason)
+    }
+    signal.addEventListener('abort', abort)
+    const disarm = limitConnecting(request, isSecure, clock, Math.min(connectMs, asked.connectMs ?? Infinity))
+    // Nobody waits for an answer that cannot come any more, whatever has become of it.
+    request.on('close', () => end(new Error('The connection closed before the answer was whole.')))
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
+      // Or it is this that ends them: so it is asked once more only, on a connection of its own.
+      const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+      if (!isClosed || !request.reusedSocket || hasAnswer || isOver) return end(error)
+      isOver = true
+      disarm()
+      signal.removeEventListener('abort', abort)
+      ask(asked, sink, true)
     })
-  return (request) => ask(request)
+    let hasAnswer = false
+    const answer = (response: IncomingMessage): void => {
+      hasAnswer = true
+      sink.head({
+        status: response.statusCode ?? 0,
+        header: (name) => {
+          const value = response.headers[name]
+          return Array.isArray(value) ? value.join(', ') : value
+        },
+      })
+    }
+    request.on('response', (response) => {
+      response.on('error', end)
+      answer(response)
+      if ((response.statusCode ?? 0) < 200) {
+        // Nothing that comes now is an answer.
+        end()
+        return void request.destroy()
+      }
+      response.on('data', (bytes: Uint8Array) => {
+        if (isOver) return
+        const full = sink.data(bytes)
+        if (!full && bytes.length < turnBytes) return
+        response.pause()
+        const resume = (): void => void response.resume()
+        if (full) full.then(resume, resume)
+        else setImmediate(resume)
+      })
+      response.on('end', () => end())
+    })
+    // A server that speaks another protocol from here on (101). Without a listener the socket closes and nobody is told.
+    request.on('upgrade', (response, socket) => {
+      socket.on('error', () => undefined).destroy()
+      answer(response)
+      end()
+    })
+    request.end(body)
+    if (signal.aborted) abort()
+  }
+  return ask
 }
+
+/** A read of this size is followed by a turn of the event loop: a model at full speed must not shut out an interrupt. */
+const turnBytes = 32_768
 
 /** Ends a request whose connection is not there in time. @returns How to stop waiting. */
 function limitConnecting(request: ClientRequest, isSecure: boolean, clock: Clock, ms: number): () => void {
@@ -109,10 +135,6 @@ function limitConnecting(request: ClientRequest, isSecure: boolean, clock: Clock
     socket.once(isSecure ? 'secureConnect' : 'connect', disarm)
   })
   return () => disarm()
-}
-
-async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {
-  // Nothing that comes now is an answer.
 }
 
 /** The transport of this platform. */

@@ -31,7 +31,7 @@ export function route({ models, fallback = [] }: RouteOptions): Route {
   const [model] = byName.keys()
   if (model === undefined) throw new TypeError('route({ models }): name at least one upstream.')
   for (const [name, upstream] of [...byName, ...fallback.map((upstream) => ['fallback', upstream] as const)]) {
-    if (typeof upstream?.generate !== 'function') throw new TypeError(`route: ${name} is no upstream.`)
+    if (typeof upstream?.open !== 'function') throw new TypeError(`route: ${name} is no upstream.`)
   }
   return { model, models: byName, fallback }
 }

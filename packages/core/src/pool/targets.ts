@@ -10,7 +10,6 @@ import {
   type BreakerPolicy,
 } from './breaker.ts'
 import { isRoute, type Route } from './route.ts'
-import { pump } from '../upstream/from-iterable.ts'
 import type { Upstream, UpstreamRequest, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
 
@@ -129,7 +128,7 @@ function createSource(
     open(request, sink, signal) {
       const { upstream } = line[at]!
       const asked = { ...request, model: model ?? upstream.model, ...(standby() !== -1 && { connectMs }) }
-      pump(() => upstream.generate(asked, signal), sink, signal)
+      upstream.open(asked, sink, signal)
     },
     delta: () => pass?.delta(),
     get isOpen() {

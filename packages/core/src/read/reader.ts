@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from '../transforms/coalesce.ts'
-import { heartbeatDueAt, ping, type heartbeatDefaults } from '../transforms/heartbeat.ts'
+import { heartbeatDueAt, type heartbeatDefaults } from '../transforms/heartbeat.ts'
+import type { LogView } from '../run/run.ts'
 import { ChatError } from '../wire/errors.ts'
-import type { ChatEvent, Progress } from '../wire/events.ts'
-import { encodeSse } from '../wire/sse.ts'
-import type { RunState } from '../run/run-state.ts'
-import type { Run } from '../run/run.ts'
+import { createCursor } from './cursor.ts'
+import { midstreamOutput } from './output/midstream.ts'
+import type { Output } from './output/output.ts'
 
 /** @public */
 export interface ReaderOptions {
@@ -17,171 +17,148 @@ export interface ReaderOptions {
   readonly heartbeat: typeof heartbeatDefaults
   /** Where to read on; the end of what the reader has already. */
   readonly position: number
-  /** How long what was given may go untaken before the reader is given up, ms. @defaultValue Infinity */
+  /** How long what was written may go untaken before the reader is given up, ms. @defaultValue Infinity */
   readonly unreadMs?: number | undefined
   /** Called once, when nobody reads any more: the end was taken, or the reader was given up. */
   readonly onLeave?: (() => void) | undefined
+  /** How events are worded. @defaultValue the wire of docs/design.md §3 */
+  readonly output?: Output | undefined
 }
 
-/** One connection to a run: it holds a position in the log and decides when to read on. @public */
+/** Where a reader's frames go. @public */
+export interface FrameSink {
+  /** Takes frames, as one text. Returns whether there is room for more; if not, `resume` says when there is. */
+  write(frames: string): boolean
+  /** The terminal frame has been taken. */
+  end(): void
+  /** The reader gives up: the body must break off, so that it looks like a drop and like no end. */
+  fail(error: unknown): void
+}
+
+/** One connection to a run: it decides when a cursor reads on. @public */
 export interface Reader {
-  /**
-   * The next frames, as one text, as soon as they are due; null after the terminal frame or `cancel()`.
-   * Whoever does not call it gets no pings and costs no memory: later it reads one merged frame. It rejects when nothing was
-   * taken for `unreadMs`.
-   */
-  next(): Promise<string | null>
-  /** Gives the reader up. */
-  cancel(): void
-  /** Some of what `next` gave has been taken, but not all: the time begins anew. */
+  /** Begins. What is due is written in this call. */
+  start(sink: FrameSink): void
+  /** The sink has room again. Until then it gets no pings and costs no memory: later it is given one merged frame. */
+  resume(): void
+  /** Some of what was written has been taken, but not all: `unreadMs` begins anew. */
   progress(): void
-  /** Calls back when the reader is given up as nobody takes anything. Its body must break off, and not end as if it were whole. */
-  onUnread(listener: (error: ChatError) => void): void
+  /** Gives the reader up. Nothing is written any more. */
+  cancel(): void
 }
-
-function statusFrame(state: RunState, progress: Progress | undefined, now: number): string {
-  if (state.phase === 'ended') return frame(state.terminal)
-  const { phase: status, retry, successor } = state
-  const next = retry && { attempt: retry.attempt, retry_in_ms: Math.max(0, Math.ceil(retry.at - now)) }
-  return frame({ status, ...next, ...successor, ...(progress && { progress }) })
-}
-
-const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.stringify(event), position)
 
 /** Attaches a reader to a run. @public */
-export function createReader(run: Run, options: ReaderOptions): Reader {
-  const { clock, coalesce, heartbeat, unreadMs = Infinity, onLeave } = options
-  let position = run.log.place(options.position)
+export function createReader(view: LogView, options: ReaderOptions): Reader {
+  const { clock, coalesce, heartbeat, position, unreadMs = Infinity, onLeave, output = midstreamOutput } = options
+  const cursor = createCursor(view, output, { position, heartbeatMs: heartbeat.intervalMs })
   let pace = coalesceStart
   let sentAt = clock.now()
-  /** The state that the reader was told of last. */
-  let told: RunState | undefined
-  let toldProgress: Progress | undefined
-  let closed = false
-  let resolve: ((frames: string | null | PromiseLike<never>) => void) | undefined
-  let armedFor = Infinity
-  let disarm = (): void => {}
-  let hasLeft = false
-  let unread: ChatError | undefined
-  let tellUnread = (_error: ChatError): void => {}
+  let sink: FrameSink | undefined
+  let hasRoom = false
+  /** Since when nothing has been taken, while the sink has no room, ms. */
+  let fullSince = sentAt
+  let isOver = false
+  let failure: { readonly error: unknown } | undefined
+  let isWindowArmed = false
+  let isBeatArmed = false
+  let isUnreadArmed = false
+  let disarmWindow = (): void => {}
+  let disarmBeat = (): void => {}
   let disarmUnread = (): void => {}
 
-  const waiting = (): 'text' | 'other' | undefined => {
-    if (told !== run.state) return 'other'
-    if (run.log.urgentTo > position) return 'other'
-    // Figures come as often as text does, and are as urgent.
-    return run.log.length > position || isFurther() ? 'text' : undefined
-  }
-  const isFurther = (): boolean => run.progress !== undefined && run.progress !== toldProgress
-  const dueAt = (): number => {
-    const what = waiting()
-    const pingAt = heartbeatDueAt(sentAt, heartbeat)
-    return what ? Math.min(coalesceDueAt(pace, what), pingAt) : pingAt
-  }
-  const read = (now: number): string => {
-    const { state } = run
-    let frames = ''
-    if (!told) {
-      frames += frame({
-        session_id: run.sessionId,
-        run_id: run.runId,
-        model: run.model,
-        heartbeat_ms: heartbeat.intervalMs,
-        ...(run.continues && { continues: run.continues }),
-        ...(position > 0 && { position }),
-      })
-    }
-    // Anything but text flushes the text before it; `generating` alone comes before the text that it announces.
-    const what = waiting()
-    const isDue = what === 'other' || now >= coalesceDueAt(pace, 'text')
-    const status = told !== state || (isDue && isFurther()) ? statusFrame(state, run.progress, now) : ''
-    const text = isDue && run.log.length > position ? readText() : ''
-    if (text !== '' || (status !== '' && run.progress)) pace = coalesceSent(now, coalesce)
-    frames += state.phase === 'generating' && told !== state ? status + text : text + status
-    told = state
-    if (status !== '') toldProgress = run.progress
-    if (state.phase === 'ended') close()
-    return frames === '' ? frame(ping) : frames
-  }
-  const readText = (): string => {
-    const entries = run.log.read(position)
-    position = run.log.length
-    return entries.map((entry) => frame(entry.event, entry.position)).join('')
-  }
-  const close = (): void => {
-    closed = true
-    disarm()
-    detach()
-  }
   const leave = (): void => {
-    close()
+    if (isOver) return
+    isOver = true
+    disarmWindow()
+    disarmBeat()
     disarmUnread()
-    if (hasLeft) return
-    hasLeft = true
+    detach()
     onLeave?.()
   }
-  /** Something was given: from now on it should be taken. */
-  const awaitTaking = (): void => {
-    disarmUnread()
-    if (hasLeft || unreadMs === Infinity) return
-    disarmUnread = clock.after(unreadMs, () => {
-      unread = new ChatError('dropped', `Nothing was read for ${unreadMs} ms.`, { retryable: true })
-      leave()
-      tellUnread(unread)
+  const fail = (error: unknown): void => {
+    leave()
+    failure = { error }
+    sink?.fail(error)
+  }
+  const end = (): void => {
+    leave()
+    sink?.end()
+  }
+  const write = (frames: string, now: number): void => {
+    sentAt = now
+    hasRoom = sink!.write(frames)
+    if (hasRoom || isOver) return
+    fullSince = now
+    watchUnread(unreadMs)
+  }
+  /** A connection that takes nothing for long is given up: what waits for it is memory. One wait, and not one a frame. */
+  const watchUnread = (ms: number): void => {
+    if (isUnreadArmed || unreadMs === Infinity) return
+    isUnreadArmed = true
+    disarmUnread = clock.after(ms, () => {
+      isUnreadArmed = false
+      if (hasRoom) return
+      const left = fullSince + unreadMs - clock.now()
+      if (left > 0) watchUnread(left)
+      else fail(new ChatError('dropped', `Nothing was read for ${unreadMs} ms.`, { retryable: true }))
     })
   }
-  /** Answers a waiting `next()` when something is due, else sees to it that somebody looks again. */
-  const look = (): void => {
-    if (!resolve) return
-    const now = clock.now()
-    const due = dueAt()
-    if (now < due) {
-      // A timer that is set for earlier looks again by itself: most deltas need no timer of their own.
-      if (due >= armedFor) return
-      disarm()
-      armedFor = due
-      disarm = clock.after(due - now, () => {
-        armedFor = Infinity
-        look()
-      })
-      return
-    }
-    const answer = resolve
-    resolve = undefined
-    sentAt = now
+  /** Writes what is due, or sees to it that somebody looks when it is. */
+  const look = (now: number): void => {
+    if (!hasRoom || isOver) return
+    const { waiting } = cursor
+    if (waiting === undefined) return
+    if (waiting === 'text' && now < coalesceDueAt(pace, 'text')) return armWindow(now)
     try {
-      answer(read(now))
-      awaitTaking()
+      const frames = cursor.read(now)
+      if (cursor.tookText) pace = coalesceSent(now, coalesce)
+      write(frames, now)
     } catch (error) {
       // A body that breaks off is a drop; one that hangs is nothing that anybody could tell.
-      leave()
-      answer(Promise.reject(error))
+      return fail(error)
     }
+    if (cursor.isOver && hasRoom) end()
   }
-  const detach = run.attach(look)
-  awaitTaking()
+  const armWindow = (now: number): void => {
+    if (isWindowArmed) return
+    isWindowArmed = true
+    disarmWindow = clock.after(coalesceDueAt(pace, 'text') - now, () => {
+      isWindowArmed = false
+      look(clock.now())
+    })
+  }
+  /** One wait that looks at the clock, and not one a frame: most frames come long before a ping is due. */
+  const beat = (now: number): void => {
+    if (isBeatArmed || isOver) return
+    if (hasRoom && now >= heartbeatDueAt(sentAt, heartbeat)) write(output.ping, now)
+    // Without room nobody waits for a ping: `resume` looks again.
+    if (now >= heartbeatDueAt(sentAt, heartbeat)) return
+    isBeatArmed = true
+    disarmBeat = clock.after(heartbeatDueAt(sentAt, heartbeat) - now, () => {
+      isBeatArmed = false
+      beat(clock.now())
+    })
+  }
+  const detach = view.attach(look)
+  watchUnread(unreadMs)
 
+  const resume = (): void => {
+    if (isOver || !sink) return
+    hasRoom = true
+    if (cursor.isOver) return end()
+    const now = clock.now()
+    look(now)
+    beat(now)
+  }
   return {
-    next() {
-      disarmUnread()
-      if (unread) return Promise.reject(unread)
-      if (closed) {
-        leave()
-        return Promise.resolve(null)
-      }
-      return new Promise((settle) => {
-        resolve = settle
-        look()
-      })
+    start(to) {
+      // It may have waited in vain for somebody to begin.
+      if (failure) return to.fail(failure.error)
+      sink = to
+      resume()
     },
-    cancel() {
-      leave()
-      resolve?.(null)
-      resolve = undefined
-    },
-    progress() {
-      if (!resolve) awaitTaking()
-    },
-    onUnread: (listener) => void (tellUnread = listener),
+    resume,
+    progress: () => void (fullSince = clock.now()),
+    cancel: leave,
   }
 }

@@ -1,3 +1,5 @@
+import { eventsOf } from '../upstream/events-of.ts'
+import { pump } from '../upstream/from-iterable.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
 import { aborted, startFault, type Fault } from './fault.ts'
@@ -30,11 +32,10 @@ export function faultyUpstream(upstream: Upstream, plan: UpstreamFaultPlan): Ups
   return {
     name: upstream.name,
     model: upstream.model,
-    generate(request, signal) {
+    open(request, sink, signal) {
       const fault = plan(index++, request)
-      return fault
-        ? faultyReply(() => upstream.generate(request, signal), fault, signal)
-        : upstream.generate(request, signal)
+      if (fault) pump(() => faultyReply(() => eventsOf(upstream, request, signal), fault, signal), sink, signal)
+      else upstream.open(request, sink, signal)
     },
     ...(upstream.status && { status: (signal) => upstream.status!(signal) }),
   }

@@ -1,3 +1,4 @@
+import { pump } from '../upstream/from-iterable.ts'
 import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream/upstream.ts'
 import type { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Usage } from '../wire/events.ts'
@@ -30,7 +31,7 @@ export interface ScriptedUpstream extends Upstream {
   /** The next reply that is asked for and that nobody has taken yet. */
   next(): Promise<ScriptedReply>
   /** Replies that nobody has left yet. */
-  readonly open: number
+  readonly openReplies: number
 }
 
 /** @public */
@@ -95,7 +96,7 @@ export function scriptedUpstream(options: ScriptedUpstreamOptions = {}): Scripte
     name: 'scripted',
     model,
     replies,
-    get open() {
+    get openReplies() {
       return open
     },
     next() {
@@ -103,7 +104,7 @@ export function scriptedUpstream(options: ScriptedUpstreamOptions = {}): Scripte
       const reply = replies[taken - 1]
       return reply ? Promise.resolve(reply) : new Promise((resolve) => takers.push(resolve))
     },
-    generate,
+    open: (request, sink, signal) => pump(() => generate(request, signal), sink, signal),
     status: async () => ({ state: 'ready', version: 'scripted' }),
   }
 }

@@ -19,6 +19,8 @@ export {
   type ThinkSwitch,
   type UpstreamErrorCode,
 } from './openai/dialects.ts'
+export { eventsOf } from './events-of.ts'
+export { fromIterable, type IterableUpstream } from './from-iterable.ts'
 export { fetchTransport, type FetchTransportOptions } from './http/fetch-transport.ts'
 export {
   missingQuestion,
@@ -34,11 +36,12 @@ export { continueInstruction } from './openai/body.ts'
 export { missingReply } from './openai/messages.ts'
 export { route, type Route, type RouteOptions } from '../pool/route.ts'
 export { modelNames, type Residency } from './reply/residency.ts'
-export { type Transport, type TransportRequest, type TransportResponse } from './http/transport.ts'
+export { type Transport, type TransportHead, type TransportRequest, type TransportSink } from './http/transport.ts'
 export {
   type Continuation,
   type Upstream,
   type UpstreamEvent,
   type UpstreamRequest,
+  type UpstreamSink,
   type UpstreamStatus,
 } from './upstream.ts'

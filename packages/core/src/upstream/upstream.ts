@@ -81,13 +81,13 @@ export interface Upstream {
   /** The model that is used when a request names none. */
   readonly model: string
   /**
-   * Asks for one reply. Yields the events of one read of the socket at a time and returns after `finish` or `error`, or when the
-   * body ended without them (the run then fails as `upstream_incomplete`).
-   * Aborting `signal` closes the request in every phase; the iterator then throws the signal's reason.
-   * After `finish` it is left by the iterator's `return`, without an abort: its connection may be used again.
-   * @throws {ChatError} With an `upstream_…` code.
+   * Asks for one reply, and pushes the events of one read of the socket at a time, in the call in which they are read. After a
+   * finish or an error event nothing counts any more; a body that ends without them is ended without an error (the run then
+   * fails as `upstream_incomplete`). When `signal` aborts, the request is closed in every phase, and nothing counts any more.
+   * After a finish it is not aborted: the rest of the answer may be read, so that its connection is used again.
+   * @throws {ChatError} When nothing could be asked. Later errors go to the sink, with an `upstream_…` code.
    */
-  generate(request: UpstreamRequest, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>
+  open(request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void
   /** Asks the server how it is. Never throws; gives up when `signal` aborts. */
   status?(signal: AbortSignal): Promise<UpstreamStatus>
 }

@@ -1,3 +1,5 @@
+import { pushing } from './answers.ts'
+import { eventsOf } from '../../src/upstream/events-of.ts'
 import { readdirSync, readFileSync } from 'node:fs'
 import { ollama } from '../../src/upstream/ollama/ollama.ts'
 import { openaiCompatible } from '../../src/upstream/openai/openai.ts'
@@ -79,7 +81,7 @@ const reset = (): Error => Object.assign(new Error('read ECONNRESET'), { code: '
 
 /** A transport that gives the answer, without a socket. */
 export function answering(answer: (url: string) => Answer): Transport {
-  return async ({ url, signal }) => {
+  return pushing(async ({ url, signal }) => {
     const { status, type, pieces, ended } = answer(url)
     const left = (): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
@@ -93,7 +95,7 @@ export function answering(answer: (url: string) => Answer): Transport {
         if (ended === 'reset') throw reset()
       })(),
     }
-  }
+  })
 }
 
 const random: RandomBytes = (bytes) => bytes.fill(7)
@@ -126,7 +128,7 @@ export function listener(server: Server): (answer: Answer) => Promise<Heard> {
     const ends: { end: string; usage?: Usage }[] = []
     if (answer.ended === 'held') setImmediate(() => leave.abort())
     try {
-      for await (const events of upstream.generate(request, leave.signal)) {
+      for await (const events of eventsOf(upstream, request, leave.signal)) {
         for (const event of events) {
           if (ends.length > 0) throw new Error(`after the end: ${JSON.stringify(event)}`)
           if ('message' in event) heard.text += event.message

@@ -1,3 +1,4 @@
+import { answerOf, pushing } from './answers.ts'
 import { nodeTransport } from '../../src/node/index.ts'
 import type { Transport } from '../../src/upstream/index.ts'
 
@@ -40,11 +41,11 @@ export function holdAnswer(deltas: number): HeldAnswer {
   return {
     holding: held.promise,
     lose: released.resolve,
-    async transport(request) {
+    transport: pushing(async (request) => {
       const hasToHold = isFirst
       isFirst = false
-      const response = await send(request)
-      return hasToHold ? { ...response, body: hold(response.body, request.signal) } : response
-    },
+      const answer = await answerOf(send, request)
+      return hasToHold ? { ...answer, body: hold(answer.body, request.signal) } : answer
+    }),
   }
 }

@@ -3,15 +3,18 @@ import { startRun as start, type StartRunOptions } from '../../src/run/start-run
 import { pump } from '../../src/upstream/from-iterable.ts'
 import type { UpstreamEvent } from '../../src/upstream/upstream.ts'
 
-/** Options of a run whose upstream is an async iterable. */
-export interface IterableRunOptions extends Omit<StartRunOptions, 'open'> {
-  readonly generate: (signal: AbortSignal, prefill: string, spent: number) => AsyncIterable<readonly UpstreamEvent[]>
+/** Options of a run whose upstream is pushed, or an async iterable. */
+export interface TestRunOptions extends Omit<StartRunOptions, 'open'> {
+  readonly open?: StartRunOptions['open']
+  readonly generate?: (signal: AbortSignal, prefill: string, spent: number) => AsyncIterable<readonly UpstreamEvent[]>
 }
 
-/** Starts a run whose upstream is an async iterable. */
-export function startRun({ generate, ...options }: IterableRunOptions): Run {
+/** Starts a run; `generate` goes before `open`. */
+export function startRun({ generate, open, ...options }: TestRunOptions): Run {
   return start({
     ...options,
-    open: ({ prefill, spent }, sink, signal) => pump(() => generate(signal, prefill, spent), sink, signal),
+    open: generate
+      ? ({ prefill, spent }, sink, signal) => pump(() => generate(signal, prefill, spent), sink, signal)
+      : open!,
   })
 }

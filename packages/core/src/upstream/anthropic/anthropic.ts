@@ -1,5 +1,6 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
+import { tickerOf } from '../../ticker.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { anthropicQuestion } from './body.ts'
 import { createAnthropicDecoder } from './decoder.ts'
@@ -8,13 +9,13 @@ import { askStatus } from './status.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
 import { checkKey, endpointOf, ownHeaders } from '../http/http.ts'
 import { continueInstruction } from '../openai/body.ts'
-import { openReply, readReply } from '../reply/read-reply.ts'
+import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
-import type { Upstream, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
-import { createWays, type ContinuationWay } from '../reply/ways.ts'
+import type { Upstream } from '../upstream.ts'
+import { createWays, type AskOneWay } from '../reply/ways.ts'
 
 const home = 'https://api.anthropic.com'
 const version = '2023-06-01'
@@ -60,7 +61,7 @@ export interface AnthropicOptions {
  * @public
  */
 export function anthropic(options: AnthropicOptions): Upstream {
-  const { model, maxLineChars, random, clock = systemClock } = options
+  const { model, maxLineChars, random, clock = tickerOf(systemClock) } = options
   const { body: extra = {}, instruction = continueInstruction, maxTokens = 16_384 } = options
   if (!model) throw new TypeError('anthropic({ model }): name a model.')
   if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
@@ -70,11 +71,7 @@ export function anthropic(options: AnthropicOptions): Upstream {
   const url = base.replace(/\/v1$/, '')
   const headers = outgoing(options, url)
 
-  async function* ask(
-    request: UpstreamRequest,
-    way: ContinuationWay,
-    signal: AbortSignal,
-  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  const ask: AskOneWay = (request, way, sink, signal) => {
     const { body, sent, tail } = written(() => anthropicQuestion(request, { way, instruction, extra, maxTokens }))
     const question = {
       url: `${url}/v1/messages`,
@@ -83,11 +80,10 @@ export function anthropic(options: AnthropicOptions): Upstream {
       model: request.model,
       connectMs: request.connectMs,
     }
-    const reply = await openReply(transport, question, clock, signal)
     const decoder = createAnthropicDecoder({ maxChars: maxLineChars, random })
     const seam = createSeam({ sent, tail, copies: sent === '' || way === 'native' ? 'never' : 'overlap' })
     const isNative = sent !== '' && way === 'native'
-    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam), signal)
+    askReply(transport, question, { decoder, seam: isNative ? seam : withThinkTags(seam), clock }, sink, signal)
   }
 
   const ways = createWays(
@@ -103,7 +99,7 @@ export function anthropic(options: AnthropicOptions): Upstream {
   return {
     name: 'anthropic',
     model,
-    generate: ways.generate,
+    open: ways.open,
     status: async (signal) => ({
       ...(await askStatus({ transport, url, headers, model }, signal)),
       continuation: ways.continuation(),

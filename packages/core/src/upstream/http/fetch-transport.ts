@@ -1,4 +1,4 @@
-import type { Transport } from './transport.ts'
+import type { Transport, TransportRequest, TransportSink } from './transport.ts'
 
 /** @public */
 export interface FetchTransportOptions {
@@ -13,32 +13,37 @@ export interface FetchTransportOptions {
  * @public
  */
 export function fetchTransport(options: FetchTransportOptions = {}): Transport {
-  return async ({ url, method, headers, body, signal }) => {
+  return (request, sink) => {
     const send = options.fetch ?? globalThis.fetch
-    const response = await send(url, {
-      method,
-      headers,
-      signal,
-      redirect: 'error',
-      ...(body === undefined ? {} : { body }),
-    })
-    return {
-      status: response.status,
-      header: (name) => response.headers.get(name) ?? undefined,
-      body: read(response.body),
-    }
+    ask(send, request, sink).then(
+      () => sink.end(),
+      (cause: unknown) => sink.error(cause),
+    )
   }
 }
 
-/** Not `for await` over the stream itself, which some platforms lack. */
-async function* read(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array, void, undefined> {
-  if (!body) return
-  const reader = body.getReader()
+async function ask(
+  send: typeof globalThis.fetch,
+  { url, method, headers, body, signal }: TransportRequest,
+  sink: TransportSink,
+): Promise<void> {
+  const response = await send(url, {
+    method,
+    headers,
+    signal,
+    redirect: 'error',
+    ...(body === undefined ? {} : { body }),
+  })
+  sink.head({ status: response.status, header: (name) => response.headers.get(name) ?? undefined })
+  if (!response.body) return
+  // Not `for await` over the stream itself, which some platforms lack.
+  const reader = response.body.getReader()
   try {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      yield value
+      const full = sink.data(value)
+      if (full) await full
     }
   } finally {
     // Releasing the lock alone would leave the response open. What cancel says no longer matters to anybody.

@@ -1,16 +1,16 @@
-import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { ChatError, isChatError, type ChatErrorCode } from '../../wire/errors.ts'
 import { hash64 } from '../../session/digest.ts'
 import { parsedJson, record } from '../../wire/json.ts'
 import { mayPass, meant, sentences } from './error-meaning.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
 import { retryAfter } from './retry-after.ts'
-import type { Transport, TransportResponse } from './transport.ts'
+import type { Transport, TransportHead, TransportRequest } from './transport.ts'
 import type { UpstreamStatus } from '../upstream.ts'
 
 /** How much of an error's body is read for the log, UTF-16 code units. */
-const maxErrorChars = 8_192
+export const maxErrorChars = 8_192
 /** The same of an answer in JSON. */
-export const maxJsonChars = 4_194_304
+const maxJsonChars = 4_194_304
 
 /** Where a server is, and how it is asked there. */
 export interface Endpoint {
@@ -43,9 +43,9 @@ export function endpointOf(factory: string, url: string, transport: Transport): 
   return {
     url: origin + pathname.replace(/\/+$/, ''),
     query: [...searchParams, ...written],
-    transport: (request) => {
+    transport: (request, sink) => {
       const more = request.url.includes('?') ? search.replace('?', '&') : search
-      return transport({ ...request, url: request.url + more })
+      transport({ ...request, url: request.url + more }, sink)
     },
   }
 }
@@ -79,15 +79,10 @@ export function checkKey(factory: string, key: string): void {
     throw new TypeError(`${factory}({ apiKey }): empty, or with a character that no header may hold.`)
 }
 
-/**
- * Rethrows what a transport said as an error that may travel; an abort stays what it is.
- * @throws {ChatError} `upstream_unreachable`, with the socket's error as its cause.
- */
-export function unreachable(cause: unknown, signal: AbortSignal): never {
-  // Not the cause: node:http says of an abort in mid body that the connection was reset.
-  if (signal.aborted) throw signal.reason
-  if (cause instanceof ChatError) throw cause
-  throw new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', {
+/** What a transport said, as an error that may travel, with the socket's error as its cause. */
+export function unreachable(cause: unknown): ChatError {
+  if (isChatError(cause)) return cause
+  return new ChatError('upstream_unreachable', 'The model server cannot be reached, or it hung up.', {
     cause,
     retryable: true,
   })
@@ -99,18 +94,18 @@ export function unreachable(cause: unknown, signal: AbortSignal): never {
  * @param own - What the dialect knows of its words.
  */
 export function httpError(
-  response: Pick<TransportResponse, 'status' | 'header'>,
+  head: TransportHead,
   said: string,
   model: string,
   now: number,
   own: AnswerFacts['errors'] = [],
 ): ChatError {
-  const { status } = response
+  const { status } = head
   const { code, waitMs } = meant(status, said, parsedJson(said) ?? said, own)
   return new ChatError(code, messageOf(code, status, model), {
     cause: `HTTP ${status}: ${said}`,
     retryable: mayPass(code),
-    retryAfterMs: retryAfter(response, now) ?? waitMs,
+    retryAfterMs: retryAfter(head, now) ?? waitMs,
   })
 }
 
@@ -122,18 +117,52 @@ function messageOf(code: ChatErrorCode, status: number, model: string): string {
     : `The model server refused the request (HTTP ${status}).`
 }
 
-/** @throws Whatever the transport throws, on any status but 200, which is the error's cause, and on what is no JSON. */
-export async function getJson(
+/**
+ * Asks for one piece of JSON.
+ * @throws Whatever the transport says, on any status but 200, which is the error's cause, and on what is no JSON.
+ */
+export async function askJson(transport: Transport, request: TransportRequest): Promise<unknown> {
+  const { status, said } = await askText(transport, request)
+  if (status !== 200) throw new Error(`HTTP ${status}`, { cause: status })
+  return JSON.parse(said) as unknown
+}
+
+/** @throws As {@link askJson}. */
+export function getJson(
   transport: Transport,
   url: string,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const response = await transport({ method: 'GET', url, headers, signal })
-  const body = await readText(response, maxJsonChars)
-  const { status } = response
-  if (status !== 200) throw new Error(`HTTP ${status}`, { cause: status })
-  return JSON.parse(body) as unknown
+  return askJson(transport, { method: 'GET', url, headers, signal })
+}
+
+/** An answer as a text: its beginning, where it is too long or breaks off. */
+function askText(transport: Transport, request: TransportRequest): Promise<{ status: number; said: string }> {
+  const utf8 = new TextDecoder()
+  const left = new AbortController()
+  let status: number | undefined
+  let said = ''
+  return new Promise((resolve, reject) => {
+    const end = (): void => resolve({ status: status ?? 0, said })
+    transport(
+      { ...request, signal: AbortSignal.any([request.signal, left.signal]) },
+      {
+        head: (head) => void (status = head.status),
+        data(bytes) {
+          said += utf8.decode(bytes, { stream: true })
+          if (said.length < maxJsonChars) return
+          end()
+          left.abort()
+        },
+        end,
+        error(cause) {
+          if (status === undefined || request.signal.aborted) reject(cause)
+          else end()
+        },
+      },
+    )
+  })
 }
 
 /**
@@ -146,22 +175,4 @@ export function failedStatus(failure: unknown): UpstreamStatus {
   if (status === 401 || status === 403) return { state: 'unauthorized', status }
   // Some have no list at all; that they answer is enough.
   return { state: status === 404 || status === 405 ? 'ready' : 'unreachable', status }
-}
-
-/** The beginning of a body, however it ends. */
-export async function readText(
-  { body }: Pick<TransportResponse, 'body'>,
-  maxChars: number = maxErrorChars,
-): Promise<string> {
-  const utf8 = new TextDecoder()
-  let text = ''
-  try {
-    for await (const bytes of body) {
-      text += utf8.decode(bytes, { stream: true })
-      if (text.length >= maxChars) break
-    }
-  } catch {
-    // The status has said it; what the body adds is only for the log.
-  }
-  return text.slice(0, maxChars)
 }

@@ -1,11 +1,11 @@
-import type { TransportResponse } from './transport.ts'
+import type { TransportHead } from './transport.ts'
 
 /**
  * When to ask again, as the answer's headers say it, ms from now: `retry-after-ms` (OpenAI, Azure), else `retry-after` in
  * seconds or as an HTTP date (RFC 9110 §10.2.3). What was due already is 0; what cannot be read counts for nothing.
  * @param now - Epoch milliseconds.
  */
-export function retryAfter(response: Pick<TransportResponse, 'header'>, now: number): number | undefined {
+export function retryAfter(response: Pick<TransportHead, 'header'>, now: number): number | undefined {
   const ms = figure(response.header('retry-after-ms'))
   if (ms !== undefined) return ms
   const said = response.header('retry-after')

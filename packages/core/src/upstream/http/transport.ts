@@ -10,19 +10,28 @@ export interface TransportRequest {
   readonly signal: AbortSignal
 }
 
-/** @public */
-export interface TransportResponse {
+/** The head of an answer. @public */
+export interface TransportHead {
   readonly status: number
   /** A response header by its lower-case name. */
   header(name: string): string | undefined
-  /** The body's bytes as they are read. Leaving the loop closes the socket; a body cut short throws. */
-  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** Takes an answer as it comes. After an abort nothing of it counts. @public */
+export interface TransportSink {
+  head(head: TransportHead): void
+  /** Bytes of the body as they are read. A promise asks for a pause: nothing more is read until it resolves. */
+  data(bytes: Uint8Array): void | Promise<void>
+  /** The body is whole. Nothing follows. */
+  end(): void
+  /** There is no answer, or its body was cut short: the platform's own error, as it is. Nothing follows. */
+  error(cause: unknown): void
 }
 
 /**
- * How bytes come from a model server. Rejects when there is no answer, with the platform's own error as it is.
+ * How bytes come from a model server.
  * No transport may limit the time of an answer: a server that loads a model is silent for minutes, and the fuse decides. Only the
  * connection has to be there within seconds.
  * @public
  */
-export type Transport = (request: TransportRequest) => Promise<TransportResponse>
+export type Transport = (request: TransportRequest, sink: TransportSink) => void

@@ -1,21 +1,22 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
+import { tickerOf } from '../../ticker.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
-import { record, text, type Json } from '../../wire/json.ts'
+import { record, text } from '../../wire/json.ts'
 import { refusesContinuation } from '../openai/dialects.ts'
-import { endpointOf, failedStatus, getJson, maxJsonChars, ownHeaders, readText, serverId } from '../http/http.ts'
+import { askJson, endpointOf, failedStatus, getJson, ownHeaders, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
 import { ollamaQuestion } from './body.ts'
 import { createOllamaDecoder } from './decoder.ts'
 import { continueInstruction } from '../openai/body.ts'
 import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
-import { openReply, readReply, type OpenReply } from '../reply/read-reply.ts'
+import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
-import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
-import { createWays, type ContinuationWay } from '../reply/ways.ts'
+import type { Upstream, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
+import { createWays, type AskOneWay } from '../reply/ways.ts'
 
 /** @public */
 export interface OllamaOptions {
@@ -47,7 +48,7 @@ export interface OllamaOptions {
  * @public
  */
 export function ollama(options: OllamaOptions): Upstream {
-  const { model, maxLineChars, random, clock = systemClock } = options
+  const { model, maxLineChars, random, clock = tickerOf(systemClock) } = options
   const { instruction = continueInstruction } = options
   if (!model) throw new TypeError('ollama({ model }): name a model, as `ollama list` shows it.')
   const { url: given = 'http://127.0.0.1:11434', transport: send = defaultTransport } = options
@@ -56,22 +57,15 @@ export function ollama(options: OllamaOptions): Upstream {
 
   const from = serverId('ollama', url)
 
-  const post = (body: Json, { model, connectMs }: UpstreamRequest, signal: AbortSignal): Promise<OpenReply> => {
-    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model, connectMs }
-    return openReply(transport, question, clock, signal)
-  }
-  const ask = async function* (
-    request: UpstreamRequest,
-    way: ContinuationWay,
-    signal: AbortSignal,
-  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  const ask: AskOneWay = (request, way, sink, signal) => {
     const { body, sent, tail } = written(() => ollamaQuestion(request, way, instruction, from))
-    const reply = await post(body, request, signal)
+    const { model, connectMs } = request
+    const question = { url: `${url}/api/chat`, headers, accept: 'application/x-ndjson', body, model, connectMs }
     const decoder = createOllamaDecoder({ maxChars: maxLineChars, random, from })
     // Models that llama-server has the template of may be continued by builds that say the partial again.
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : way === 'native' ? 'maybe' : 'overlap' })
     const isNative = sent !== '' && way === 'native'
-    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam), signal)
+    askReply(transport, question, { decoder, seam: isNative ? seam : withThinkTags(seam), clock }, sink, signal)
   }
 
   /**
@@ -84,8 +78,15 @@ export function ollama(options: OllamaOptions): Upstream {
     const brief = { ...record(body['options']), num_predict: 1 }
     try {
       const asked = { ...body, stream: false, options: brief, _debug_render_only: true }
-      const answer = await readText(await post(asked, request, signal), maxJsonChars)
-      const { rendered_template: rendered } = record(record(JSON.parse(answer))['_debug_info'])
+      const answer = await askJson(transport, {
+        method: 'POST',
+        url: `${url}/api/chat`,
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(asked),
+        connectMs: request.connectMs,
+        signal,
+      })
+      const { rendered_template: rendered } = record(record(answer)['_debug_info'])
       return typeof rendered !== 'string' || rendered.trimEnd().endsWith(sent)
     } catch {
       signal.throwIfAborted()
@@ -127,7 +128,8 @@ export function ollama(options: OllamaOptions): Upstream {
   return {
     name: 'ollama',
     model,
-    generate: (request, signal) => watch(request.model, signal, (either) => ways.generate(request, either)),
+    open: (request, sink, signal) =>
+      watch(request.model, sink, signal, (watched) => ways.open(request, watched, signal)),
     status: async (signal) => ({ ...(await state(signal)), continuation: ways.continuation() }),
   }
 }

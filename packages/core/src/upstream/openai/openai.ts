@@ -1,5 +1,6 @@
 import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
+import { tickerOf } from '../../ticker.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
@@ -9,13 +10,13 @@ import { continueInstruction, openAiQuestion } from './body.ts'
 import { createOpenAiDecoder } from './decoder.ts'
 import { askStatus } from './status.ts'
 import { lookAtModels } from '../reply/residency.ts'
-import { openReply, readReply } from '../reply/read-reply.ts'
+import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
-import type { Upstream, UpstreamEvent } from '../upstream.ts'
-import { createWays, type AskedRequest, type ContinuationWay } from '../reply/ways.ts'
+import type { Upstream } from '../upstream.ts'
+import { createWays, type AskOneWay } from '../reply/ways.ts'
 
 /** @public */
 export interface OpenAiCompatibleOptions {
@@ -62,7 +63,7 @@ export interface OpenAiCompatibleOptions {
  */
 export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   const { model, maxLineChars, random, instruction = continueInstruction } = options
-  const { dialect: kind = 'openai', body: extra = {}, clock = systemClock } = options
+  const { dialect: kind = 'openai', body: extra = {}, clock = tickerOf(systemClock) } = options
   if (typeof kind === 'string' && !Object.hasOwn(dialects, kind))
     throw new TypeError(`openaiCompatible({ dialect }): unknown: ${kind}`)
   const dialect = typeof kind === 'string' ? dialects[kind] : kind
@@ -74,11 +75,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
 
   const from = serverId('openai', url)
 
-  const ask = async function* (
-    request: AskedRequest,
-    way: ContinuationWay,
-    signal: AbortSignal,
-  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
+  const ask: AskOneWay = (request, way, sink, signal) => {
     const { body, sent, tail } = written(() => openAiQuestion(request, dialect, { way, instruction, extra, from }))
     const isNative = sent !== '' && way === 'native'
     const base = isNative ? withPath(url, continuation?.path) : url
@@ -90,12 +87,11 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
       connectMs: request.connectMs,
       errors,
     }
-    const reply = await openReply(transport, question, clock, signal)
     const decoder = createOpenAiDecoder({ maxChars: maxLineChars, random, from }, dialect)
     const seam = createSeam({ sent, tail, copies: sent === '' ? 'never' : isNative ? dialect.echo : 'overlap' })
     // A native continuation is past its thinking.
     const opens = request.think !== false && dialect.opensThinking?.(request.model)
-    yield* readReply(reply, decoder, isNative ? seam : withThinkTags(seam, opens), signal)
+    askReply(transport, question, { decoder, seam: isNative ? seam : withThinkTags(seam, opens), clock }, sink, signal)
   }
 
   const ways = createWays(
@@ -119,8 +115,10 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   return {
     name: typeof kind === 'string' ? kind : 'openai-compatible',
     model,
-    generate: (request, signal) =>
-      watch ? watch(request.model, signal, (either) => ways.generate(request, either)) : ways.generate(request, signal),
+    open: (request, sink, signal) =>
+      watch
+        ? watch(request.model, sink, signal, (watched) => ways.open(request, watched, signal))
+        : ways.open(request, sink, signal),
     status: async (signal) => ({
       ...(await askStatus({ transport, url, headers, model, dialect }, signal)),
       continuation: ways.continuation(),

@@ -33,14 +33,25 @@ export async function askStatus(asked: Asked, signal: AbortSignal): Promise<Upst
 }
 
 /** The status of a GET; its body is left. */
-async function head(
+function head(
   transport: Transport,
   url: string,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<number> {
-  const response = await transport({ method: 'GET', url, headers, signal })
-  // Leaving the loop closes the socket.
-  for await (const _ of response.body) break
-  return response.status
+  const left = new AbortController()
+  return new Promise((resolve, reject) => {
+    transport(
+      { method: 'GET', url, headers, signal: AbortSignal.any([signal, left.signal]) },
+      {
+        head({ status }) {
+          resolve(status)
+          left.abort()
+        },
+        data: () => undefined,
+        end: () => undefined,
+        error: reject,
+      },
+    )
+  })
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import type { Progress } from '../../wire/events.ts'
 import { sameProgress } from './progress.ts'
-import type { UpstreamEvent } from '../upstream.ts'
+import type { UpstreamSink } from '../upstream.ts'
 
 /** When a server is first asked what it is at, ms; a model that is there already has mostly answered by then. */
 const firstLookMs = 1_000
@@ -16,12 +16,13 @@ export interface LoadingOptions {
   look(signal: AbortSignal): Promise<ModelsSeen>
 }
 
-/** The events of one reply, with progress in front of the first of them. */
+/** Asks for one reply, and tells of progress in front of its first events. */
 export type WatchLoading = (
   model: string,
+  sink: UpstreamSink,
   signal: AbortSignal,
-  generate: (signal: AbortSignal) => AsyncIterable<UpstreamEvent[]>,
-) => AsyncGenerator<UpstreamEvent[], void, undefined>
+  open: (sink: UpstreamSink, signal: AbortSignal) => void,
+) => void
 
 interface Waiter {
   readonly model: string
@@ -64,58 +65,40 @@ export function createLoadingWatch({ clock, look }: LoadingOptions): WatchLoadin
     if (waiting.delete(waiter) && waiting.size === 0) stop()
   }
 
-  return async function* (model, signal, generate) {
-    // Whoever leaves before the first event must not leave the request behind.
-    const left = new AbortController()
-    const events = generate(AbortSignal.any([signal, left.signal]))[Symbol.asyncIterator]()
+  return (model, sink, signal, open) => {
     let told: Progress | undefined
-    let isNew = false
-    let wake = (): void => {}
     const waiter: Waiter = {
       model,
       tell(progress) {
         if (sameProgress(progress, told)) return
         told = progress
-        isNew = true
-        wake()
+        void sink.push([{ progress }])
       },
     }
     // An answer that never comes, not even when it is told to stop, must not keep the watch: it ends by itself.
-    let onAbort = (): void => {}
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => {
-        leave(waiter)
-        reject(signal.reason as Error)
-      }
-    })
-    aborted.catch(() => undefined)
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
-    else join(waiter)
-    let result: IteratorResult<UpstreamEvent[]> | undefined
+    let isWaiting = true
+    const answered = (): void => {
+      isWaiting = false
+      leave(waiter)
+      signal.removeEventListener('abort', answered)
+    }
+    signal.addEventListener('abort', answered)
+    if (!signal.aborted) join(waiter)
+    const watched: UpstreamSink = {
+      push(events) {
+        if (isWaiting) answered()
+        return sink.push(events)
+      },
+      end(error) {
+        if (isWaiting) answered()
+        sink.end(error)
+      },
+    }
     try {
-      const first = events.next()
-      // Looked at below, but perhaps not before it rejects.
-      first.catch(() => undefined)
-      while (!result) {
-        if (isNew && told) {
-          isNew = false
-          yield [{ progress: told }]
-        } else {
-          const woken = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)))
-          result = await Promise.race([first, aborted, woken])
-        }
-      }
-      leave(waiter)
-      for (; result.done !== true; result = await events.next()) yield result.value
-    } finally {
-      leave(waiter)
-      signal.removeEventListener('abort', onAbort)
-      // Later it is left by its `return`, which may still read to the end of a whole reply.
-      const ended = events.return?.()
-      if (result) await ended
-      else left.abort()
-      ended?.catch(() => undefined)
+      open(watched, signal)
+    } catch (error) {
+      answered()
+      throw error
     }
   }
 }

@@ -6,7 +6,7 @@ import { createEvidence } from './evidence.ts'
 import { createLearnt } from './learnt.ts'
 import { createRedaction } from './redaction.ts'
 import { withoutThinkTags } from './think-tags.ts'
-import type { Continuation, UpstreamEvent, UpstreamRequest } from '../upstream.ts'
+import type { Continuation, UpstreamEvent, UpstreamRequest, UpstreamSink } from '../upstream.ts'
 
 /** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
 export type ContinuationWay = 'native' | 'instruction'
@@ -18,11 +18,7 @@ export interface AskedRequest extends UpstreamRequest {
 }
 
 /** One request to the server. `way` counts only where the reply has begun, which is where the prefill is not blank. */
-export type AskOneWay = (
-  request: AskedRequest,
-  way: ContinuationWay,
-  signal: AbortSignal,
-) => AsyncIterable<UpstreamEvent[]>
+export type AskOneWay = (request: AskedRequest, way: ContinuationWay, sink: UpstreamSink, signal: AbortSignal) => void
 
 export interface WaysOptions {
   /** The upstream's default model, which `continuation` tells of. */
@@ -44,8 +40,10 @@ export interface WaysOptions {
    * of `signal`; undefined: not known this time, so it is tried, and asked again before the next one.
    * @defaultValue always true
    */
-  readonly probe?: ((request: UpstreamRequest, signal: AbortSignal) => Promise<boolean | undefined>) | undefined
+  readonly probe?: Probe | undefined
 }
+
+type Probe = (request: UpstreamRequest, signal: AbortSignal) => Promise<boolean | undefined>
 
 type Failure = Extract<UpstreamEvent, { error: unknown }>
 const isFailure = (event: UpstreamEvent): event is Failure => 'error' in event
@@ -55,9 +53,9 @@ const isGrowth = (event: UpstreamEvent): boolean => 'message' in event || 'think
 export interface Ways {
   /**
    * Asks once; a native continuation that is refused before the reply has grown is asked for again, in words, and if that
-   * is answered, it is learnt. What it throws and yields holds no keys.
+   * is answered, it is learnt. What it pushes holds no keys.
    */
-  generate(request: UpstreamRequest, signal: AbortSignal): AsyncGenerator<UpstreamEvent[], void, undefined>
+  open(request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void
   /** How replies of the default model are continued, by what is known so far. */
   continuation(): Continuation
 }
@@ -78,24 +76,28 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     options.isNative(model, thinking) && !learnt.knows(model, inWords(thinking)) ? 'native' : 'instruction'
 
   /** What it tells of a model holds with and without thinking: a native continuation never thinks. */
-  const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<ContinuationWay> => {
+  const probe = async (look: Probe, request: UpstreamRequest, signal: AbortSignal): Promise<ContinuationWay> => {
     const { model } = request
-    if (options.probe === undefined || learnt.knows(model, 'probed')) return 'native'
-    const isNative = await options.probe(request, signal)
+    const isNative = await look(request, signal)
     if (isNative !== undefined) learnt.learn(model, 'probed')
     if (isNative !== false) return 'native'
     learnt.learn(model, inWords(false))
     learnt.learn(model, inWords(true))
     return 'instruction'
   }
-  const begin = async (request: UpstreamRequest, signal: AbortSignal): Promise<Asking> => {
+  /** Begins, in this very call where the server need not be looked at first. */
+  const begin = (request: UpstreamRequest, signal: AbortSignal, ask: (asking: Asking) => void): void => {
     const clean = { ...request, messages: withoutThinkTags(request.messages) }
     const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(clean) : clean
     const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
-    let way: ContinuationWay = 'instruction'
-    if (asked.prefill.trim() !== '') way = wayOf(asked.model, Boolean(asked.think))
-    if (way === 'native') way = await probe(asked, signal)
-    return { request: asked, way, lessons: [] }
+    const way = asked.prefill.trim() === '' ? 'instruction' : wayOf(asked.model, Boolean(asked.think))
+    if (way === 'instruction' || !options.probe || learnt.knows(asked.model, 'probed'))
+      return ask({ request: asked, way, lessons: [] })
+    void probe(options.probe, asked, signal).then(
+      (found) => ask({ request: asked, way: found, lessons: [] }),
+      // Nobody waits any more: nothing else is thrown here.
+      () => undefined,
+    )
   }
   /** How to ask for what was refused. A server that is busy, restarts or cannot be reached is asked the same way again. */
   const another = ({ request, way, lessons }: Asking, error: unknown): Asking | undefined => {
@@ -111,43 +113,59 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     const plain = inPlainRoles(request)
     return plain === request ? undefined : { request: plain, way, lessons: [...lessons, 'plain'] }
   }
-  const safe = (events: UpstreamEvent[]): UpstreamEvent[] =>
+  const safe = (events: readonly UpstreamEvent[]): readonly UpstreamEvent[] =>
     events.some(isFailure) ? events.map((event) => (isFailure(event) ? { error: redact(event.error) } : event)) : events
 
-  async function* generate(
-    request: UpstreamRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<UpstreamEvent[], void, undefined> {
-    let asking: Asking | undefined = await begin(request, signal)
-    while (asking) {
-      const now: Asking = asking
-      asking = undefined
+  const open = (request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void => {
+    const askNow = (asking: Asking): void => {
       const evidence = createEvidence(request, learnt)
-      // Only what is refused before the reply has grown is asked for in another way.
+      const left = new AbortController()
+      /** Only what is refused before the reply has grown is asked for in another way. */
       let isOpen = true
-      try {
-        for await (const events of ask(now.request, now.way, signal)) {
-          const failed = isOpen ? events.find(isFailure) : undefined
-          // Also where the head had gone out before the template was looked at.
-          if (failed && another(now, failed.error)) throw failed.error
-          if (isOpen && events.some(isGrowth)) {
-            isOpen = false
-            // What it refuses in another way, too, was no matter of the way.
-            for (const lesson of now.lessons) learnt.learn(request.model, lesson)
+      let isOver = false
+      const again = (error: unknown): boolean => {
+        const next = isOpen ? another(asking, error) : undefined
+        if (!next) return false
+        isOver = true
+        left.abort(error)
+        askNow(next)
+        return true
+      }
+      const heard: UpstreamSink = {
+        push(events) {
+          if (isOver) return undefined
+          if (isOpen) {
+            // Also where the head had gone out before the template was looked at.
+            const failed = events.find(isFailure)
+            if (failed && again(failed.error)) return undefined
+            if (events.some(isGrowth)) grown()
           }
           evidence.heard(events)
-          yield safe(events)
-        }
-        const unproven = evidence.end()
-        if (unproven.length > 0) yield unproven
+          return sink.push(safe(events))
+        },
+        end(error) {
+          if (isOver || (error !== undefined && again(error))) return
+          isOver = true
+          const unproven = error === undefined ? evidence.end() : []
+          if (unproven.length > 0) void sink.push(unproven)
+          sink.end(error === undefined ? undefined : redact(error))
+        },
+      }
+      const grown = (): void => {
+        isOpen = false
+        // What it refuses in another way, too, was no matter of the way.
+        for (const lesson of asking.lessons) learnt.learn(request.model, lesson)
+      }
+      try {
+        ask(asking.request, asking.way, heard, AbortSignal.any([signal, left.signal]))
       } catch (error) {
-        asking = isOpen ? another(now, error) : undefined
-        if (!asking) throw redact(error)
+        heard.end(error)
       }
     }
+    begin(request, signal, askNow)
   }
   return {
-    generate,
+    open,
     continuation: () => ({ plain: wayOf(options.model, false), thinking: wayOf(options.model, true) }),
   }
 }

@@ -1,0 +1,229 @@
+import type { Clock } from '../../clock.ts'
+import { ChatError } from '../../wire/errors.ts'
+import type { Json } from '../../wire/json.ts'
+import { httpError, maxErrorChars, unreachable } from '../http/http.ts'
+import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
+import type { AnswerFacts } from '../openai/dialects.ts'
+import type { UpstreamEvent, UpstreamSink } from '../upstream.ts'
+import { written } from './reply-errors.ts'
+import type { Seam } from './seam.ts'
+
+/** How long the words of an error are waited for, ms. */
+const errorMs = 2_000
+/** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
+const restMs = 100
+/** How much of it is read, bytes. */
+const maxRest = 65_536
+
+/** One question to a model server. */
+export interface Question {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Json
+  readonly model: string
+  /** Longest wait for a connection, ms. @defaultValue as long as the transport waits */
+  readonly connectMs?: number | undefined
+  /** What the server's own words mean, where a status came with them. @defaultValue what is known of all */
+  readonly errors?: AnswerFacts['errors']
+  /** @defaultValue 'text/event-stream' */
+  readonly accept?: string | undefined
+}
+
+/** Turns the bytes of one answer into events. */
+export interface ReplyDecoder {
+  /** @throws {ChatError} `overflow` on what is too long. */
+  push(bytes: Uint8Array): UpstreamEvent[]
+  /**
+   * The body has ended: gives the finish, if its evidence had come.
+   * @param isBroken - The connection broke: a frame without its end does not count, though it looks whole.
+   */
+  end(isBroken?: boolean): UpstreamEvent[]
+  /** The reply has finished or failed: nothing after that counts. */
+  readonly finished: boolean
+}
+
+/** How an answer is read. */
+export interface Reading {
+  readonly decoder: ReplyDecoder
+  readonly seam: Seam
+  readonly clock: Clock
+}
+
+/** Takes one phase of an answer: its words of an error, its reply, or what follows that. */
+interface Phase extends Pick<TransportSink, 'data' | 'end' | 'error'> {
+  /** Nobody waits for it any more. */
+  stop?(): void
+}
+
+/**
+ * Asks for a reply and pushes its events, in the call in which its bytes are read. After a finish the rest of the body is read, for
+ * a moment, so that the connection is used again; after everything else it is closed.
+ * @throws {ChatError} `internal`, when the question cannot be written.
+ */
+export function askReply(
+  transport: Transport,
+  question: Question,
+  reading: Reading,
+  sink: UpstreamSink,
+  signal: AbortSignal,
+): void {
+  const { url, headers, accept = 'text/event-stream', model, connectMs } = question
+  const body = written(() => JSON.stringify(question.body))
+  const left = new AbortController()
+  const close = (): void => left.abort()
+  const fail = (error: unknown): void => {
+    phase = nothing
+    close()
+    sink.end(error)
+  }
+  const begun = ({ status, header }: TransportHead): Phase => {
+    const type = header('content-type') ?? ''
+    if (status === 200 && !/html/i.test(type)) return replyPhase(reading, sink, /\/json/i.test(type), ended, fail)
+    // A proxy's page with status 200: whatever it says, it is no reply in the making.
+    const errorOf = (said: string): ChatError =>
+      status === 200 ? noReply(said) : httpError({ status, header }, said, model, reading.clock.now(), question.errors)
+    return errorPhase(reading.clock, (said) => fail(errorOf(said)))
+  }
+  const ended = (isWhole: boolean): void => {
+    phase = isWhole ? restPhase(reading.clock, close) : nothing
+    if (!isWhole) close()
+    sink.end()
+  }
+  /** Takes one step, or ends the reply where that fails: a frame is too long, say. */
+  const take = (step: 'data' | 'end' | 'error', what: unknown): void | Promise<void> => {
+    try {
+      if (step === 'data') return phase.data(what as Uint8Array)
+      if (step === 'end') phase.end()
+      else if (signal.aborted) phase.stop?.()
+      else phase.error(what)
+    } catch (error) {
+      fail(error)
+    }
+    return undefined
+  }
+  let phase: Phase = {
+    data: () => undefined,
+    end: () => fail(unreachable(undefined)),
+    error: (cause) => fail(unreachable(cause)),
+  }
+  const request: TransportRequest = {
+    method: 'POST',
+    url,
+    headers: { ...headers, 'content-type': 'application/json', accept },
+    body,
+    connectMs,
+    signal: AbortSignal.any([signal, left.signal]),
+  }
+  try {
+    transport(request, {
+      head: (head) => void (phase = begun(head)),
+      data: (bytes) => take('data', bytes),
+      end: () => void take('end', undefined),
+      error: (cause) => void take('error', cause),
+    })
+  } catch (cause) {
+    fail(unreachable(cause))
+  }
+}
+
+const nothing: Phase = { data: () => undefined, end: () => undefined, error: () => undefined }
+
+/** What follows a whole reply. How its connection ends concerns nobody. */
+function restPhase(clock: Clock, close: () => void): Phase {
+  let left = maxRest
+  const disarm = clock.after(restMs, close)
+  return {
+    data(bytes) {
+      left -= bytes.length
+      if (left <= 0) close()
+    },
+    end: disarm,
+    error: disarm,
+    stop: disarm,
+  }
+}
+
+/** The beginning of a body that says what is wrong, however it ends. */
+function errorPhase(clock: Clock, tell: (said: string) => void): Phase {
+  const utf8 = new TextDecoder()
+  let said = ''
+  let isTold = false
+  const end = (): void => {
+    disarm()
+    if (!isTold) tell(said.slice(0, maxErrorChars))
+    isTold = true
+  }
+  const disarm = clock.after(errorMs, end)
+  return {
+    data(bytes) {
+      said += utf8.decode(bytes, { stream: true })
+      if (said.length >= maxErrorChars) end()
+    },
+    end,
+    error: end,
+    stop: disarm,
+  }
+}
+
+/**
+ * @param isJson - It says that it is one piece of JSON: a whole reply, an error, or nothing that anybody asked for.
+ * @param ended - Told of its end; `isWhole`: a finish has come, and the rest of the body may.
+ */
+function replyPhase(
+  { decoder, seam }: Reading,
+  sink: UpstreamSink,
+  isJson: boolean,
+  ended: (isWhole: boolean) => void,
+  fail: (error: unknown) => void,
+): Phase {
+  const utf8 = new TextDecoder()
+  /** What the body says, while it says nothing of a reply. */
+  let head = ''
+  let isReply = false
+  /** It says something, and that is no stream. */
+  let isOther = false
+  const understand = (events: readonly UpstreamEvent[]): void => {
+    isReply ||= events.some((event) => !('alive' in event || isBad(event)))
+    isOther ||= events.some(isBad)
+  }
+  const give = (events: readonly UpstreamEvent[]): void | Promise<void> =>
+    events.length > 0 ? sink.push(events) : undefined
+  return {
+    data(bytes) {
+      const events = seam.push(decoder.push(bytes))
+      if (!isReply) {
+        if (head.length < maxErrorChars) head += utf8.decode(bytes, { stream: true }).slice(0, maxErrorChars)
+        understand(events)
+      }
+      if (!decoder.finished) return give(events)
+      // Said where the server has ended its reply without evidence: what was held back counts all the same.
+      void give([...events, ...seam.end()])
+      ended(events.some((event) => 'finish' in event))
+      return undefined
+    },
+    end() {
+      const events = [...seam.push(decoder.end()), ...seam.end()]
+      const isCut = events.some(isBad)
+      if (!isReply) understand(events.filter((event) => !isBad(event)))
+      // What was cut off is not known to be something else.
+      if (!isReply && (isOther || (isJson && !isCut))) return fail(noReply(head))
+      void give(events)
+      ended(false)
+    },
+    error(cause) {
+      const last = decoder.end(true)
+      // The evidence was there before the socket broke: the reply is whole.
+      const isOver = last.some((event) => 'finish' in event || 'error' in event)
+      void give(isOver ? seam.push(last) : seam.end())
+      if (isOver) ended(false)
+      else fail(unreachable(cause))
+    },
+  }
+}
+
+const isBad = (event: UpstreamEvent): boolean => 'malformed' in event
+
+function noReply(said: string): ChatError {
+  const message = 'The model server answered with something that is no reply.'
+  return new ChatError('upstream_malformed', message, { cause: said, retryable: true })
+}
