@@ -71,13 +71,11 @@ const ndjson = (reads: readonly Uint8Array[]): Record<string, () => unknown> => 
     check(chars)
   },
   '`ollama()`, bytes to events': () =>
-    ask(async () => ({
-      status: 200,
-      header: () => undefined,
-      body: (async function* () {
-        yield* reads
-      })(),
-    })),
+    ask((_request, sink) => {
+      sink.head({ status: 200, header: () => undefined })
+      for (const read of reads) void sink.data(read)
+      sink.end()
+    }),
   '`ollama()` through `fetchTransport`': () => ask(fetchTransport({ fetch: serve(reads) })),
   'peer: `ollama` npm client, `chat({ stream: true })`': async () => {
     const client = new Ollama({ fetch: serve(reads) })

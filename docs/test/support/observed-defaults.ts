@@ -320,7 +320,7 @@ async function credentialsOf(ask: (fetch: typeof globalThis.fetch) => Promise<un
 /** What goes up when an upstream is asked. */
 async function asked(make: (transport: Transport) => Upstream): Promise<TransportRequest> {
   let seen: TransportRequest | undefined
-  const upstream = make(async (request) => {
+  const upstream = make((request) => {
     seen = request
     throw new TypeError('enough')
   })
@@ -332,10 +332,7 @@ async function asked(make: (transport: Transport) => Upstream): Promise<Transpor
 async function longest(make: (transport: Transport) => Upstream, line: (text: string) => string): Promise<number> {
   const reads = async (chars: number): Promise<boolean> => {
     const text = line('a'.repeat(chars))
-    const body = (async function* () {
-      yield new TextEncoder().encode(text)
-    })()
-    const upstream = make(async () => ({ status: 200, header: () => 'text/event-stream', body }))
+    const upstream = make(saying(text))
     let length = 0
     for await (const event of drained(upstream)) if ('message' in event) length += String(event.message).length
     return length === chars
@@ -346,11 +343,8 @@ async function longest(make: (transport: Transport) => Upstream, line: (text: st
 
 /** What an upstream makes of a body. */
 async function answered(make: (transport: Transport) => Upstream, text: string): Promise<object[]> {
-  const body = (async function* () {
-    yield new TextEncoder().encode(text)
-  })()
   const events: object[] = []
-  const upstream = make(async () => ({ status: 200, header: () => 'text/event-stream', body }))
+  const upstream = make(saying(text))
   for await (const event of drained(upstream)) events.push(event)
   return events
 }
@@ -363,6 +357,15 @@ function longestOf(limit: number, read: (text: string) => unknown): number {
     return NaN
   } catch {
     return limit
+  }
+}
+
+/** A server that says the same to everybody. */
+function saying(text: string): Transport {
+  return (_request, sink) => {
+    sink.head({ status: 200, header: () => 'text/event-stream' })
+    void sink.data(new TextEncoder().encode(text))
+    sink.end()
   }
 }
 

@@ -1,7 +1,7 @@
 import { ChatError, type ChatErrorCode } from '@midstream/core'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
-import { ollama, type Upstream, type UpstreamEvent } from '@midstream/core/upstream'
+import { ollama, type TransportSink, type Upstream, type UpstreamEvent } from '@midstream/core/upstream'
 import { conformanceCases, type ConformanceCase, type ConformanceStep } from '@midstream/test-support/conformance'
 import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
@@ -34,21 +34,20 @@ function eventUpstream(): CaseUpstream {
 }
 
 function ollamaUpstream(): CaseUpstream {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark: 100 })
-  const writer = writable.getWriter()
+  const asked = Promise.withResolvers<TransportSink>()
   const upstream = ollama({
     model: 'scripted',
-    transport: ({ signal }) => {
-      signal.addEventListener('abort', () => void writer.abort(signal.reason).catch(() => undefined))
-      return Promise.resolve({ status: 200, header: () => undefined, body: readable })
+    transport(_request, sink) {
+      sink.head({ status: 200, header: () => undefined })
+      asked.resolve(sink)
     },
   })
   return {
     upstream,
     async play(step) {
-      // After an interrupt nobody reads any more.
-      if ('bytes' in step) await writer.write(new TextEncoder().encode(step.bytes)).catch(() => undefined)
-      else if ('end' in step) await writer.close().catch(() => undefined)
+      const sink = await asked.promise
+      if ('bytes' in step) void sink.data(new TextEncoder().encode(step.bytes))
+      else if ('end' in step) sink.end()
     },
   }
 }

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
+import { createBrotliCompress, createDeflate, createGzip, gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultTransport } from '#transport'
 import { defaultTransport as defaultOfNode, nodeTransport } from '../src/node/transport.ts'
@@ -227,6 +228,63 @@ test('nodeTransport: a socket that reports its time-out, before the head and in 
   socket?.emit('timeout')
   response.end('two')
   expect(await read(got)).toBe('one two')
+})
+
+// Compressed answers
+
+for (const [name, transport] of transports) {
+  test.for(['gzip', 'deflate', 'br'] as const)(
+    `${name}: a body that a proxy compresses unasked (%s) is read as it comes`,
+    async (encoding) => {
+      const server = await held()
+      const answer = answerOf(transport, get(server.url))
+      const { request, response } = await server.next()
+      if (name === 'nodeTransport') expect(request.headers['accept-encoding']).toBe('identity')
+      const pack = { gzip: createGzip, deflate: createDeflate, br: createBrotliCompress }[encoding]()
+      response.writeHead(200, { 'content-encoding': encoding })
+      pack.pipe(response)
+      pack.write('one ')
+      pack.flush()
+      const body = (await answer).body[Symbol.asyncIterator]()
+      expect(Buffer.from((await body.next()).value ?? []).toString()).toBe('one ')
+      pack.end('two')
+      expect(Buffer.from((await body.next()).value ?? []).toString()).toBe('two')
+      expect((await body.next()).done).toBe(true)
+    },
+  )
+
+  test(`${name}: a compressed body that is cut throws after what came`, async () => {
+    const server = await held()
+    const answer = answerOf(transport, get(server.url))
+    const { response } = await server.next()
+    const whole = gzipSync('春光'.repeat(10_000))
+    response.writeHead(200, { 'content-encoding': 'gzip' }).write(whole.subarray(0, 20))
+    const got = await answer
+    response.socket?.resetAndDestroy()
+    await expect(read(got)).rejects.toBeInstanceOf(Error)
+  })
+}
+
+test('nodeTransport: a body whose compressed bytes end too early, or are none, throws', async () => {
+  for (const bytes of [gzipSync('春光'.repeat(10_000)).subarray(0, 20), Buffer.from('plain')]) {
+    const server = await held()
+    const answer = answerOf(nodeTransport(), get(server.url))
+    const { response } = await server.next()
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes)
+    await expect(answer.then(read)).rejects.toBeInstanceOf(Error)
+  }
+})
+
+test('nodeTransport: an encoding that nobody knows is said', async () => {
+  const server = await held()
+  const answer = answerOf(nodeTransport(), get(server.url))
+  const { response } = await server.next()
+  response.writeHead(200, { 'content-encoding': 'toString' }).end('x')
+  await expect(answer.then(read)).rejects.toMatchObject({
+    code: 'upstream_malformed',
+    cause: 'content-encoding: toString',
+  })
+  await server.connections[0]?.closed
 })
 
 // Answers that are none

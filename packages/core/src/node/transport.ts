@@ -7,8 +7,11 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Transform } from 'node:stream'
+import zlib, { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { systemClock, type Clock } from '../clock.ts'
 import { tickerOf } from '../ticker.ts'
+import { ChatError } from '../wire/errors.ts'
 import type { Transport, TransportRequest, TransportSink } from '../upstream/http/transport.ts'
 
 /** @public */
@@ -46,8 +49,10 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
     const { url, method, headers, body, signal } = asked
     const isSecure = url.startsWith('https:')
     const send = isSecure ? httpsRequest : httpRequest
-    const sized = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-    const request = send(url, { method, headers: sized, agent: isReplaced ? false : isSecure ? secure : plain })
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    // Compressing a stream holds it back, and proxies do it unasked.
+    const own = { 'accept-encoding': 'identity', ...headers, ...length }
+    const request = send(url, { method, headers: own, agent: isReplaced ? false : isSecure ? secure : plain })
     let isOver = false
     const end = (cause?: unknown): void => {
       if (isOver) return
@@ -67,7 +72,9 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
     signal.addEventListener('abort', abort)
     const disarm = limitConnecting(request, isSecure, clock, Math.min(connectMs, asked.connectMs ?? Infinity))
     // Nobody waits for an answer that cannot come any more, whatever has become of it.
-    request.on('close', () => end(new Error('The connection closed before the answer was whole.')))
+    request.on('close', () => {
+      if (!isRead) end(new Error('The connection closed before the answer was whole.'))
+    })
     request.on('error', (error: NodeJS.ErrnoException) => {
       // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
       // Or it is this that ends them: so it is asked once more only, on a connection of its own.
@@ -79,6 +86,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       ask(asked, sink, true)
     })
     let hasAnswer = false
+    /** All bytes of the answer have come; they may still have to be unpacked. */
+    let isRead = false
     const answer = (response: IncomingMessage): void => {
       hasAnswer = true
       sink.head({
@@ -97,16 +106,23 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
         end()
         return void request.destroy()
       }
-      response.on('data', (bytes: Uint8Array) => {
+      response.on('end', () => (isRead = true))
+      const unpack = unpackers[(response.headers['content-encoding'] ?? 'identity').trim().toLowerCase()]
+      if (unpack === undefined) {
+        end(unreadable(response.headers['content-encoding']!))
+        return void request.destroy()
+      }
+      const plainBody = unpack === null ? response : response.pipe(unpack()).on('error', end)
+      plainBody.on('data', (bytes: Uint8Array) => {
         if (isOver) return
         const full = sink.data(bytes)
         if (!full && bytes.length < turnBytes) return
-        response.pause()
-        const resume = (): void => void response.resume()
+        plainBody.pause()
+        const resume = (): void => void plainBody.resume()
         if (full) full.then(resume, resume)
         else setImmediate(resume)
       })
-      response.on('end', () => end())
+      plainBody.on('end', () => end())
     })
     // A server that speaks another protocol from here on (101). Without a listener the socket closes and nobody is told.
     request.on('upgrade', (response, socket) => {
@@ -118,6 +134,23 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
     if (signal.aborted) abort()
   }
   return ask
+}
+
+/** How the encodings of a body are undone; null for none. */
+const unpackers: Readonly<Record<string, (() => Transform) | null>> = Object.assign(Object.create(null) as object, {
+  identity: null,
+  '': null,
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  // Node knows it from 22.15 on.
+  ...(zlib.createZstdDecompress && { zstd: zlib.createZstdDecompress }),
+})
+
+function unreadable(encoding: string): ChatError {
+  const message = 'The model server, or a proxy in front of it, compresses its answer in a way that cannot be read.'
+  return new ChatError('upstream_malformed', message, { cause: `content-encoding: ${encoding.slice(0, 64)}` })
 }
 
 /** A read of this size is followed by a turn of the event loop: a model at full speed must not shut out an interrupt. */
