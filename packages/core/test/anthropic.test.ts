@@ -131,6 +131,7 @@ test('anthropic: one POST goes up, with the key, the own headers and nothing els
   expect(Object.keys(one!.headers).sort()).toEqual(
     [
       'accept',
+      'accept-encoding',
       'anthropic-beta',
       'anthropic-version',
       'connection',

@@ -501,6 +501,7 @@ test('ollama: of the headers of a client none goes up, those of the options do',
     authorization: 'Bearer of-the-gateway',
     'content-type': 'application/json',
     accept: 'application/x-ndjson',
+    'accept-encoding': 'identity',
     'content-length': expect.any(String),
     connection: expect.any(String),
   })

@@ -170,7 +170,16 @@ test('openai: one POST goes up, with the key, the own headers and nothing else',
   expect(more).toEqual([])
   expect(one).toMatchObject({ method: 'POST', path: '/v1/chat/completions' })
   expect(Object.keys(one!.headers).sort()).toEqual(
-    ['accept', 'authorization', 'connection', 'content-length', 'content-type', 'host', 'openai-organization'].sort(),
+    [
+      'accept',
+      'accept-encoding',
+      'authorization',
+      'connection',
+      'content-length',
+      'content-type',
+      'host',
+      'openai-organization',
+    ].sort(),
   )
   expect(one!.headers).toMatchObject({ authorization: 'Bearer sk-1', accept: 'text/event-stream' })
   expect(JSON.parse(one!.body)).toEqual({
