@@ -62,6 +62,7 @@ const data = [
   'UpstreamRequest',
   'TransportRequest',
   'GatewayRequest',
+  'IterableUpstream',
   'NodeListener', // the host passes `next`
 ]
 
