@@ -364,7 +364,8 @@ test('toNodeListener: a client that stops reading slows nobody, costs O(text), a
   // A Unix socket holds what it is told to, where the buffers of TCP grow to tens of megabytes as the kernel likes.
   const socketPath = join(await mkdtemp(join(tmpdir(), 'midstream-')), 'gateway')
   onTestFinished(() => rm(dirname(socketPath), { recursive: true }))
-  const bed = await bench({ fuse: { maxBytes: 64 * 1_048_576 } }, undefined, socketPath)
+  // Every delta goes at once: in a window of time, as many would come as turns fit into it, which may be more than the fuse bears.
+  const bed = await bench({ fuse: { maxBytes: 64 * 1_048_576 }, coalesce: { windowMs: 0 } }, undefined, socketPath)
   const delta = `${'x'.repeat(65_534)}🌸`
   const { response, socket } = await open(bed.base, hello, socketPath)
   const reply = await bed.upstream.next()
