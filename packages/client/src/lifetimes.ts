@@ -27,9 +27,13 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
   const all = new Map<string, Held>()
   /** Names of those at rest, the longest first. */
   const resting = new Set<string>()
-  const gone = new FinalizationRegistry((name: string) => {
-    if (all.get(name)?.weak.deref() === undefined) all.delete(name)
-  })
+  // React Native has none before 0.84: there, a name stays as an empty entry.
+  const gone =
+    typeof FinalizationRegistry === 'undefined'
+      ? undefined
+      : new FinalizationRegistry((name: string) => {
+          if (all.get(name)?.weak.deref() === undefined) all.delete(name)
+        })
 
   const wake = (name: string, held: Held): void => {
     held.disarm?.()
@@ -79,7 +83,7 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
       own.hosted = hosted
       const { session } = hosted
       all.set(name, { weak: new WeakRef(session), strong: hosted, disarm: undefined })
-      gone.register(session, name)
+      gone?.register(session, name)
       rest(session, atRest)
       return session
     },

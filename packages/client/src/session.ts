@@ -464,7 +464,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   const see = (version: number): void => step({ type: 'see', version })
   const report: SessionHandle['report'] = (error, isShown = true) => {
     if (error?.code === state.snapshot.notice?.code) return
-    if (error) onError(error)
+    if (error) tell(() => onError(error))
     if (!isShown) return
     step({ type: 'notice', notice: error && toErrorBody(error) })
     publish()

@@ -40,7 +40,11 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     const copies = copiesOf(handle)
     let isOpen = true
     const tell = (word: Word): void => {
-      if (isOpen) channel.postMessage(word)
+      try {
+        if (isOpen) channel.postMessage(word)
+      } catch {
+        // A channel that fails tells nobody anything, and the chat goes on.
+      }
     }
     let known = kept()
     /** What this tab has to tell once the gateway has answered it. */

@@ -1,3 +1,4 @@
+import { persist } from '../src/persist.ts'
 import { ChatError } from '@midstream/core'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
@@ -258,6 +259,24 @@ test('client: the status of a gateway that does not answer, or is a page, is an 
   abort.abort(new Error('enough'))
   await expect(given).rejects.toThrow('enough')
   expect(clock.timers).toBe(0)
+})
+
+test('onError: one that throws costs no session', () => {
+  const storage = {
+    getItem: () => {
+      throw new Error('forbidden')
+    },
+    setItem: () => undefined,
+    removeItem: () => undefined,
+  }
+  const client = createChatClient({
+    url: '/api/chat',
+    extensions: [persist(storage)],
+    onError: () => {
+      throw new Error('mine')
+    },
+  })
+  expect(client.session().getSnapshot().notice).toMatchObject({ code: 'storage_failed' })
 })
 
 test('streamChat: silence for three heartbeats is a drop', async () => {

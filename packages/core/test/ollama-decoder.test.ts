@@ -49,6 +49,11 @@ test('ollama: a tool call is whole, keeps its id, and makes the finish one of to
   ])
 })
 
+test('ollama: calls that were announced and did not come are a failure', () => {
+  const events = decodeLines(lineOf({ content: 'I look.' }), lineOf({}, { done: true, done_reason: 'tool_calls' }))
+  expect(events.at(-1)).toMatchObject({ error: { code: 'upstream_malformed' } })
+})
+
 test('ollama: a tool call without an id gets one, without arguments an empty object, without a name is a failure', () => {
   const now = { function: { name: 'now' } }
   expect(decodeLines(lineOf({ tool_calls: [now] }), lineOf({}, { done: true })).slice(1)).toEqual([

@@ -856,6 +856,22 @@ test('recovery: a stall is recovered like a drop, from the partial', async () =>
   expect(bed.clock.timers).toBe(0)
 })
 
+test('recovery: a frame that could not be read before a drop is a hole in the reply that another attempt finishes', async () => {
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  reply.send('one two ', { malformed: '{"te' }, 'four')
+  reply.fail(refused)
+  const retry = (await frames.until(isRetry)).at(-1)
+  bed.clock.advance((retry?.event.retry_in_ms ?? 0) + 10)
+  const again = await bed.upstream.next()
+  again.send(' five')
+  again.finish()
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({
+    reason: 'error',
+    error: { code: 'upstream_malformed', retryable: false },
+  })
+})
+
 test('recovery: a server that stalls each time is given up after maxAttempts', async () => {
   const bed = bench({ recovery: { maxAttempts: 2 } })
   const { frames, reply } = await bed.start()

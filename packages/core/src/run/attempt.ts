@@ -30,16 +30,22 @@ export interface AttemptOwner {
   /**
    * It has failed, and nothing follows.
    * @param isBlown - The fuse has judged it.
-   * @param fuse - As it stood before, for the next attempt.
+   * @param left - What it leaves for the next attempt.
    */
-  fail(error: ChatError, isBlown: boolean, fuse: Intact): void
+  fail(error: ChatError, isBlown: boolean, left: Left): void
 }
 
-export interface AttemptOptions {
+/** What an attempt hands on to the next one: some bounds are those of the reply and not of one attempt. */
+export interface Left {
+  /** The reply's size and its start are those of all attempts. */
+  readonly fuse: Intact
+  /** Frames that could not be read: with one of them no reply is known to be whole. */
+  readonly unread: number
+}
+
+export interface AttemptOptions extends Left {
   readonly clock: Clock
   readonly policy: FusePolicy
-  /** As the attempt before left it: a reply's size and its start are those of all attempts. */
-  readonly fuse: Intact
   readonly open: (sink: UpstreamSink, signal: AbortSignal) => void
 }
 
@@ -55,10 +61,8 @@ export interface Attempt {
 export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Attempt {
   const { clock, policy } = options
   const abort = new AbortController()
-  let { fuse } = options
+  let { fuse, unread } = options
   let isOver = false
-  /** Frames that could not be read: with one of them no reply is known to be whole. */
-  let unread = 0
 
   const end = (reason?: unknown): void => {
     if (isOver) return
@@ -69,7 +73,7 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const fail = (error: ChatError, isBlown: boolean): void => {
     if (isOver) return
     end(error)
-    owner.fail(error, isBlown, fuse)
+    owner.fail(error, isBlown, { fuse, unread })
   }
   const stepWith = (input: FuseInput): void => {
     const next = stepFuse(fuse, input, policy)

@@ -4,7 +4,7 @@ import type { UpstreamSink } from '../upstream/upstream.ts'
 import type { ChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
 import { systemRandom, type RandomBytes } from '../wire/ids.ts'
-import { createAttempt, type Attempt, type AttemptOwner, type Intact } from './attempt.ts'
+import { createAttempt, type Attempt, type AttemptOwner, type Intact, type Left } from './attempt.ts'
 import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
 import type { Successor } from './run-state.ts'
 import type { OwnRun, RunWriter } from './run.ts'
@@ -60,6 +60,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   const meter = createUsageMeter()
   let recovery = recoveryStart
   let fuse = startFuse(clock.now()) as Intact
+  let unread = 0
   let attempt: Attempt | undefined
   let askedAt = clock.now()
   let prefill = ''
@@ -77,7 +78,10 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     giving = 0
     hasYielded = false
     const question = { prefill, spent: meter.spent }
-    attempt = createAttempt({ clock, policy, fuse, open: (sink, signal) => open(question, sink, signal) }, owner)
+    attempt = createAttempt(
+      { clock, policy, fuse, unread, open: (sink, signal) => open(question, sink, signal) },
+      owner,
+    )
     attempt.start()
   }
   const owner: AttemptOwner = {
@@ -124,7 +128,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     return text.slice(same)
   }
 
-  function fail(error: ChatError, isBlown: boolean, left: Intact): void {
+  function fail(error: ChatError, isBlown: boolean, left: Left): void {
     // Half a surrogate pair is written again, whole.
     log.cut(log.length)
     const { content, thinking, tool_calls: calls } = log.partial()
@@ -138,7 +142,9 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     meter.next(prefill !== '')
     pendingWhitespace = content.slice(prefill.length)
     if (prefill === '' && thinking) own.append({ reset: 'thinking' })
-    fuse = stepFuse(left, { type: 'rest' }, policy) as Intact
+    fuse = stepFuse(left.fuse, { type: 'rest' }, policy) as Intact
+    // A reply that starts over has no hole.
+    unread = prefill === '' ? 0 : left.unread
     if (successor) askAgain(0, successor)
     else wait(waitMs!, error)
   }

@@ -74,6 +74,8 @@ export function createOllamaDecoder(
     const isCut = ending.finish === 'length'
     const { whole, broken } = calls.end()
     if (broken !== undefined && !isCut) return [{ error: brokenCall(broken) }]
+    if (ending.finish === 'tool_calls' && !called && whole.length === 0)
+      return [{ error: brokenCall('done_reason: tool_calls, and no call') }]
     const last = whole.map(calledEvent)
     const known: FinishReason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
     const usage = ollamaUsage(frame)
