@@ -156,10 +156,11 @@ describe.skipIf(chromiumPath === null)('bubble in Chromium: conversation', { tim
     const bubble = bubbleOf(page)
     await bubble.open()
     const error = { code: 'too_large', message: 'The body is too large.', retryable: false }
-    await page.route('**/api/chat', (route) => route.fulfill({ status: 413, json: { error } }), { times: 1 })
+    await page.route('**/api/chat', (route) => route.fulfill({ status: 413, json: { error } }))
     await bubble.ask(story)
     await bubble.host.getByText('This has grown too long. Start a new chat.').first().waitFor()
     expect(await bubble.button('Continue').count()).toBe(0)
+    await page.unroute('**/api/chat')
     await bubble.button('Try again').click()
     await grown(bubble.answers.first(), 20)
     await bubble.button('New chat').click()

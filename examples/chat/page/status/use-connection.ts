@@ -35,7 +35,8 @@ export function useConnection(client: ChatClient, occasion: string | null): Conn
       )
       if (signal.aborted) return
       setConnection(({ model }) => ({ ...(model === undefined ? {} : { model }), ...next }))
-      const isWell = next.state === 'ready' || next.state === 'idle'
+      // A run that waits knows better than an answer that the gateway has held for a moment.
+      const isWell = occasion !== 'waiting' && (next.state === 'ready' || next.state === 'idle')
       timer = setTimeout(() => void (document.hidden || ask()), isWell ? calmMs : worriedMs)
     }
     const onVisible = (): void => {

@@ -5,7 +5,7 @@ import type { Target, Targets } from '../pool/targets.ts'
 /** How long an upstream may take to say how it is, ms. */
 const statusMs = 2_000
 /** How long what it said holds, ms: anybody may ask, as often as they like, and each answer costs the server three requests. */
-const holdMs = 3_000
+const holdMs = 1_000
 
 /**
  * Tells how a gateway's model servers stand, to whoever asks.
