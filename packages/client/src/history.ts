@@ -6,7 +6,7 @@ export const presumedLimits: RequestLimits = { messages: 1_000, body_bytes: 1_04
 /** What stands around the messages grows by `"omitted":123456,` and the like. */
 const slackBytes = 64
 
-const utf8 = new TextEncoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
 export const bytesOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length
 
 /**

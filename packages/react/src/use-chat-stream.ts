@@ -71,7 +71,7 @@ function actionsOf(client: ChatClient, name: string | undefined, isServer: boole
 }
 
 /** What a server renders, and the page as long as it takes that over. */
-const serverSnapshot: ChatSnapshot = Object.freeze({
+const serverSnapshot: ChatSnapshot = /* @__PURE__ */ Object.freeze({
   messages: [],
   status: 'idle',
   attempt: 0,

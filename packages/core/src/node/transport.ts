@@ -107,7 +107,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
         return void request.destroy()
       }
       response.on('end', () => (isRead = true))
-      const unpack = unpackers[(response.headers['content-encoding'] ?? 'identity').trim().toLowerCase()]
+      const unpack = unpackerOf(response.headers['content-encoding'] ?? '')
       if (unpack === undefined) {
         end(unreadable(response.headers['content-encoding']!))
         return void request.destroy()
@@ -136,17 +136,26 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   return ask
 }
 
-/** How the encodings of a body are undone; null for none. */
-const unpackers: Readonly<Record<string, (() => Transform) | null>> = Object.assign(Object.create(null) as object, {
-  identity: null,
-  '': null,
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  // Node knows it from 22.15 on.
-  ...(zlib.createZstdDecompress && { zstd: zlib.createZstdDecompress }),
-})
+/** How an encoding of a body is undone; null where there is none; undefined for one that cannot be read. */
+function unpackerOf(encoding: string): (() => Transform) | null | undefined {
+  switch (encoding.trim().toLowerCase()) {
+    case '':
+    case 'identity':
+      return null
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip
+    case 'deflate':
+      return createInflate
+    case 'br':
+      return createBrotliDecompress
+    case 'zstd':
+      // Node knows it from 22.15 on.
+      return zlib.createZstdDecompress
+    default:
+      return undefined
+  }
+}
 
 function unreadable(encoding: string): ChatError {
   const message = 'The model server, or a proxy in front of it, compresses its answer in a way that cannot be read.'
@@ -171,4 +180,4 @@ function limitConnecting(request: ClientRequest, isSecure: boolean, clock: Clock
 }
 
 /** The transport of this platform. */
-export const defaultTransport: Transport = nodeTransport()
+export const defaultTransport: Transport = /* @__PURE__ */ nodeTransport()

@@ -23,5 +23,5 @@ export const midstreamOutput: Output = {
     const next = retry && { attempt: retry.attempt, retry_in_ms: Math.max(0, Math.ceil(retry.at - now)) }
     return frame({ status, ...next, ...successor, ...(progress && { progress }) })
   },
-  ping: frame(ping),
+  ping: /* @__PURE__ */ frame(ping),
 }

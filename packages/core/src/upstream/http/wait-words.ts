@@ -7,7 +7,7 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
   [/^(?:h|小时)/i, 3_600_000],
 ]
 const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
-const sentence = new RegExp(
+const sentence = /* @__PURE__ */ new RegExp(
   String.raw`(?:try(?:ing)?|retry|again|wait|available|reset(?:s)?)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)`,
   'i',
 )
