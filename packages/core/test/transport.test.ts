@@ -211,12 +211,18 @@ for (const [name, transport] of transports) {
   })
 }
 
-test('nodeTransport: a socket that reports its time-out, before the head and in mid body, goes on', async () => {
-  const server = await held()
+/** The requests of `node:http` that begin in this test. */
+function requests(): readonly { readonly request: ClientRequest }[] {
   const sent: { readonly request: ClientRequest }[] = []
   const see = (message: unknown): void => void sent.push(message as { request: ClientRequest })
   subscribe('http.client.request.start', see)
   onTestFinished(() => void unsubscribe('http.client.request.start', see))
+  return sent
+}
+
+test('nodeTransport: a socket that reports its time-out, before the head and in mid body, goes on', async () => {
+  const server = await held()
+  const sent = requests()
   const answer = answerOf(transports[0]![1], get(server.url))
   const { response } = await server.next()
   // The agent sets an idle time-out of its own; it must not end a request that is under way.
@@ -228,6 +234,31 @@ test('nodeTransport: a socket that reports its time-out, before the head and in 
   socket?.emit('timeout')
   response.end('two')
   expect(await read(got)).toBe('one two')
+})
+
+test.for([
+  ['whole', (response: ServerResponse) => response.end()],
+  ['broken off', (response: ServerResponse) => response.destroy()],
+] as const)('nodeTransport: a connection that has closed while its reader was slow gives the rest; %s', async ([how, close]) => {
+  const server = await listen((_request, response) => {
+    response.writeHead(200, { connection: 'close' })
+    response.write('x'.repeat(100_000), () => close(response))
+  })
+  const sent = requests()
+  let read = 0
+  const body = Promise.withResolvers<string>()
+  nodeTransport()(get(server.url), {
+    head: () => undefined,
+    data(bytes) {
+      const isFirst = read === 0
+      read += bytes.length
+      return isFirst ? once(sent[0]!.request, 'close').then(() => undefined) : undefined
+    },
+    end: () => body.resolve('whole'),
+    error: () => body.resolve('broken off'),
+  })
+  expect(await body.promise).toBe(how)
+  if (how === 'whole') expect(read).toBe(100_000)
 })
 
 // Compressed answers

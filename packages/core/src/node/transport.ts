@@ -72,8 +72,12 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
     signal.addEventListener('abort', abort)
     const disarm = limitConnecting(request, isSecure, clock, Math.min(connectMs, asked.connectMs ?? Infinity))
     // Nobody waits for an answer that cannot come any more, whatever has become of it.
-    request.on('close', () => {
+    const gone = (): void => {
       if (!isRead) end(new Error('The connection closed before the answer was whole.'))
+    }
+    // One that has begun may still be read from memory when its connection has closed, and closes for itself.
+    request.on('close', () => {
+      if (!hasAnswer) gone()
     })
     request.on('error', (error: NodeJS.ErrnoException) => {
       // Servers close a connection that has been idle, or has served often enough, without a word, and have not read this.
@@ -99,7 +103,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       })
     }
     request.on('response', (response) => {
-      response.on('error', end)
+      response.on('error', end).on('close', gone)
       answer(response)
       if ((response.statusCode ?? 0) < 200) {
         // Nothing that comes now is an answer.
