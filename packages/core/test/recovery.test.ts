@@ -872,6 +872,26 @@ test('recovery: a frame that could not be read before a drop is a hole in the re
   })
 })
 
+test.each([
+  ['one frame', 1],
+  ['two frames', 2],
+])(
+  'recovery: what could not be read behind the last text of an attempt is written again, and leaves no hole: %s',
+  async (_how, frames) => {
+    const bed = bench()
+    const { frames: read, reply } = await bed.start()
+    reply.send('one two', ...Array.from({ length: frames }, () => ({ malformed: '{"te' })))
+    reply.fail(refused)
+    const retry = (await read.until(isRetry)).at(-1)
+    bed.clock.advance((retry?.event.retry_in_ms ?? 0) + 10)
+    const again = await bed.upstream.next()
+    expect(again.request.prefill).toBe('one two')
+    again.send(' three')
+    again.finish()
+    expect((await read.rest()).at(-1)?.event).toMatchObject({ reason: 'stop' })
+  },
+)
+
 test('recovery: a server that stalls each time is given up after maxAttempts', async () => {
   const bed = bench({ recovery: { maxAttempts: 2 } })
   const { frames, reply } = await bed.start()

@@ -239,27 +239,30 @@ test('nodeTransport: a socket that reports its time-out, before the head and in 
 test.for([
   ['whole', (response: ServerResponse) => response.end()],
   ['broken off', (response: ServerResponse) => response.destroy()],
-] as const)('nodeTransport: a connection that has closed while its reader was slow gives the rest; %s', async ([how, close]) => {
-  const server = await listen((_request, response) => {
-    response.writeHead(200, { connection: 'close' })
-    response.write('x'.repeat(100_000), () => close(response))
-  })
-  const sent = requests()
-  let read = 0
-  const body = Promise.withResolvers<string>()
-  nodeTransport()(get(server.url), {
-    head: () => undefined,
-    data(bytes) {
-      const isFirst = read === 0
-      read += bytes.length
-      return isFirst ? once(sent[0]!.request, 'close').then(() => undefined) : undefined
-    },
-    end: () => body.resolve('whole'),
-    error: () => body.resolve('broken off'),
-  })
-  expect(await body.promise).toBe(how)
-  if (how === 'whole') expect(read).toBe(100_000)
-})
+] as const)(
+  'nodeTransport: a connection that has closed while its reader was slow gives the rest; %s',
+  async ([how, close]) => {
+    const server = await listen((_request, response) => {
+      response.writeHead(200, { connection: 'close' })
+      response.write('x'.repeat(100_000), () => close(response))
+    })
+    const sent = requests()
+    let read = 0
+    const body = Promise.withResolvers<string>()
+    nodeTransport()(get(server.url), {
+      head: () => undefined,
+      data(bytes) {
+        const isFirst = read === 0
+        read += bytes.length
+        return isFirst ? once(sent[0]!.request, 'close').then(() => undefined) : undefined
+      },
+      end: () => body.resolve('whole'),
+      error: () => body.resolve('broken off'),
+    })
+    expect(await body.promise).toBe(how)
+    if (how === 'whole') expect(read).toBe(100_000)
+  },
+)
 
 // Compressed answers
 

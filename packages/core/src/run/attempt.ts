@@ -39,8 +39,8 @@ export interface AttemptOwner {
 export interface Left {
   /** The reply's size and its start are those of all attempts. */
   readonly fuse: Intact
-  /** Frames that could not be read: with one of them no reply is known to be whole. */
-  readonly unread: number
+  /** Frames that could not be read and that text came after: with one of them no reply is known to be whole. */
+  readonly holes: number
 }
 
 export interface AttemptOptions extends Left {
@@ -61,7 +61,9 @@ export interface Attempt {
 export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Attempt {
   const { clock, policy } = options
   const abort = new AbortController()
-  let { fuse, unread } = options
+  let { fuse, holes } = options
+  /** Frames that could not be read since the last text: what they lost is written again by whoever goes on from that text. */
+  let unread = 0
   let isOver = false
 
   const end = (reason?: unknown): void => {
@@ -73,7 +75,7 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const fail = (error: ChatError, isBlown: boolean): void => {
     if (isOver) return
     end(error)
-    owner.fail(error, isBlown, { fuse, unread })
+    owner.fail(error, isBlown, { fuse, holes })
   }
   const stepWith = (input: FuseInput): void => {
     const next = stepFuse(fuse, input, policy)
@@ -90,7 +92,8 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const take = (event: UpstreamEvent, now: number): void => {
     if ('error' in event) return fail(event.error, false)
     if ('finish' in event) {
-      if (unread > 0) return fail(holedReply(unread), false)
+      holes += unread
+      if (holes > 0) return fail(holedReply(holes), false)
       end()
       return owner.finish(event)
     }
@@ -100,7 +103,13 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
     if (isOver || 'alive' in event || 'malformed' in event) return
     if ('usage' in event) owner.count(event)
     else if ('progress' in event) owner.show(event)
-    else owner.append(event, input.type === 'delta' ? input.bytes : undefined)
+    else if (input.type === 'delta') grow(event, input.bytes)
+    else owner.append(event, undefined)
+  }
+  const grow = (event: LogEvent, bytes: number): void => {
+    holes += unread
+    unread = 0
+    owner.append(event, bytes)
   }
   const sink: UpstreamSink = {
     push(events) {

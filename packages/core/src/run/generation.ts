@@ -60,7 +60,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   const meter = createUsageMeter()
   let recovery = recoveryStart
   let fuse = startFuse(clock.now()) as Intact
-  let unread = 0
+  let holes = 0
   let attempt: Attempt | undefined
   let askedAt = clock.now()
   let prefill = ''
@@ -79,7 +79,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     hasYielded = false
     const question = { prefill, spent: meter.spent }
     attempt = createAttempt(
-      { clock, policy, fuse, unread, open: (sink, signal) => open(question, sink, signal) },
+      { clock, policy, fuse, holes, open: (sink, signal) => open(question, sink, signal) },
       owner,
     )
     attempt.start()
@@ -144,7 +144,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     if (prefill === '' && thinking) own.append({ reset: 'thinking' })
     fuse = stepFuse(left.fuse, { type: 'rest' }, policy) as Intact
     // A reply that starts over has no hole.
-    unread = prefill === '' ? 0 : left.unread
+    holes = prefill === '' ? 0 : left.holes
     if (successor) askAgain(0, successor)
     else wait(waitMs!, error)
   }
