@@ -92,7 +92,9 @@ export function persist(
       if (now === before) return isWanted()
       if (now !== null) {
         const stored = parse(now)
-        if (stored && stored.chat.messages.length > 0) copies.meet(stored.chat)
+        const meeting = stored && stored.chat.messages.length > 0 ? copies.meet(stored.chat) : 'same'
+        // All that is here stands there, too, beside what waits for the request on its way.
+        if (meeting === 'hold' && hasAll(stored!.chat, kept())) return false
       } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
       return isWanted()
     }
@@ -152,7 +154,8 @@ export function persist(
     const look = (): void => {
       const { messages, run } = kept()
       if (!isRead || messages === written.messages) return
-      if (run && run.runId === written.run?.runId) disarm ??= clock.after(intervalMs, leave)
+      if (run && run.runId === written.run?.runId && hasAll(written, kept()))
+        disarm ??= clock.after(intervalMs, leave)
       else write()
     }
     const leave = (): void => {
@@ -216,6 +219,11 @@ function chain<Value>(
 }
 
 const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'
+
+/** Whether no message of a conversation is missing in another copy of it. */
+function hasAll(copy: KeptChat, { messages }: KeptChat): boolean {
+  return messages.every(({ id }, at) => id === copy.messages[at]?.id || copy.messages.some((one) => one.id === id))
+}
 
 /** The newest share of a conversation, in whole turns; at least the last one. */
 function newest(chat: KeptChat, share: number): KeptChat {
