@@ -154,8 +154,7 @@ export function persist(
     const look = (): void => {
       const { messages, run } = kept()
       if (!isRead || messages === written.messages) return
-      if (run && run.runId === written.run?.runId && hasAll(written, kept()))
-        disarm ??= clock.after(intervalMs, leave)
+      if (run && run.runId === written.run?.runId && hasAll(written, kept())) disarm ??= clock.after(intervalMs, leave)
       else write()
     }
     const leave = (): void => {

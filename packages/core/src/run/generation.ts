@@ -78,10 +78,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     giving = 0
     hasYielded = false
     const question = { prefill, spent: meter.spent }
-    attempt = createAttempt(
-      { clock, policy, fuse, holes, open: (sink, signal) => open(question, sink, signal) },
-      owner,
-    )
+    attempt = createAttempt({ clock, policy, fuse, holes, open: (sink, signal) => open(question, sink, signal) }, owner)
     attempt.start()
   }
   const owner: AttemptOwner = {
