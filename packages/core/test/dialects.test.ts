@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { dialects, refusesContinuation, type DialectName } from '../src/upstream/openai/dialects.ts'
+import { dialects, type DialectName } from '../src/upstream/openai/dialects.ts'
+import { createRefusal } from '../src/upstream/openai/refusal.ts'
 import { lostResult, missingQuestion } from '../src/upstream/history/history.ts'
 import { continueInstruction, openAiQuestion } from '../src/upstream/openai/body.ts'
 import { missingReply, openAiMessages } from '../src/upstream/openai/messages.ts'
@@ -214,8 +215,8 @@ test.for<[DialectName, string]>([
   ['mistral', 'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant'],
   ['dashscope', 'The value of the enable_thinking parameter is restricted to True.'],
 ])('dialects: %s refuses to continue by the sentence "%s", by whatever status', ([name, said]) => {
-  expect(refusesContinuation(said, true, dialects[name])).toBe(true)
-  expect(refusesContinuation(said, false, dialects[name])).toBe(true)
+  expect(createRefusal(dialects[name])(said, true)).toBe(true)
+  expect(createRefusal(dialects[name])(said, false)).toBe(true)
 })
 
 test.for<[DialectName, string]>([
@@ -232,9 +233,9 @@ test.for<[DialectName, string]>([
   ['dashscope', 'Value error, current model does not support parameter `enable_thinking`.'],
   ['mistral', "Unsupported value: 'reasoning_effort' does not support 'none' with this model."],
 ])('dialects: %s refuses to continue by naming the field: %s', ([name, said]) => {
-  expect(refusesContinuation(said, true, dialects[name])).toBe(true)
+  expect(createRefusal(dialects[name])(said, true)).toBe(true)
   // A server that failed, and quotes its own code or what it was sent.
-  expect(refusesContinuation(said, false, dialects[name])).toBe(false)
+  expect(createRefusal(dialects[name])(said, false)).toBe(false)
 })
 
 const echoed = { role: 'assistant', content: 'unknown', prefix: true }
@@ -249,14 +250,14 @@ test.for<[DialectName, string]>([
     `{"type":"extra_forbidden","loc":["body","n"],"msg":"Extra inputs are not permitted","input":2},{"loc":["body","messages"],"input":[${JSON.stringify(echoed)}]}`,
   ],
 ])('dialects: %s names the field, and does not refuse it: %s', ([name, said]) => {
-  expect(refusesContinuation(said, true, dialects[name])).toBe(false)
+  expect(createRefusal(dialects[name])(said, true)).toBe(false)
 })
 
 test('dialects: a field and words of one of its own may be of any kind', () => {
   const own = { ...dialects.openai, continuation: { body: { 'go(on': true } }, refusals: /afresh/gi }
-  expect(refusesContinuation('Unknown parameter: go(on', true, own)).toBe(true)
-  expect(refusesContinuation('Loading model', true, own)).toBe(false)
-  for (let i = 0; i < 3; i++) expect(refusesContinuation('afresh', false, own)).toBe(true)
+  expect(createRefusal(own)('Unknown parameter: go(on', true)).toBe(true)
+  expect(createRefusal(own)('Loading model', true)).toBe(false)
+  for (let i = 0; i < 3; i++) expect(createRefusal(own)('afresh', false)).toBe(true)
 })
 
 test('dialects: other faults are no refusal', () => {
@@ -266,7 +267,7 @@ test('dialects: other faults are no refusal', () => {
     'Loading model',
     'Unknown parameter: temperature',
   ])
-    for (const name of names) expect(refusesContinuation(said, true, dialects[name])).toBe(false)
+    for (const name of names) expect(createRefusal(dialects[name])(said, true)).toBe(false)
 })
 
 test('dialects: ids over 40 characters become short ones, the same in call and result, and others stay', () => {

@@ -15,10 +15,12 @@ const { createUsageMeter } = await import('../src/run/usage.ts')
 const { fuseDefaults, fuseInput, startFuse, stepFuse } = await import('../src/transforms/fuse.ts')
 const { createRedaction } = await import('../src/upstream/reply/redaction.ts')
 const { meaningOf } = await import('../src/upstream/http/error-meaning.ts')
-const { dialects, refusesContinuation } = await import('../src/upstream/openai/dialects.ts')
+const { dialects } = await import('../src/upstream/openai/dialects.ts')
+const { createRefusal } = await import('../src/upstream/openai/refusal.ts')
 const { retryAfter } = await import('../src/upstream/http/retry-after.ts')
 const { ChatError } = await import('../src/wire/errors.ts')
 
+const areRefusals = Object.values(dialects).map(createRefusal)
 const mib = 1_048_576
 const times = <T>(count: number, make: (i: number) => T): T[] =>
   Array.from({ length: Math.floor(count) }, (_, i) => make(i))
@@ -133,7 +135,7 @@ linear('errors: words, a key that is said again, and when to come back', 8_192, 
   return () => {
     redact(error)
     for (const status of ['', 200, 400, 403, 500]) meaningOf(status, said)
-    for (const dialect of Object.values(dialects)) refusesContinuation(said, true, dialect)
+    for (const isRefusal of areRefusals) isRefusal(said, true)
     return retryAfter({ header: () => `${' '.repeat(size)}1${' '.repeat(size)}x` }, 0)
   }
 })

@@ -53,6 +53,19 @@ test('regular expressions: none in the sources backtracks super-linearly, but wh
   expect(files.flatMap(literals).length).toBeGreaterThan(80)
 })
 
+/** Files that put patterns together from texts, and how each of them comes to do so. */
+const makers: Readonly<Record<string, () => Promise<unknown>>> = {
+  'core/src/upstream/http/error-meaning.ts': async () =>
+    (await import('../src/upstream/http/error-meaning.ts')).meaningOf(500, 'no'),
+  'core/src/upstream/http/wait-words.ts': async () =>
+    (await import('../src/upstream/http/wait-words.ts')).waitSaid({}, 'no'),
+  'core/src/upstream/openai/refusal.ts': async () => {
+    const { dialects } = await import('../src/upstream/openai/dialects.ts')
+    const { createRefusal } = await import('../src/upstream/openai/refusal.ts')
+    for (const dialect of Object.values(dialects)) createRefusal(dialect)('no', true)
+  },
+}
+
 test('regular expressions: none that is put together from texts does, either', async () => {
   const made: Pattern[] = []
   const own = globalThis.RegExp
@@ -61,12 +74,30 @@ test('regular expressions: none that is put together from texts does, either', a
       made.push({ source: given[0], flags: given[1] ?? '' })
       return Reflect.construct(target, given, by) as RegExp
     },
+    apply: () => {
+      throw new Error('Write `new RegExp`: it is found here.')
+    },
   })
   try {
     await import('../src/upstream/index.ts')
+    for (const make of Object.values(makers)) await make()
   } finally {
     globalThis.RegExp = own
   }
-  expect(made.length).toBeGreaterThan(5)
+  expect(made.length).toBeGreaterThan(10)
   expect(made.filter(isSlow)).toEqual([])
+})
+
+test('regular expressions: every file that puts some together is known here', () => {
+  const makes = (file: string): boolean => {
+    let found = false
+    const isRegExp = (callee: { readonly type: string; readonly name?: unknown }): boolean =>
+      callee.type === 'Identifier' && callee.name === 'RegExp'
+    new Visitor({
+      NewExpression: ({ callee }) => void (found ||= isRegExp(callee)),
+      CallExpression: ({ callee }) => void (found ||= isRegExp(callee)),
+    }).visit(parseSync(file, readFileSync(root + file, 'utf8')).program)
+    return found
+  }
+  expect(files.filter(makes)).toEqual(Object.keys(makers).toSorted())
 })

@@ -2,16 +2,9 @@
  * Sentences by which servers say that a turn with tool calls has to come with the thinking that was before them (Kimi, DeepSeek,
  * and those who pass their words on). All were seen in the wild. A name in front of a colon is an echo of the request.
  */
-const field = String.raw`\breasoning_content\b(?!\\?["']\s*:)`
 const wanted: readonly RegExp[] = [
-  new RegExp(
-    `${field}[^{}]{0,80}\\b(?:missing|required|must (?:not )?be|(?:not|n't) (?:be )?(?:found|provided|included|passed|empty|sent))`,
-    'i',
-  ),
-  new RegExp(
-    `\\b(?:missing|requires?|must (?:have|pass|send|include|provide|contain)|without)\\b[^{}]{0,80}${field}`,
-    'i',
-  ),
+  /\breasoning_content\b(?!\\?["']\s*:)[^{}]{0,80}\b(?:missing|required|must (?:not )?be|(?:not|n't) (?:be )?(?:found|provided|included|passed|empty|sent))/i,
+  /\b(?:missing|requires?|must (?:have|pass|send|include|provide|contain)|without)\b[^{}]{0,80}\breasoning_content\b(?!\\?["']\s*:)/i,
   /\b(?:thinking|reasoning)\b[^{}]{0,60}\bmust be (?:passed|sent) back\b/i,
 ]
 

@@ -1,12 +1,10 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { once } from '../../once.ts'
 import { parsedJson } from '../../wire/json.ts'
 import { crashWords } from './crash-words.ts'
 import type { AnswerFacts } from '../openai/dialects.ts'
 import { maxSaid, readError } from './said-error.ts'
 import { waitSaid } from './wait-words.ts'
-
-/** The beginning of what is said: behind it, servers say the request again. */
-const start = (words: string): string => `[^]{0,300}(?:${words})`
 
 const filter =
   'content_filter|content_policy|content policy|data_inspection_failed|datainspectionfailed|敏感(?:内容|词|信息)|违规|内容安全|安全审核'
@@ -21,50 +19,57 @@ const busy =
   'loading model|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource_exhausted|resource exhausted|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
   'concurrency|slow down|at capacity|over capacity|out of capacity|no (?:available )?(?:capacity|slots?|workers?|instances?)|queue is full|pending requests exceeded|' +
   '繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
+/** A request that is larger than what one may be, also where a limit of tokens a minute says so: it never passes. */
+const oversized =
+  'request (?:is |was )?too large|request_too_large|tokens? must be reduced|reduce (?:the length|(?:your|the) (?:message|prompt|input|request) size)|' +
+  'maximum context|context_length_exceeded|exceeds the context window|(?:prompt|input) is too (?:long|large)'
 const overflow =
   'exceed_context_size|context (?:size|length|window)|context_(?:length|window)|maximum context|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
   '(?:maximum|max)(?:imum)? (?:allowed )?(?:input|prompt|sequence|model)[ _](?:length|tokens?|len)|(?:input|prompt) (?:token count|length|tokens?) [^]{0,60}(?:exceed|only supports|but|limit)|only supports up to|' +
   'too many (?:input )?tokens|reduce the length|range of input length|exceeds? the (?:model|available|maximum|limit)[^]{0,40}(?:token|length|context)|' +
   '(?:输入|上下文|提示词|文本|内容|token)[^]{0,20}(?:过长|太长|超长|超过|超出|超限)'
 
-const said = (prefix: string, ...words: string[]): RegExp => new RegExp(`^#${prefix}${start(words.join('|'))}`, 'i')
-
 /** What an error's words mean, as `#status words`; the first line that fits counts. Words are those of real servers. */
-const meanings: readonly (readonly [RegExp, ChatErrorCode])[] = [
-  [new RegExp(filter, 'i'), 'upstream_rejected'],
-  // A bare 403 may be a filter's. Of a 5xx the server takes the blame, whatever words stand there.
-  [/^#40[12]\b/, 'upstream_unauthorized'],
-  [
-    /^#(?!5|4(?!03|29)).*((authentication|permission)_?error|billing_error|insufficient_quota|insufficient balance)/is,
-    'upstream_unauthorized',
-  ],
-  [said('(?!5)', account), 'upstream_unauthorized'],
-  // 529 is Anthropic's word for being overloaded; 425 is too early.
-  [/^#(425|429|503|529)\b/, 'upstream_busy'],
-  // What a proxy says when there is nobody behind it, or nobody who answers: 520 to 530 are Cloudflare's, 499 is nginx's.
-  [/^#(408|499|502|504|52\d|530|598|599)\b|^# timeout_error/, 'upstream_unreachable'],
-  // Servers name the model, in whatever words; a wrong path names none, and would send people looking for the model.
-  [/model_not_found|^#404 .*model|^# not_found_error/is, 'upstream_model_missing'],
-  [
-    /^#(?!5).{0,80}\bmodel\b.{0,120}(?:not found|does not exist|not exist)|^#(?!5).{0,80}模型.{0,60}(?:不存在|未找到)/is,
-    'upstream_model_missing',
-  ],
-  // The label of a refusal says that it passes, and nothing that a person has written can be in it.
-  [
-    /^#4\d\d (?:\S+ )?(?:rate_?limit\w*|throttling\w*|too_many_requests|resource_exhausted|overloaded_error|unavailable)(?: |$)/i,
-    'upstream_busy',
-  ],
-  [/^#[1-4]\d\d\b/, 'upstream_rejected'],
-  [said('', 'rate[ _-]?limit|too many (?:concurrent )?requests'), 'upstream_busy'],
-  [new RegExp(overflow, 'i'), 'upstream_rejected'],
-  [said('', busy), 'upstream_busy'],
-  [crashWords, 'upstream_crashed'],
-  [
-    // Of a 5xx the server takes the blame, whatever words stand there.
-    /^#(?!5).*(invalid_?request|invalid_?parameter|badrequest|request_too_large|conflict_error)/is,
-    'upstream_rejected',
-  ],
-]
+const meanings = /* @__PURE__ */ once<readonly (readonly [RegExp, ChatErrorCode])[]>(() => {
+  // The beginning of what is said: behind it, servers say the request again.
+  const said = (prefix: string, words: string): RegExp => new RegExp(`^#${prefix}[^]{0,300}(?:${words})`, 'i')
+  return [
+    [new RegExp(filter, 'i'), 'upstream_rejected'],
+    // A bare 403 may be a filter's. Of a 5xx the server takes the blame, whatever words stand there.
+    [/^#40[12]\b/, 'upstream_unauthorized'],
+    [
+      /^#(?!5|4(?!03|29)).*((authentication|permission)_?error|billing_error|insufficient_quota|insufficient balance)/is,
+      'upstream_unauthorized',
+    ],
+    [said('(?!5)', account), 'upstream_unauthorized'],
+    [said('(?!5|401|402|403|404|408)', oversized), 'upstream_rejected'],
+    // 529 is Anthropic's word for being overloaded; 425 is too early.
+    [/^#(425|429|503|529)\b/, 'upstream_busy'],
+    // What a proxy says when there is nobody behind it, or nobody who answers: 520 to 530 are Cloudflare's, 499 is nginx's.
+    [/^#(408|499|502|504|52\d|530|598|599)\b|^# timeout_error/, 'upstream_unreachable'],
+    // Servers name the model, in whatever words; a wrong path names none, and would send people looking for the model.
+    [/model_not_found|^#404 .*model|^# not_found_error/is, 'upstream_model_missing'],
+    [
+      /^#(?!5).{0,80}\bmodel\b.{0,120}(?:not found|does not exist|not exist)|^#(?!5).{0,80}模型.{0,60}(?:不存在|未找到)/is,
+      'upstream_model_missing',
+    ],
+    // The label of a refusal says that it passes, and nothing that a person has written can be in it.
+    [
+      /^#4\d\d (?:\S+ )?(?:rate_?limit\w*|throttling\w*|too_many_requests|resource_exhausted|overloaded_error|unavailable)(?: |$)/i,
+      'upstream_busy',
+    ],
+    [/^#[1-4]\d\d\b/, 'upstream_rejected'],
+    [said('', 'rate[ _-]?limit|too many (?:concurrent )?requests'), 'upstream_busy'],
+    [new RegExp(overflow, 'i'), 'upstream_rejected'],
+    [said('', busy), 'upstream_busy'],
+    [crashWords, 'upstream_crashed'],
+    [
+      // Of a 5xx the server takes the blame, whatever words stand there.
+      /^#(?!5).*(invalid_?request|invalid_?parameter|badrequest|request_too_large|conflict_error)/is,
+      'upstream_rejected',
+    ],
+  ]
+})
 
 /**
  * What a server's error means, wherever it was said: in an answer that is not 200, or inside a stream.
@@ -88,7 +93,7 @@ export function meant(
   const brief = `#${status === '' ? code : status} ${isJson ? words : said.slice(0, maxSaid)}`
   const raw = `#${status} ${said.slice(0, maxSaid)}`
   const fits = ([pattern]: readonly [RegExp, ChatErrorCode]): boolean => brief.search(pattern) >= 0
-  const known = own.find(([pattern]) => raw.search(pattern) >= 0 || brief.search(pattern) >= 0) ?? meanings.find(fits)
+  const known = own.find(([pattern]) => raw.search(pattern) >= 0 || brief.search(pattern) >= 0) ?? meanings().find(fits)
   const found = known?.[1] ?? 'upstream_failed'
   const waitMs = mayPass(found) ? waitSaid(error, words) : undefined
   // Who says when to come back is busy, in whatever words.

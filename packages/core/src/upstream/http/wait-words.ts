@@ -1,3 +1,4 @@
+import { once } from '../../once.ts'
 import { isRecord } from '../../wire/json.ts'
 
 const unitMs: readonly (readonly [RegExp, number])[] = [
@@ -6,11 +7,13 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
   [/^(?:m|分)/i, 60_000],
   [/^(?:h|小时)/i, 3_600_000],
 ]
-const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
-const sentence = /* @__PURE__ */ new RegExp(
-  String.raw`(?:try(?:ing)?|retry|again|wait|available|reset(?:s)?)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)`,
-  'i',
-)
+const sentence = /* @__PURE__ */ once(() => {
+  const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
+  return new RegExp(
+    String.raw`(?:try(?:ing)?|retry|again|wait|available|reset(?:s)?)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)`,
+    'i',
+  )
+})
 const piece = /(\d{1,9}(?:\.\d{1,9})?)\s{0,3}([a-z]+|毫秒|秒|分|小时)/gi
 
 /** Most that a server may ask for, ms: more is no wait, but a date or nonsense. */
@@ -52,7 +55,7 @@ export function waitSaid(error: unknown, words: string): number | undefined {
   }
   const found = isRecord(error) || Array.isArray(error) ? field(error, 0) : undefined
   if (found !== undefined) return found
-  const [, inEnglish, inChinese] = sentence.exec(words.slice(0, 2_000)) ?? []
+  const [, inEnglish, inChinese] = sentence().exec(words.slice(0, 2_000)) ?? []
   return inEnglish === undefined && inChinese === undefined ? undefined : durationMs(inEnglish ?? inChinese!)
 }
 

@@ -3,7 +3,6 @@ import { systemClock, type Clock } from '../../clock.ts'
 import { tickerOf } from '../../ticker.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { record, text } from '../../wire/json.ts'
-import { refusesContinuation } from '../openai/dialects.ts'
 import { askJson, endpointOf, failedStatus, getJson, ownHeaders, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
 import { ollamaQuestion } from './body.ts'
@@ -12,6 +11,7 @@ import { continueInstruction } from '../openai/body.ts'
 import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
 import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
+import { refusesContinuation } from '../reply/refuses-continuation.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
 import type { Transport } from '../http/transport.ts'
@@ -100,7 +100,7 @@ export function ollama(options: OllamaOptions): Upstream {
       fields: [...Object.entries(headers), ...query],
       clock,
       isNative: () => true,
-      isRefusal: (said) => refusesContinuation(said, false),
+      isRefusal: refusesContinuation,
       probe,
     },
     ask,

@@ -246,31 +246,3 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     residency: 'ollama',
   },
 }
-
-/** Sentences by which servers say that they do not continue a reply, or not with thinking. All were seen in the wild. */
-const refusals =
-  /does not support assistant message prefill|prefill is incompatible with enable[_\s-]?thinking|conversation must end with a user message|2 or more assistant messages|continue_final_message is set but|Expected last role User or Tool|Cannot continue an assistant message|enable_thinking parameter is restricted to True|invalid reasoning value|reasoning is mandatory/i
-
-/** What servers say of a field that they do not know, or not there. */
-const unknown = `(?:un(?:supported|known|recogni[sz]ed|expected)|forbidden|(?:not|only) (?:be )?(?:support|permitt|allow|enabl|avail))`
-
-/**
- * Whether what a server said means that it cannot be asked that way: sentences that say so, or, where it refused the request,
- * the name of a field that asks that way right beside words for what it does not know. Bodies repeat what they were sent,
- * and so a name alone tells nothing.
- */
-export function refusesContinuation(
-  said: string,
-  isRejected: boolean,
-  dialect?: Pick<Dialect, 'continuation' | 'refusals' | 'think'>,
-): boolean {
-  if (refusals.test(said) || (dialect?.refusals && said.search(dialect.refusals) >= 0)) return true
-  if (!isRejected || !dialect?.continuation) return false
-  const { body, message } = dialect.continuation
-  const fields = Object.keys({ ...body, ...message, ...dialect.think.off })
-    .map((name) => name.replaceAll(/\W/g, String.raw`\$&`))
-    .join('|')
-  // As a key it is an echo of the request.
-  const name = `\\b(?:${fields})\\b(?!\\\\?["']\\s*:)`
-  return fields !== '' && new RegExp(`${name}[^{}]{0,60}${unknown}|${unknown}[^{}]{0,60}${name}`, 'i').test(said)
-}

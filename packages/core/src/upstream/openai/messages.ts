@@ -58,15 +58,15 @@ const maxSalts = 9
 
 /** Ids of other servers, after a change of the upstream, become short ones; the same id always the same, here and there. */
 function shortCallIds(turns: readonly ChatTurn[], chars: number): ChatTurn[] {
-  const isShort = new RegExp(`^[a-zA-Z0-9]{${chars}}$`)
+  const isShort = (id: string): boolean => id.length === chars && /^[a-zA-Z0-9]+$/.test(id)
   const ids = turns.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id }) => id))
-  const taken = new Set(ids.filter((id) => isShort.test(id)))
+  const taken = new Set(ids.filter((id) => isShort(id)))
   const short = new Map<string, string>()
   let counted = 0
   for (const id of ids) {
     let made = id
     const isFree = (): boolean => made === id || !taken.has(made)
-    for (let salt = 0; salt < maxSalts && !(isShort.test(made) && isFree()); salt++) made = shortId(id, salt, chars)
+    for (let salt = 0; salt < maxSalts && !(isShort(made) && isFree()); salt++) made = shortId(id, salt, chars)
     // Where hardly any are free they are counted, past the last of them if need be: a server that refuses is no endless loop.
     while (!isFree()) made = (counted++).toString(36).padStart(chars, '0')
     taken.add(made)

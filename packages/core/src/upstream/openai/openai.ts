@@ -2,12 +2,13 @@ import { defaultTransport } from '#transport'
 import { systemClock, type Clock } from '../../clock.ts'
 import { tickerOf } from '../../ticker.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
-import { dialects, refusesContinuation, type Dialect, type DialectName } from './dialects.ts'
+import { dialects, type Dialect, type DialectName } from './dialects.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
 import { checkKey, endpointOf, getJson, ownHeaders, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
 import { continueInstruction, openAiQuestion } from './body.ts'
 import { createOpenAiDecoder } from './decoder.ts'
+import { createRefusal } from './refusal.ts'
 import { askStatus } from './status.ts'
 import { lookAtModels } from '../reply/residency.ts'
 import { askReply } from '../reply/ask-reply.ts'
@@ -101,7 +102,7 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
       clock,
       canReturnThinking: dialect.history.thinkingOfTools === undefined,
       isNative: (name) => continuation !== null && (continuation.models?.(name) ?? true),
-      isRefusal: (said, isRejected) => refusesContinuation(said, isRejected, dialect),
+      isRefusal: createRefusal(dialect),
     },
     ask,
   )

@@ -1,5 +1,6 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
 import type { FinishReason } from '../../wire/events.ts'
+import { once } from '../../once.ts'
 import { mayPass } from '../http/error-meaning.ts'
 import { unprovenReply } from './reply-errors.ts'
 
@@ -50,10 +51,13 @@ const table: Readonly<Record<Meaning, string>> = {
     'missing_thought_signature invalid_tool_call',
 }
 
-const meanings: ReadonlyMap<string, Meaning> = /* @__PURE__ */ new Map(
-  (Object.entries(table) as [Meaning, string][]).flatMap(([meaning, words]) =>
-    words.split(' ').map((word) => [word, meaning] as const),
-  ),
+const meanings = /* @__PURE__ */ once<ReadonlyMap<string, Meaning>>(
+  () =>
+    new Map(
+      (Object.entries(table) as [Meaning, string][]).flatMap(([meaning, words]) =>
+        words.split(' ').map((word) => [word, meaning] as const),
+      ),
+    ),
 )
 
 /** `FinishReason.MAX_TOKENS`, `maxTokens` and `max tokens` are one reason. */
@@ -83,7 +87,11 @@ export function endingOf(
   reason: string,
   own: Readonly<Record<string, FinishReason | ChatErrorCode>> = {},
 ): Ending | undefined {
-  const found = Object.hasOwn(own, reason) ? own[reason]! : reason.trim() === '' ? 'none' : meanings.get(plain(reason))
+  const found = Object.hasOwn(own, reason)
+    ? own[reason]!
+    : reason.trim() === ''
+      ? 'none'
+      : meanings().get(plain(reason))
   const cause = `finish_reason ${reason.slice(0, 200)}`
   switch (found) {
     case 'none':

@@ -1,14 +1,19 @@
+import { once } from '../../once.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import type { Seam } from './seam.ts'
 
 /** Tags by which models write their thinking into the text, if the server does not take it out. All were seen in the wild. */
 const pairs: readonly (readonly [opening: string, closing: string])[] = [
-  ...['think', 'thinking', 'thought', 'reasoning', 'seed:think'].map((name) => [`<${name}>`, `</${name}>`] as const),
+  ['<think>', '</think>'],
+  ['<thinking>', '</thinking>'],
+  ['<thought>', '</thought>'],
+  ['<reasoning>', '</reasoning>'],
+  ['<seed:think>', '</seed:think>'],
   ['[THINK]', '[/THINK]'],
   ['◁think▷', '◁/think▷'],
 ]
-const tags = pairs.flat()
+const tags = /* @__PURE__ */ once(() => pairs.flat())
 /** More white space in front of a reply than this is its text, UTF-16 code units. */
 const maxLead = 1_024
 
@@ -65,7 +70,7 @@ export function createThinkTags(opensThinking = false): ThinkTags {
     if (!hadTags) lead += held.slice(0, held.length - text.length)
     held = text
     if (lead.length <= maxLead) {
-      if (tags.some((tag) => tag.length > text.length && tag.startsWith(text))) return false
+      if (tags().some((tag) => tag.length > text.length && tag.startsWith(text))) return false
       const pair = pairs.find((both) => both.some((tag) => text.startsWith(tag)))
       if (pair) {
         const isOpening = text.startsWith(pair[0])
