@@ -2,6 +2,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
 import { createBreaker, breakerDefaults } from '../src/pool/breaker.ts'
 import { manualClock, scriptedUpstream } from '../src/testing/index.ts'
+import { listen } from './support/listen.ts'
+import { ollama } from '../src/upstream/index.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 import { createId } from '../src/wire/ids.ts'
 
@@ -10,7 +12,7 @@ import { createId } from '../src/wire/ids.ts'
 interface Bed {
   readonly gateway: Gateway
   /** Asks, and has the model server fail. */
-  fail(who: string, content: string, code?: ChatErrorCode): Promise<number>
+  fail(who: string, content: string, code?: ChatErrorCode, cause?: unknown): Promise<number>
   phase(): unknown
 }
 function bed(options: Partial<GatewayOptions> = {}): Bed {
@@ -20,11 +22,11 @@ function bed(options: Partial<GatewayOptions> = {}): Bed {
   return {
     gateway,
     phase: () => gateway.stats().upstreams[0]?.breaker,
-    async fail(who, content, code = 'upstream_failed') {
+    async fail(who, content, code = 'upstream_failed', cause) {
       const body = JSON.stringify({ run_id: createId('run'), stream: false, messages: [{ role: 'user', content }] })
       const headers = { authorization: who }
       const answer = gateway(new Request('http://gateway.test/api/chat', { method: 'POST', headers, body }))
-      ;(await upstream.next()).fail(new ChatError(code, 'No.', { retryable: true }))
+      ;(await upstream.next()).fail(new ChatError(code, 'No.', { retryable: true, cause }))
       return (await answer).status
     },
   }
@@ -57,12 +59,64 @@ test('breaker: five people whose requests fail open it', async () => {
   expect(phase()).toBe('open')
 })
 
-test('breaker: a server that is not there, or busy, is so for everybody: one client is enough to find out', async () => {
-  for (const code of ['upstream_unreachable', 'upstream_busy'] as const) {
+const coded = (message: string, code: string, cause?: unknown): Error =>
+  Object.assign(new Error(message, { cause }), { code })
+
+test.for<[what: string, cause: Error]>([
+  ['refuses connections', coded('connect ECONNREFUSED 127.0.0.1:9', 'ECONNREFUSED')],
+  ['has no address', coded('getaddrinfo ENOTFOUND model.test', 'ENOTFOUND')],
+  ['takes no connection in time', coded('The server did not take the connection within 10000 ms.', 'ETIMEDOUT')],
+  [
+    'cannot be reached by fetch',
+    new TypeError('fetch failed', { cause: coded('connect EHOSTUNREACH', 'EHOSTUNREACH') }),
+  ],
+])('breaker: a server that %s is so for everybody: one client is enough to find out', async ([, cause]) => {
+  const { fail, phase } = bed(owned)
+  for (let i = 0; i < 5; i++) await fail('ann', 'the same', 'upstream_unreachable', cause)
+  expect(phase()).toBe('open')
+})
+
+test.for<[what: string, code: ChatErrorCode, cause: unknown]>([
+  ['a proxy’s 504', 'upstream_unreachable', 'HTTP 504: '],
+  ['Cloudflare’s 524', 'upstream_unreachable', 'HTTP 524: '],
+  ['a 408', 'upstream_unreachable', 'HTTP 408: '],
+  ['a 598', 'upstream_unreachable', 'HTTP 598: '],
+  ['a 429 of one user’s rate', 'upstream_busy', 'HTTP 429: slow down'],
+  ['a 503', 'upstream_busy', 'HTTP 503: '],
+  ['a connection that is reset', 'upstream_unreachable', coded('read ECONNRESET', 'ECONNRESET')],
+  ['a connection that is hung up', 'upstream_unreachable', coded('socket hang up', 'ECONNRESET')],
+  [
+    'a connection that fetch lost',
+    'upstream_unreachable',
+    new TypeError('terminated', { cause: coded('other side closed', 'UND_ERR_SOCKET') }),
+  ],
+  ['an end without a reason', 'upstream_unreachable', undefined],
+])(
+  'breaker: %s may be of the request: twenty of one client count once, those of five clients open it',
+  async ([, code, cause]) => {
     const { fail, phase } = bed(owned)
-    for (let i = 0; i < 5; i++) await fail('ann', 'the same', code)
+    for (let i = 0; i < 20; i++) await fail('ann', `request ${i}`, code, cause)
+    expect(phase()).toBe('closed')
+    for (const who of ['b', 'c', 'd', 'e']) await fail(who, `of ${who}`, code, cause)
     expect(phase()).toBe('open')
+  },
+)
+
+test('breaker: a real port that refuses and one that hangs up are told apart', async () => {
+  const { url: address, server } = await listen((_request, response) => void response.destroy())
+  const ask = async (url: string): Promise<unknown> => {
+    const gateway = createGateway({ upstream: ollama({ url, model: 'm' }), recovery: false, ...owned })
+    onTestFinished(() => gateway.close())
+    for (let i = 0; i < 5; i++) {
+      const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content: `request ${i}` }] })
+      const headers = { authorization: 'ann' }
+      await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', headers, body }))
+    }
+    return gateway.stats().upstreams[0]?.breaker
   }
+  expect(await ask(address)).toBe('closed')
+  await new Promise((resolve) => server.close(resolve))
+  expect(await ask(address)).toBe('open')
 })
 
 test('breaker: a request that has counted does not keep it open by being the one that tries', () => {

@@ -8,7 +8,10 @@ import { systemRandom, type RandomBytes } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
 import { frameReader, textOf, type FrameReader, type WireEvent, type WireFrame } from './support/frames.ts'
 
-const refused = new ChatError('upstream_unreachable', 'Not there.', { retryable: true })
+const refused = new ChatError('upstream_unreachable', 'Not there.', {
+  retryable: true,
+  cause: new Error('connect ECONNREFUSED'),
+})
 
 /** No jitter; ids as ever. */
 const random: RandomBytes = (bytes) => (bytes.length === 1 ? bytes.fill(0) : systemRandom(bytes))

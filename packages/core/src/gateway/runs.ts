@@ -5,7 +5,7 @@ import { digestOf, hash64 } from '../session/digest.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
 import { continuationPoint } from '../upstream/history/continuation.ts'
-import { ChatError } from '../wire/errors.ts'
+import { ChatError, isChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
 import { ownFault } from './app-errors.ts'
@@ -86,7 +86,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
   const endOf =
     (source: Source, client: string | undefined) =>
     (run: Run): void => {
-      source.end(run.state)
+      source.end(outcomeOf(run))
       if (client !== undefined) count(client, -1)
       onEnd(run)
     }
@@ -223,6 +223,13 @@ export function createRuns(policy: GatewayPolicy): Runs {
       for (const { run } of runs.active()) run.interrupt('shutdown')
     },
   }
+}
+
+/** How a run ended, for the model server that answered it last. What is no error of ours says nothing of it. */
+function outcomeOf({ state, error }: Run): 'success' | 'leave' | ChatError {
+  if (state.phase !== 'ended' || state.terminal.reason === 'interrupted') return 'leave'
+  if (state.terminal.reason !== 'error') return 'success'
+  return isChatError(error) ? error : 'leave'
 }
 
 /** Who asks, and what, whatever ids it has: what failures are told apart by. */

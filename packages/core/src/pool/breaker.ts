@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { hasNoAnswer } from '../upstream/http/no-answer.ts'
 import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 
 /** @public */
@@ -121,11 +122,12 @@ export function isServerFault({ code, retryable }: Pick<ChatError, 'code' | 'ret
 }
 
 /**
- * Whether a request may itself be why its server failed: some say 500 to an option that they cannot read, and a prompt can crash
- * one. That nobody is there, or that too many ask, is no request's doing.
+ * Whether a request may itself be why its server failed: some say 500 to an option that they cannot read, a prompt can crash one,
+ * or take longer than a proxy waits (504, 524), and a rate may be that of one user (429). Only that nobody is there is no
+ * request's doing.
  */
-export function mayBeOfRequest({ code }: Pick<ChatError, 'code'>): boolean {
-  return code !== 'upstream_unreachable' && code !== 'upstream_busy'
+export function mayBeOfRequest(error: Pick<ChatError, 'code' | 'cause'>): boolean {
+  return !hasNoAnswer(error)
 }
 
 /** Whether another server might do better: one that works, goes on, has the model, or takes its key. */

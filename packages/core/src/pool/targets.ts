@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Failover } from '../run/generation.ts'
-import type { RunState, Successor } from '../run/run-state.ts'
+import type { Successor } from '../run/run-state.ts'
 import {
   createBreaker,
   isElsewhereBetter,
@@ -43,8 +43,11 @@ export interface Targets {
 /** Who answers one run: one model server after another. */
 export interface Source extends Failover {
   open(request: Omit<UpstreamRequest, 'model'>, sink: UpstreamSink, signal: AbortSignal): void
-  /** To be called when the run has ended. */
-  end(state: RunState): void
+  /**
+   * To be called when the run has ended.
+   * @param how - The error that it failed with, with its cause; `leave`: it says nothing of the server, as a person interrupted it.
+   */
+  end(how: 'success' | 'leave' | ChatError): void
   /** The run has not come about. */
   leave(): void
 }
@@ -118,7 +121,7 @@ function createSource(
   const breaker = (): Breaker | null => line[at]!.breaker
   const standby = (): number => line.findIndex((target, i) => i > at && (target.breaker?.waitMs ?? 0) === 0)
   const named = (): Successor => ({ upstream: line[at]!.upstream.name, model: line[at]!.upstream.model })
-  const fail = (error: Pick<ChatError, 'code' | 'retryable'>): void => {
+  const fail = (error: ChatError): void => {
     if (isServerFault(error)) pass?.end('failure', mayBeOfRequest(error) ? by?.() : undefined)
     else pass?.end('leave')
   }
@@ -148,11 +151,9 @@ function createSource(
       return named()
     },
     onOpen: (listener) => breaker()?.onOpen(listener) ?? (() => undefined),
-    end(state) {
-      if (state.phase !== 'ended') return
-      const { terminal } = state
-      if (terminal.reason === 'error') fail(terminal.error)
-      else pass?.end(terminal.reason === 'interrupted' ? 'leave' : 'success')
+    end(how) {
+      if (typeof how === 'string') pass?.end(how)
+      else fail(how)
     },
     leave: () => pass?.end('leave'),
   }
