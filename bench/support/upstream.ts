@@ -88,7 +88,6 @@ const answer = (request: IncomingMessage, response: ServerResponse): void => {
 }
 
 const server = createServer(answer)
-server.keepAliveTimeout = 600_000
 
 // Says when an answer broke off, of whatever server this process has: the nano model's own server knows nothing of it.
 subscribe('http.server.request.start', (message) => {

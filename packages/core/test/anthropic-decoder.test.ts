@@ -231,9 +231,9 @@ test('anthropic: a refusal is no success: it is rejected for good, and what it s
 test('anthropic: the finish waits for message_stop or the end of the body, and an error meanwhile counts', () => {
   const decoder = decoderOf()
   expect(decoder.push(utf8(start + said('Hi') + reason('end_turn'))).at(-1)).toEqual({ usage: usage(3, 2) })
-  expect(decoder.finished).toBe(false)
+  expect(decoder.finished()).toBe(false)
   expect(decoder.push(utf8(stop))).toEqual([{ finish: 'stop', usage: usage(3, 2) }])
-  expect(decoder.finished).toBe(true)
+  expect(decoder.finished()).toBe(true)
   expect(decoder.push(utf8(said('late')))).toEqual([])
   expect(decoder.end()).toEqual([])
 })

@@ -137,7 +137,7 @@ test('ollama: an error line fails the reply, and nothing after it counts', () =>
   expect(decoder.push(utf8(rest.join('\n') + '\n'))).toMatchObject([
     { error: { code: 'upstream_failed', cause: 'secret' } },
   ])
-  expect(decoder.finished).toBe(true)
+  expect(decoder.finished()).toBe(true)
   expect(decoder.push(utf8(JSON.stringify(lineOf({ content: 'late' })) + '\n'))).toEqual([])
 })
 

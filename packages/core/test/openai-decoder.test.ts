@@ -157,11 +157,11 @@ test('openai: an empty reason, null and "null" are none', () => {
 test('openai: the finish waits for the usage, [DONE] or the end of the body, and an error meanwhile counts', () => {
   const decoder = decoderOf()
   expect(decoder.push(utf8(chunk({ content: 'Hi' }, 'stop')))).toEqual([{ message: 'Hi' }])
-  expect(decoder.finished).toBe(false)
+  expect(decoder.finished()).toBe(false)
   expect(decoder.push(utf8(frame({ choices: [], usage: { prompt_tokens: 1 } })))).toEqual([
     { finish: 'stop', usage: { prompt_tokens: 1 } },
   ])
-  expect(decoder.finished).toBe(true)
+  expect(decoder.finished()).toBe(true)
   expect(decoder.push(utf8(chunk({ content: 'late' })))).toEqual([])
   expect(decoder.end()).toEqual([])
   expect(decodeText(chunk({}, 'stop')).at(-1)).toEqual({ finish: 'stop' })

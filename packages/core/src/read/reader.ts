@@ -106,8 +106,8 @@ export function createReader(view: LogView, options: ReaderOptions): Reader {
   /** Writes what is due, or sees to it that somebody looks when it is. */
   const look = (now: number): void => {
     if (!hasRoom || isOver) return
-    const { waiting } = cursor
-    if (waiting === undefined) return
+    const waiting = cursor.waiting()
+    if (waiting === undefined || (waiting === 'text' && isWindowArmed)) return
     if (waiting === 'text' && now < coalesceDueAt(pace, 'text')) return armWindow(now)
     try {
       const frames = cursor.read(now)
@@ -120,7 +120,6 @@ export function createReader(view: LogView, options: ReaderOptions): Reader {
     if (cursor.isOver && hasRoom) end()
   }
   const armWindow = (now: number): void => {
-    if (isWindowArmed) return
     isWindowArmed = true
     disarmWindow = clock.after(coalesceDueAt(pace, 'text') - now, () => {
       isWindowArmed = false

@@ -1,21 +1,12 @@
 import type { Clock } from '../clock.ts'
-import {
-  driveFuse,
-  fuseDueAt,
-  fuseInput,
-  stepFuse,
-  type FuseInput,
-  type FusePolicy,
-  type FuseState,
-} from '../transforms/fuse.ts'
+import { fuseInput, utf8Bytes, type FusePolicy } from '../transforms/fuse.ts'
 import { holedReply, incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError, isChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
 import { checkedEvent } from './checked-event.ts'
+import { createFuseGuard, type Intact } from './fuse-guard.ts'
 
-/** A fuse that has not blown. */
-export type Intact = Extract<FuseState, { phase: 'intact' }>
 type Said<Name extends string> = Extract<UpstreamEvent, { readonly [Key in Name]: unknown }>
 
 /** What an attempt tells of, as it comes. Any of it may end the attempt. */
@@ -59,9 +50,9 @@ export interface Attempt {
 
 /** Makes an attempt that has not asked yet. An upstream that ignores its abort is not waited for. */
 export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Attempt {
-  const { clock, policy } = options
+  const { clock } = options
   const abort = new AbortController()
-  let { fuse, holes } = options
+  let { holes } = options
   /** Frames that could not be read since the last text: what they lost is written again by whoever goes on from that text. */
   let unread = 0
   let isOver = false
@@ -69,26 +60,24 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
   const end = (reason?: unknown): void => {
     if (isOver) return
     isOver = true
-    driver.stop()
+    fuse.stop()
     if (reason !== undefined) abort.abort(reason)
   }
   const fail = (error: ChatError, isBlown: boolean): void => {
     if (isOver) return
     end(error)
-    owner.fail(error, isBlown, { fuse, holes })
+    owner.fail(error, isBlown, { fuse: fuse.state(), holes })
   }
-  const stepWith = (input: FuseInput): void => {
-    const next = stepFuse(fuse, input, policy)
-    if (next.phase === 'intact') fuse = next
-    else fail(next.error, true)
-  }
-  const driver = driveFuse(
-    clock,
-    () => fuseDueAt(fuse, policy),
-    (now) => stepWith({ type: 'tick', now }),
-  )
+  const fuse = createFuseGuard(clock, options.policy, options.fuse, (error) => fail(error, true))
 
-  /** One event. Text past a bound is not logged: the fuse comes first. */
+  /** Text past a bound is not logged: the fuse comes first. */
+  const grow = (event: LogEvent, bytes: number, now: number): void => {
+    fuse.delta(bytes, now)
+    if (isOver) return
+    holes += unread
+    unread = 0
+    owner.append(event, bytes)
+  }
   const take = (event: UpstreamEvent, now: number): void => {
     if ('error' in event) return fail(event.error, false)
     if ('finish' in event) {
@@ -98,18 +87,13 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
       return owner.finish(event)
     }
     const input = fuseInput(event, now)
-    stepWith(input)
+    if (input.type === 'delta' && !('progress' in event)) return grow(event as LogEvent, input.bytes, now)
+    fuse.step(input)
     if ('malformed' in event) unread += 1
     if (isOver || 'alive' in event || 'malformed' in event) return
     if ('usage' in event) owner.count(event)
     else if ('progress' in event) owner.show(event)
-    else if (input.type === 'delta') grow(event, input.bytes)
     else owner.append(event, undefined)
-  }
-  const grow = (event: LogEvent, bytes: number): void => {
-    holes += unread
-    unread = 0
-    owner.append(event, bytes)
   }
   const sink: UpstreamSink = {
     push(events) {
@@ -117,7 +101,10 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
       const now = clock.now()
       try {
         for (const event of events) {
-          take(checkedEvent(event), now)
+          // Most events are text, and take the short way.
+          const text = textOf(event)
+          if (text) grow(event as LogEvent, utf8Bytes(text), now)
+          else take(checkedEvent(event), now)
           if (isOver) break
         }
       } catch (cause) {
@@ -125,15 +112,13 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
         const own = new ChatError('internal', 'The gateway failed at what its upstream gave.', { cause })
         fail(isChatError(cause) ? cause : own, false)
       }
-      if (!isOver) driver.look()
       owner.flush(now)
     },
     end: (error) => fail(error === undefined ? incompleteReply() : toChatError(error), false),
   }
   return {
     start() {
-      stepWith({ type: 'ask', now: clock.now() })
-      driver.look()
+      fuse.step({ type: 'ask', now: clock.now() })
       try {
         options.open(sink, abort.signal)
       } catch (cause) {
@@ -142,6 +127,12 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
     },
     end,
   }
+}
+
+/** The text of an event that is nothing else, if there is any. */
+function textOf(event: UpstreamEvent): string | undefined {
+  const text: unknown = 'message' in event ? event.message : 'thinking' in event ? event.thinking : undefined
+  return typeof text === 'string' ? text : undefined
 }
 
 function toChatError(cause: unknown): ChatError {

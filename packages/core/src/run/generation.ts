@@ -4,7 +4,8 @@ import type { UpstreamSink } from '../upstream/upstream.ts'
 import type { ChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
 import { systemRandom, type RandomBytes } from '../wire/ids.ts'
-import { createAttempt, type Attempt, type AttemptOwner, type Intact, type Left } from './attempt.ts'
+import { createAttempt, type Attempt, type AttemptOwner, type Left } from './attempt.ts'
+import type { Intact } from './fuse-guard.ts'
 import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
 import type { Successor } from './run-state.ts'
 import type { OwnRun, RunWriter } from './run.ts'
@@ -56,7 +57,7 @@ export interface GenerationOptions {
  */
 export function createGeneration(own: OwnRun, options: GenerationOptions): { start(): void } {
   const { open, clock, fuse: policy, recovery: recoveryPolicy, failover, random = systemRandom } = options
-  const { log } = own
+  const { log } = own.run
   const meter = createUsageMeter()
   let recovery = recoveryStart
   let fuse = startFuse(clock.now()) as Intact
@@ -77,7 +78,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     askedAt = clock.now()
     giving = 0
     hasYielded = false
-    const question = { prefill, spent: meter.spent }
+    const question = { prefill, spent: meter.spent() }
     attempt = createAttempt({ clock, policy, fuse, holes, open: (sink, signal) => open(question, sink, signal) }, owner)
     attempt.start()
   }
@@ -166,7 +167,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   }
   const askAgain = (waitMs: number, successor: Successor): void => {
     tell(waitMs, successor)
-    if (!own.hasEnded) ask()
+    if (!own.hasEnded()) ask()
   }
   /** Ends early when there is nothing left to wait for. */
   const wait = (ms: number, error: ChatError): void => {
@@ -193,9 +194,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     }
   }
   const writer: RunWriter = {
-    get usage() {
-      return meter.total
-    },
+    usage: meter.total,
     end(how) {
       endWait()
       // Whoever finished is left, not stopped: its connection may be used again.
@@ -205,7 +204,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   own.writtenBy(writer)
   return {
     start() {
-      if (!own.hasEnded) ask()
+      if (!own.hasEnded()) ask()
     },
   }
 }

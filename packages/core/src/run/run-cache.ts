@@ -47,7 +47,7 @@ export interface KeptRun {
 }
 
 /** What a kept run takes in memory, bytes, about. */
-export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log.bytes + stringBytes(begun)
+export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log.bytes() + stringBytes(begun)
 
 /** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
 const maxExpired = 10_000

@@ -14,20 +14,12 @@ export interface Partial {
   readonly tool_calls?: readonly ToolCall[]
 }
 
-/**
- * The append-only log of one run. A position counts units before a point: one UTF-16 code unit of text or thinking,
- * or one whole other event. Memory is O(text).
- * @public
- */
-export interface RunLog {
+/** What a reader may see of a log. @public */
+export interface ReadLog {
   /** The position of the end. */
   readonly length: number
-  /** What it takes in memory, bytes, about. */
-  readonly bytes: number
   /** The position after the last event that is no text: a reader that is behind it reads at once. */
   readonly urgentTo: number
-  /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
-  append(event: LogEvent): void
   /**
    * What stands between two positions; neighbouring text of one kind is one event, up to some length.
    * @param to - Where it stops. Default: the end of the log.
@@ -35,6 +27,18 @@ export interface RunLog {
   read(from: number, to?: number): LogEntry[]
   /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
   place(position: number | undefined): number
+}
+
+/**
+ * The append-only log of one run. A position counts units before a point: one UTF-16 code unit of text or thinking,
+ * or one whole other event. Memory is O(text).
+ * @public
+ */
+export interface RunLog extends ReadLog {
+  /** What it takes in memory, bytes, about. */
+  bytes(): number
+  /** Appends an event; text of no length leaves no trace, and half a surrogate pair waits for its other half. */
+  append(event: LogEvent): void
   /** Forgets what stands after a position, for good. */
   cut(position: number): void
   /** Nothing more is appended: what it holds takes no more than it needs. */
@@ -68,8 +72,6 @@ const textEvent = (kind: Kind, text: string): LogEvent => (kind === 'message' ? 
 export function createRunLog(): RunLog {
   let blocks: Block[] = []
   let boundaries: number[] = []
-  let length = 0
-  let urgentTo = 0
   /** Deltas that the last block does not hold yet. Adding each to its text would keep 32 bytes of rope for every one. */
   const tail: string[] = []
 
@@ -97,12 +99,12 @@ export function createRunLog(): RunLog {
   }
   const write = (kind: Kind, text: string): void => {
     const last = blocks.at(-1)
-    if (last && !('json' in last) && last.kind === kind && length - last.at < blockChars) tail.push(text)
+    if (last && !('json' in last) && last.kind === kind && log.length - last.at < blockChars) tail.push(text)
     else {
       settle()
-      blocks.push({ at: length, kind, text })
+      blocks.push({ at: log.length, kind, text })
     }
-    length += text.length
+    log.length += text.length
   }
 
   /** The index of the block that holds the unit at a position. */
@@ -123,35 +125,32 @@ export function createRunLog(): RunLog {
     return { kind: block.kind, code: block.text.charCodeAt(position - block.at) }
   }
 
-  return {
-    get length() {
-      return length
-    },
-    get bytes() {
+  // Fields and no getters: it is looked at for every token (see run.ts).
+  const log: { -readonly [Name in keyof RunLog]: RunLog[Name] } = {
+    length: 0,
+    urgentTo: 0,
+    bytes() {
       settle()
       let bytes = boundaries.length * boundaryBytes
       for (const block of blocks) bytes += blockBytes + stringBytes('json' in block ? block.json : block.text)
       return bytes
     },
-    get urgentTo() {
-      return urgentTo
-    },
 
     append(event) {
-      const before = length
+      const before = log.length
       if ('message' in event) appendText('message', event.message)
       else if ('thinking' in event) appendText('thinking', event.thinking)
       else {
         writeHalf()
         settle()
-        blocks.push({ at: length, json: JSON.stringify(event) })
-        length += 1
-        urgentTo = length
+        blocks.push({ at: log.length, json: JSON.stringify(event) })
+        log.length += 1
+        log.urgentTo = log.length
       }
-      if (length > before) boundaries.push(length)
+      if (log.length > before) boundaries.push(log.length)
     },
 
-    read(from, to = length) {
+    read(from, to = log.length) {
       const entries: LogEntry[] = []
       if (from >= to) return entries
       settle()
@@ -184,10 +183,10 @@ export function createRunLog(): RunLog {
       return entries
     },
 
-    place(position = length) {
+    place(position = log.length) {
       if (!(position > 0)) return 0
-      const at = Math.min(Math.floor(position), length)
-      if (at === 0 || at === length) return at
+      const at = Math.min(Math.floor(position), log.length)
+      if (at === 0 || at === log.length) return at
       settle()
       const before = unit(at - 1)
       const after = unit(at)
@@ -202,14 +201,14 @@ export function createRunLog(): RunLog {
 
     cut(position) {
       half = undefined
-      if (position >= length) return
+      if (position >= log.length) return
       settle()
       while (blocks.length > 0 && blocks.at(-1)!.at >= position) blocks.pop()
       const last = blocks.at(-1)
       if (last && !('json' in last)) last.text = last.text.slice(0, position - last.at)
       while (boundaries.length > 0 && boundaries.at(-1)! > position) boundaries.pop()
-      length = position
-      urgentTo = Math.min(urgentTo, length)
+      log.length = position
+      log.urgentTo = Math.min(log.urgentTo, position)
     },
 
     close() {
@@ -246,11 +245,11 @@ export function createRunLog(): RunLog {
       return ends
     },
 
-    partial(to = length) {
+    partial(to = log.length) {
       let content = ''
       let thinking = ''
       const calls: ToolCall[] = []
-      for (const { event } of this.read(0, to)) {
+      for (const { event } of log.read(0, to)) {
         if ('message' in event) content += event.message
         else if ('thinking' in event) thinking += event.thinking
         else if ('reset' in event) thinking = ''
@@ -263,4 +262,5 @@ export function createRunLog(): RunLog {
       }
     },
   }
+  return log
 }

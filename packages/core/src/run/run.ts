@@ -9,7 +9,7 @@ import type {
   TerminalEvent,
   Usage,
 } from '../wire/events.ts'
-import { createRunLog, type LogEntry, type Partial, type RunLog } from './run-log.ts'
+import { createRunLog, type Partial, type ReadLog, type RunLog } from './run-log.ts'
 import { runStart, stepRun, type Retry, type RunInput, type RunState, type Successor } from './run-state.ts'
 
 /** @public */
@@ -49,22 +49,12 @@ export interface LogView {
   readonly sessionId: string
   readonly model: string
   readonly continues: StartEvent['continues'] | undefined
-  /** The position of the log's end. */
-  readonly length: number
-  /** The position after the last event that is no text: a reader that is behind it reads at once. */
-  readonly urgentTo: number
+  readonly log: ReadLog
   readonly state: RunState
   /** Counts the changes of `state`: a reader that was told of fewer is told anew. */
   readonly changes: number
   /** What the model server is at, while it says nothing else and tells. */
   readonly progress: Progress | undefined
-  /**
-   * What stands in the log between two positions, neighbouring text merged.
-   * @param to - Where it stops. Default: the end of the log.
-   */
-  read(from: number, to?: number): LogEntry[]
-  /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
-  place(position: number | undefined): number
   /** Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless. */
   attach(wake: (now: number) => void): () => void
 }
@@ -83,7 +73,7 @@ export interface Run extends LogView {
   readonly answered: boolean
   /** Who answers, or answered, when it is not who was asked. */
   readonly successor: Successor | undefined
-  /** Tokens so far, those of failed attempts with them. */
+  /** Tokens, those of failed attempts with them; undefined while it goes on. */
   readonly usage: Usage | undefined
   /** Why it failed, with the `cause` that must not travel. */
   readonly error: unknown
@@ -100,7 +90,7 @@ export interface Run extends LogView {
 /** Who writes a run, as the run sees it: an ended run holds none. */
 export interface RunWriter {
   /** Tokens so far. */
-  readonly usage: Usage | undefined
+  usage(): Usage | undefined
   /** The run has ended: nothing is written any more. A writer that finished has nothing to abort. */
   end(how: RunInput['type']): void
 }
@@ -108,8 +98,7 @@ export interface RunWriter {
 /** A run, in the hands of who writes it. */
 export interface OwnRun {
   readonly run: Run
-  readonly log: RunLog
-  readonly hasEnded: boolean
+  hasEnded(): boolean
   /** Sets who writes, before the first event. */
   writtenBy(writer: RunWriter): void
   /** Appends; readers learn of it at `wake`. */
@@ -125,46 +114,36 @@ export interface OwnRun {
   wake(now: number): void
 }
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
+
 /** Makes a run that nobody writes yet. It knows its log, its readers and its end, and nothing of model servers. */
 export function createRun(options: RunOptions): OwnRun {
   const { runId, sessionId, model, continues, successor, clock, orphanMs } = options
   let onEnd = options.onEnd
   const log = createRunLog()
-  const startedAt = clock.now()
   const wakes = new Set<(now: number) => void>()
   let writer: RunWriter | undefined
-  let state: RunState = successor ? { phase: 'waiting', successor } : runStart
-  let changes = 0
-  let progress: Progress | undefined
-  let answeredBy: Successor | undefined
-  let firstDeltaAt: number | undefined
-  let endedAt: number | undefined
-  let failure: unknown
-  let usage: Usage | undefined
-  let retries = 0
-  let answered = false
   let disarmOrphan = (): void => {}
   let settle: (terminal: TerminalEvent) => void
-  const ended = new Promise<TerminalEvent>((resolve) => (settle = resolve))
 
-  const hasEnded = (): boolean => state.phase === 'ended'
   const wake = (now: number): void => {
     for (const reader of wakes) reader(now)
   }
   const step = (input: RunInput): void => {
-    const before = state
-    state = stepRun(state, input)
+    const before = run.state
+    const state = stepRun(before, input)
     if (state === before) return
-    changes += 1
-    if (state.phase === 'ended') end(state.terminal, input, before)
+    run.state = state
+    run.changes += 1
+    if (state.phase === 'ended') end(state.terminal, input)
+    else run.successor = state.successor
   }
   /** The order counts: who is told of the end finds the log cut, the upstream told to stop, and nothing more to come. */
-  const end = (terminal: TerminalEvent, input: RunInput, before: RunState): void => {
+  const end = (terminal: TerminalEvent, input: RunInput): void => {
     if (input.type === 'interrupt') log.cut(input.position)
-    endedAt = clock.now()
-    answeredBy = before.phase === 'ended' ? undefined : before.successor
+    run.endedAt = clock.now()
     disarmOrphan()
-    usage = writer?.usage
+    run.usage = writer?.usage()
     writer?.end(input.type)
     // An ended run is kept for a while, and with its writer the whole history would be.
     writer = undefined
@@ -172,102 +151,74 @@ export function createRun(options: RunOptions): OwnRun {
     onEnd = undefined
     tell?.(run)
     settle(terminal)
-    wake(endedAt)
+    wake(run.endedAt)
   }
 
-  const run: Run = {
+  // Fields and no getters: engines make a dictionary of an object with getters of its own, and this one is looked at for every token.
+  const run: Writable<Run> = {
     runId,
     sessionId,
     model,
     continues,
     log,
-    startedAt,
-    ended,
-    get length() {
-      return log.length
-    },
-    get urgentTo() {
-      return log.urgentTo
-    },
-    get state() {
-      return state
-    },
-    get changes() {
-      return changes
-    },
-    get progress() {
-      return progress
-    },
-    get firstDeltaAt() {
-      return firstDeltaAt
-    },
-    get endedAt() {
-      return endedAt
-    },
-    get retries() {
-      return retries
-    },
-    get answered() {
-      return answered
-    },
-    get successor() {
-      return state.phase === 'ended' ? answeredBy : state.successor
-    },
-    get usage() {
-      return writer ? writer.usage : usage
-    },
-    get error() {
-      return failure
-    },
-    get readers() {
-      return wakes.size
-    },
-    read: log.read,
-    place: log.place,
+    startedAt: clock.now(),
+    ended: new Promise<TerminalEvent>((resolve) => (settle = resolve)),
+    state: successor ? { phase: 'waiting', successor } : runStart,
+    changes: 0,
+    progress: undefined,
+    firstDeltaAt: undefined,
+    endedAt: undefined,
+    retries: 0,
+    answered: false,
+    successor,
+    usage: undefined,
+    error: undefined,
+    readers: 0,
     interrupt(by, position) {
       const outcome = hasEnded() ? 'already_done' : 'interrupted'
-      step({ type: 'interrupt', by, position: log.place(position), usage: writer?.usage })
-      const reason = state.phase === 'ended' ? state.terminal.reason : 'interrupted'
+      step({ type: 'interrupt', by, position: log.place(position), usage: writer?.usage() })
+      const reason = run.state.phase === 'ended' ? run.state.terminal.reason : 'interrupted'
       return { outcome, reason, position: log.length, partial: log.partial(), continues }
     },
     attach(reader) {
       disarmOrphan()
       wakes.add(reader)
+      run.readers = wakes.size
       return () => {
-        if (!wakes.delete(reader) || wakes.size > 0 || hasEnded()) return
+        if (!wakes.delete(reader)) return
+        run.readers = wakes.size
+        if (wakes.size > 0 || hasEnded()) return
         if (orphanMs > 0) disarmOrphan = clock.after(orphanMs, () => void run.interrupt('orphan'))
         else run.interrupt('orphan')
       }
     },
   }
+  const hasEnded = (): boolean => run.state.phase === 'ended'
   return {
     run,
-    log,
-    get hasEnded() {
-      return hasEnded()
-    },
+    hasEnded,
     writtenBy: (who) => void (writer = who),
     append: log.append,
     grow(isAnswer) {
-      if (state.phase !== 'generating') step({ type: 'delta' })
+      if (run.state.phase !== 'generating') step({ type: 'delta' })
       if (!isAnswer) return
-      progress = undefined
-      if (answered) return
-      answered = true
-      firstDeltaAt ??= clock.now()
+      run.progress = undefined
+      if (run.answered) return
+      run.answered = true
+      run.firstDeltaAt ??= clock.now()
     },
-    show: (shown) => void (progress = shown),
+    show: (shown) => void (run.progress = shown),
     retry(retry, next) {
-      retries += 1
-      answered = false
-      progress = undefined
-      step({ type: 'retry', retry, hasText: firstDeltaAt !== undefined, successor: next })
+      run.retries += 1
+      run.answered = false
+      run.progress = undefined
+      step({ type: 'retry', retry, hasText: run.firstDeltaAt !== undefined, successor: next })
     },
     finish: (reason, counted) => step({ type: 'finish', reason, usage: counted }),
     fail(error, retryable) {
       // What an upstream throws when it is told to stop is no failure, and a second one is not why the run ended.
       if (hasEnded()) return
-      failure = error
+      run.error = error
       const body = toErrorBody(error)
       step({ type: 'fail', error: { ...body, retryable: body.retryable && retryable }, position: log.length })
     },

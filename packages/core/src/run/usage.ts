@@ -9,9 +9,9 @@ export interface UsageMeter {
   /** The server is asked again: what it counts begins anew. `kept`: the reply goes on from what there is of it. */
   next(kept: boolean): void
   /** Tokens of attempts whose reply was kept, as many as are certain: a delta is one at least. */
-  readonly spent: number
+  spent(): number
   /** Everything so far; undefined when nothing is known. */
-  readonly total: Usage | undefined
+  total(): Usage | undefined
   /** The same at a finish: what the server says there is the whole attempt, and only a server that counts is believed. */
   finished(usage: Usage | undefined): Usage | undefined
 }
@@ -49,12 +49,8 @@ export function createUsageMeter(): UsageMeter {
       deltas = 0
       bytes = 0
     },
-    get spent() {
-      return spent
-    },
-    get total() {
-      return sum(past, attempt())
-    },
+    spent: () => spent,
+    total: () => sum(past, attempt()),
     finished: (usage) => sum(past, usage ?? (past || said ? attempt() : undefined)),
   }
 }

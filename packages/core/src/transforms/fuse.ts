@@ -173,7 +173,7 @@ function textInput(text: string, now: number): FuseInput {
 }
 
 /** UTF-8 length without encoding: this runs for every delta. */
-function utf8Bytes(text: string): number {
+export function utf8Bytes(text: string): number {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)

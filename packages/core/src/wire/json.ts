@@ -15,9 +15,10 @@ export function parsedJson(said: string): unknown {
 export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+const none: Json = /* @__PURE__ */ Object.freeze({})
 /** The object, or an empty one. */
 export function record(value: unknown): Json {
-  return isRecord(value) ? value : {}
+  return isRecord(value) ? value : none
 }
 /** The list, or an empty one: some servers send null for it. */
 export function list(value: unknown): readonly unknown[] {

@@ -37,6 +37,8 @@ export function createWholeLines<T>(take: (bytes: Uint8Array) => T[], maxChars: 
   }
 
   return (bytes) => {
+    // Most reads are small, and end with a line.
+    if (heldBytes === 0 && bytes.length <= pieceSize && bytes[bytes.length - 1] === lineFeed) return take(bytes)
     let all: T[] | undefined
     const give = (piece: Uint8Array): void => {
       const more = take(joined(piece))

@@ -171,9 +171,7 @@ export function createAnthropicDecoder(
     return []
   }
   return {
-    get finished() {
-      return finished
-    },
+    finished: () => finished,
     push(bytes) {
       const events: UpstreamEvent[] = []
       for (const frame of finished ? [] : sse.push(bytes)) {

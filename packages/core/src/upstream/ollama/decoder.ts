@@ -54,10 +54,10 @@ export function createOllamaDecoder(
   }
   /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
   const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
-    const isWhole = calls.pending === 0 && fragments.every(isOllamaCall)
+    const isWhole = calls.pending() === 0 && fragments.every(isOllamaCall)
     for (const fragment of fragments) calls.push(fragment)
     if (isWhole) for (const call of calls.end().whole) events.push(calledEvent(call))
-    else if (fragments.length > 0) events.push({ progress: { stage: 'tool_call', done: calls.chars } })
+    else if (fragments.length > 0) events.push({ progress: { stage: 'tool_call', done: calls.chars() } })
   }
   const calledEvent = (call: ToolCall): UpstreamEvent => {
     called = true
@@ -87,9 +87,7 @@ export function createOllamaDecoder(
     return events
   }
   return {
-    get finished() {
-      return finished
-    },
+    finished: () => finished,
     push: (bytes) => (finished ? [] : decodeAll(frames.push(bytes))),
     end: (isBroken = false) => (finished || isBroken ? [] : decodeAll(frames.end())),
   }

@@ -26,7 +26,8 @@ export function createOpenAiDecoder(
   options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
   facts: AnswerFacts = {},
 ): ReplyDecoder {
-  const { thinkingFields = allThinkingFields, finishReasons = {}, errors } = facts
+  const { finishReasons = {}, errors } = facts
+  const thinkingFields = [...(facts.thinkingFields ?? allThinkingFields), ...thinkingParts]
   const sse = createSseFrames({ maxChars: options.maxChars })
   const calls = createToolFragments(options)
   const choose = createChoice()
@@ -104,14 +105,16 @@ export function createOpenAiDecoder(
     else if (pushDelta(asDelta(words ?? response ?? (message === undefined ? content : undefined)), events))
       isInPieces = true
     // Said in pieces, and the calls with the whole of it only.
-    else if (calls.pending === 0) pushCalls(record(message))
+    else if (calls.pending() === 0) pushCalls(record(message))
   }
   /** @returns Whether it says something. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): boolean => {
     const before = events.length
     const thinking = thinkingOf(delta, thinkingFields)
     if (thinking !== '') events.push({ thinking })
-    for (const event of contentEvents(delta['content'] ?? delta['text'])) events.push(event)
+    const content = delta['content'] ?? delta['text']
+    if (typeof content !== 'string') events.push(...contentEvents(content))
+    else if (content !== '') events.push({ message: content })
     // What OpenAI's models say when they refuse is for the person to read.
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
@@ -120,12 +123,14 @@ export function createOpenAiDecoder(
     return isCalling || events.length > before
   }
   const pushCalls = (delta: Json): boolean => {
-    const calling = callFragments(delta['tool_calls'] ?? delta['tool_call'])
+    const said = delta['tool_calls'] ?? delta['tool_call']
+    if (said === undefined && delta['function_call'] === undefined) return false
+    const calling = callFragments(said)
     // The one call of old servers; newer ones may say it both ways.
     const old = delta['function_call']
     const fragments = calling.length === 0 && typeof old === 'object' && old !== null ? [{ function: old }] : calling
     for (const fragment of fragments) calls.push(fragment)
-    if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars }
+    if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars() }
     return fragments.length > 0
   }
   /** @returns Whether it is a reason at all. */
@@ -141,9 +146,7 @@ export function createOpenAiDecoder(
     return true
   }
   return {
-    get finished() {
-      return finished
-    },
+    finished: () => finished,
     push(bytes) {
       const events: UpstreamEvent[] = []
       for (const frame of finished ? [] : sse.push(bytes)) if (!finished) decode(frame, events)
@@ -165,8 +168,9 @@ const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking', 'reason
 const thinkingParts = ['reasoning_details', 'thinking_blocks']
 
 function thinkingOf(delta: Json, fields: readonly string[]): string {
-  for (const field of [...fields, ...thinkingParts]) {
-    const said = thoughts(delta[field])
+  for (const field of fields) {
+    const value = delta[field]
+    const said = value === undefined ? '' : thoughts(value)
     if (said !== '') return said
   }
   return ''

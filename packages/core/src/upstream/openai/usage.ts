@@ -8,17 +8,26 @@ import { countedUsage } from '../reply/counted-usage.ts'
  */
 export function usageOf(chunk: Json, choice: Json, before: Usage | undefined): Usage | undefined {
   const { usage, x_groq: groq, usage_metadata: metadata, usageMetadata, message, timings } = chunk
-  const places = [usage, record(groq)['usage'], choice['usage'], record(choice['message'])['usage']]
-  const more = [record(choice['delta'])['usage'], record(message)['usage'], metadata, usageMetadata]
-  for (const place of [...places, ...more]) {
-    if (!isRecord(place)) continue
-    const prompt = place['prompt_tokens'] ?? place['input_tokens'] ?? place['promptTokenCount']
-    const completion = place['completion_tokens'] ?? place['output_tokens'] ?? place['candidatesTokenCount']
-    if (typeof prompt === 'number' || typeof completion === 'number') return changed(before, prompt, completion)
-  }
+  const counted =
+    counts(usage) ??
+    counts(record(groq)['usage']) ??
+    counts(choice['usage']) ??
+    counts(record(choice['message'])['usage']) ??
+    counts(record(choice['delta'])['usage']) ??
+    counts(record(message)['usage']) ??
+    counts(metadata) ??
+    counts(usageMetadata)
+  if (counted) return changed(before, counted.prompt, counted.completion)
   const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(timings)
   if (typeof read !== 'number' || typeof predicted !== 'number') return before
   return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
+}
+
+function counts(place: unknown): { readonly prompt: unknown; readonly completion: unknown } | undefined {
+  if (!isRecord(place)) return undefined
+  const prompt = place['prompt_tokens'] ?? place['input_tokens'] ?? place['promptTokenCount']
+  const completion = place['completion_tokens'] ?? place['output_tokens'] ?? place['candidatesTokenCount']
+  return typeof prompt === 'number' || typeof completion === 'number' ? { prompt, completion } : undefined
 }
 
 function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage | undefined {

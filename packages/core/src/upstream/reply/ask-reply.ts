@@ -39,7 +39,7 @@ export interface ReplyDecoder {
    */
   end(isBroken?: boolean): UpstreamEvent[]
   /** The reply has finished or failed: nothing after that counts. */
-  readonly finished: boolean
+  finished(): boolean
 }
 
 /** How an answer is read. */
@@ -195,7 +195,7 @@ function replyPhase(
         if (head.length < maxErrorChars) head += utf8.decode(bytes, { stream: true }).slice(0, maxErrorChars)
         understand(events)
       }
-      if (!decoder.finished) return give(events)
+      if (!decoder.finished()) return give(events)
       // Said where the server has ended its reply without evidence: what was held back counts all the same.
       void give([...events, ...seam.end()])
       ended(events.some((event) => 'finish' in event))

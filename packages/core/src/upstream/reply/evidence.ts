@@ -20,7 +20,11 @@ export function createEvidence({ model, prefill }: UpstreamRequest, learnt: Lear
   return {
     heard(events) {
       for (const event of events) {
-        hasGrown ||= 'message' in event || ('progress' in event && event.progress.stage === 'tool_call')
+        if ('message' in event) {
+          hasGrown = true
+          continue
+        }
+        hasGrown ||= 'progress' in event && event.progress.stage === 'tool_call'
         isOver ||= 'error' in event || 'finish' in event
         if ('finish' in event) learnt.learn(model, 'finishes')
       }

@@ -52,9 +52,10 @@ export function createChoice(): (choices: unknown, hasSaid: boolean) => Json | u
   let chosen = Infinity
   const indexOf = ({ index }: Json): number => Number(index ?? 0) || 0
   return (choices, hasSaid) => {
-    const all = (isRecord(choices) ? [choices] : list(choices)).map(record)
+    const all = isRecord(choices) ? [choices] : list(choices)
     if (all.length === 0) return undefined
-    if (!hasSaid || chosen === Infinity) chosen = Math.min(chosen, ...all.map(indexOf))
-    return all.find((choice) => indexOf(choice) === chosen) ?? {}
+    if (!hasSaid || chosen === Infinity) for (const choice of all) chosen = Math.min(chosen, indexOf(record(choice)))
+    for (const choice of all) if (indexOf(record(choice)) === chosen) return record(choice)
+    return record(undefined)
   }
 }

@@ -15,7 +15,7 @@ export interface SeamOptions {
 
 /** Takes out of a continuation what the person has already. */
 export interface Seam {
-  push(events: UpstreamEvent[]): UpstreamEvent[]
+  push(events: readonly UpstreamEvent[]): readonly UpstreamEvent[]
   /** The body has ended: gives what was held back. */
   end(): UpstreamEvent[]
 }

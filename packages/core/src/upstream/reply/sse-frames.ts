@@ -58,7 +58,8 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   const dispatch = (isTorn = false): void => {
     // A name behind which a blank line stands is the next frame's.
     if (lines.length === 0) return
-    if (!isOver || isTorn || isObject || lines[0] === '' || isWhole(lines.join('\n'))) give(event, lines.join('\n'))
+    const data = lines.length === 1 ? lines[0]! : lines.join('\n')
+    if (!isOver || isTorn || isObject || lines[0] === '' || isWhole(data)) give(event, data)
     lines = []
     lineChars = 0
     isFirstWhole = event = undefined
@@ -111,10 +112,13 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     let from = 0
     for (let at = text.indexOf('\n'); at >= 0 && !overflow; at = text.indexOf('\n', from)) {
       const end = text.slice(from, at)
-      const line = pieces.length === 0 ? end : [...pieces, end].join('')
-      pieces = []
-      pieceChars = 0
-      take(line)
+      if (pieces.length === 0) take(end)
+      else {
+        const line = [...pieces, end].join('')
+        pieces = []
+        pieceChars = 0
+        take(line)
+      }
       from = at + 1
     }
     if (from < text.length) {

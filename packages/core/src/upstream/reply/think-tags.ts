@@ -19,7 +19,7 @@ const maxLead = 1_024
 
 /** Turns what stands in tags at the start of a reply into thinking. */
 interface ThinkTags {
-  push(events: readonly UpstreamEvent[]): UpstreamEvent[]
+  push(events: readonly UpstreamEvent[]): readonly UpstreamEvent[]
   /** The body has ended: returns what was held back. */
   end(): UpstreamEvent[]
 }
@@ -129,8 +129,9 @@ export function createThinkTags(opensThinking = false): ThinkTags {
     return [...events, event]
   }
   return {
-    push: (events) =>
-      events.flatMap((event) => {
+    push(events) {
+      if (state === 'text' && unproven === '') return events
+      return events.flatMap((event) => {
         // The server takes the thinking out by itself.
         if ('thinking' in event && state === 'start') isOpened = false
         if ('message' in event && state !== 'text') {
@@ -138,7 +139,8 @@ export function createThinkTags(opensThinking = false): ThinkTags {
           return said.length === 0 ? [{ alive: true } as const] : said
         }
         return 'finish' in event || 'error' in event || 'tool_call' in event ? over(event) : [event]
-      }),
+      })
+    },
     end: rest,
   }
 }

@@ -26,9 +26,9 @@ export interface ToolFragments {
   /** @throws {ChatError} `overflow` when the calls grow past 1 MiB. */
   push(fragment: unknown): void
   /** How much of their arguments has come, UTF-16 code units. */
-  readonly chars: number
+  chars(): number
   /** Calls that are not given out yet. */
-  readonly pending: number
+  pending(): number
   /** The calls so far, in the order in which they began; `broken`: the fragments of the first one that is not whole. */
   end(): { readonly whole: readonly ToolCall[]; readonly broken: string | undefined }
 }
@@ -89,12 +89,8 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     held += piece.length
   }
   return {
-    get chars() {
-      return chars
-    },
-    get pending() {
-      return calls.length
-    },
+    chars: () => chars,
+    pending: () => calls.length,
     push(fragment) {
       if (fragment === null || fragment === undefined) return
       // Something that can be no call: it is said that it is not whole.

@@ -47,6 +47,11 @@ type Probe = (request: UpstreamRequest, signal: AbortSignal) => Promise<boolean 
 
 type Failure = Extract<UpstreamEvent, { error: unknown }>
 const isFailure = (event: UpstreamEvent): event is Failure => 'error' in event
+/** A loop, as it runs for every token. */
+function hasFailure(events: readonly UpstreamEvent[]): boolean {
+  for (const event of events) if ('error' in event) return true
+  return false
+}
 const isGrowth = (event: UpstreamEvent): boolean => 'message' in event || 'thinking' in event || 'tool_call' in event
 
 /** What was learnt of one server's continuations, and what it is asked by. */
@@ -114,7 +119,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     return plain === request ? undefined : { request: plain, way, lessons: [...lessons, 'plain'] }
   }
   const safe = (events: readonly UpstreamEvent[]): readonly UpstreamEvent[] =>
-    events.some(isFailure) ? events.map((event) => (isFailure(event) ? { error: redact(event.error) } : event)) : events
+    hasFailure(events) ? events.map((event) => (isFailure(event) ? { error: redact(event.error) } : event)) : events
 
   const open = (request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void => {
     const askNow = (asking: Asking): void => {
