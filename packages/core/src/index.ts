@@ -1,6 +1,6 @@
 export { backoffMs } from './backoff.ts'
 export { systemClock, type Clock, type StageOptions } from './clock.ts'
-export { type LogEntry, type Partial, createRunLog, type RunLog } from './run/run-log.ts'
+export { type LogEntry, type Partial, createRunLog, type ReadLog, type RunLog } from './run/run-log.ts'
 export { pullFrames, type FrameReader } from './read/pull-frames.ts'
 export { createReader, type FrameSink, type Reader, type ReaderOptions } from './read/reader.ts'
 export { recoveryDefaults, type RecoveryOptions } from './run/recovery.ts'
