@@ -105,7 +105,6 @@ export const reasons: Readonly<Record<string, string>> = {
   'LineDecoderOptions.maxChars': 'a line is one delta, or one tool call: longer is a server gone wrong.',
   'SseDecoderOptions.maxChars': 'a frame of our own wire may hold a whole reply, which the fuse bounds at 4 MiB.',
   'SseDecoderOptions.comments': 'by the standard nobody needs to hear of them.',
-  'SseDecoderOptions.errorFields': 'no field of the standard; only who talks to an old llama.cpp has a use for it.',
   'ChatErrorOptions.retryable': 'to repeat what cannot succeed is worse than to ask a person.',
   'ScriptedUpstreamOptions.model': 'a test that names no model does not care.',
   'UpstreamFault.error':

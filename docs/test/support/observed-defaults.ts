@@ -222,10 +222,6 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     createSseDecoder()
       .push(new TextEncoder().encode(': hi\n\n'))
       .some(({ event }) => event === 'comment'),
-  'SseDecoderOptions.errorFields': () =>
-    createSseDecoder()
-      .push(new TextEncoder().encode('error: {}\n\n'))
-      .some(({ event }) => event === 'error'),
   'ScriptedUpstreamOptions.model': () => scriptedUpstream().model,
   'Arguments.manualClock(startAt)': () => manualClock().now(),
   'Arguments.ScriptedReply.finish(reason)': async () => {

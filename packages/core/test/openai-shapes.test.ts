@@ -77,6 +77,54 @@ test.for<[string, string]>([
   expect(endOf(events)).toBe('stop')
 })
 
+test.for([
+  'ping',
+  'PONG',
+  ': ping - 2026-11-30 08:11:23.123456+00:00',
+  'ping 2026-11-30T08:11:23Z',
+  'keep-alive',
+  ': keepalive',
+  'keep alive',
+  'heartbeat',
+  'processing',
+  ': OPENROUTER PROCESSING',
+  'SOME-PROXY PROCESSING',
+  'DONE',
+  '...',
+])('openai: plain words that are a keep-alive, %s, are a sign of life', (words) => {
+  const events = decode(`data: ${words}\n\n${end}`)
+  expect(events[0]).toEqual({ alive: true })
+  expect(endOf(events)).toBe('stop')
+})
+
+test.for(['Hello', 'Once upon a time', '春光', 'ping me tomorrow', 'is processing power'])(
+  'openai: plain words that nobody knows, %s, may be text that is lost',
+  (words) => {
+    expect(decode(`data: ${words}\n\n${end}`)[0]).toEqual({ malformed: words })
+  },
+)
+
+test('openai: plain words in an event that is called a keep-alive are one', () => {
+  expect(decode(`event: heartbeat\ndata: still with you\n\n${end}`)[0]).toEqual({ alive: true })
+})
+
+test.for<[words: string, code: string]>([
+  ['Internal Server Error', 'upstream_failed'],
+  ['error: the worker has gone', 'upstream_failed'],
+  ['upstream request timeout', 'upstream_failed'],
+  ['Server is busy, please try again', 'upstream_busy'],
+  ['rate limit exceeded', 'upstream_busy'],
+  ['服务繁忙，请稍后再试', 'upstream_busy'],
+  ['Incorrect API key provided', 'upstream_unauthorized'],
+  ['The prompt is too long', 'upstream_rejected'],
+  ['engine is dead', 'upstream_crashed'],
+])('openai: plain words that are an error, %s, are one: %s', ([words, code]) => {
+  for (const body of [`data: ${words}\n\n`, `data: ${words}\n`, `data: ${words}`, `data: ping\ndata: ${words}\n`]) {
+    const found = decode(body).find((event) => 'error' in event)
+    expect(found).toMatchObject({ error: { code } })
+  }
+})
+
 // In quadratic time this would take minutes.
 test('openai: a hostile frame of the largest size is looked at once', () => {
   const half = '"\\"'.repeat(300_000)

@@ -142,7 +142,7 @@ export function isElsewhereBetter(error: Pick<ChatError, 'code' | 'retryable'>):
 }
 
 /** One run's way through a breaker. Once it has ended, nothing it says counts. */
-export interface BreakerPass {
+interface BreakerPass {
   /** The first delta of an attempt has come. */
   delta(): void
   /** @param by - Of a failure that may be of the request: who asked, and what. */

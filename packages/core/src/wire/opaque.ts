@@ -2,7 +2,7 @@ import type { OpaqueData } from './events.ts'
 import { isRecord, type Json } from './json.ts'
 
 /** Longest data that a server may attach to a call, to have it back, UTF-16 code units of JSON. */
-export const maxOpaqueChars = 65_536
+const maxOpaqueChars = 65_536
 
 /** What of a server's own fields is worth to be sent back: fields that are empty say nothing. */
 export function opaqueOf(fields: Json): Json {

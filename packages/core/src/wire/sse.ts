@@ -25,12 +25,6 @@ export interface SseDecoderOptions {
   readonly maxChars?: number | undefined
   /** Whether comments are given out as well, as frames with the event `comment`. @defaultValue false */
   readonly comments?: boolean | undefined
-  /**
-   * Whether a line `error: …` is given out, as a frame with the event `error`: until September 2025 llama.cpp said its errors
-   * so (its PR #16109), in a field that parsers of event streams ignore. The reply then looks empty. Such a line has to come
-   * in one piece. @defaultValue false
-   */
-  readonly errorFields?: boolean | undefined
 }
 
 /**
@@ -39,7 +33,7 @@ export interface SseDecoderOptions {
  * @public
  */
 export function createSseDecoder(options: SseDecoderOptions = {}): SseDecoder {
-  const { maxChars = defaultMaxChars, comments = false, errorFields = false } = options
+  const { maxChars = defaultMaxChars, comments = false } = options
   // Made anew for each read and not after one: an array that grew old while its stream was silent would, once dead, hold all
   // that was put into it until the next full garbage collection.
   let frames: SseFrame[] | undefined
@@ -51,8 +45,6 @@ export function createSseDecoder(options: SseDecoderOptions = {}): SseDecoder {
     onEvent: (message: EventSourceMessage) => void frames?.push(message as SseFrame),
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') overflow = true
-      else if (errorFields && error.field === 'error')
-        frames?.push({ id: undefined, event: 'error', data: error.value ?? '' })
     },
     onComment: comments ? (data) => void frames?.push({ id: undefined, event: 'comment', data }) : undefined,
   })

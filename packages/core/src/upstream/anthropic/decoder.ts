@@ -72,7 +72,7 @@ export function createAnthropicDecoder(
     const frames = readObjects(data)
     // An error that is no JSON is one all the same.
     if (event === 'error' && !frames?.length) return fail(anthropicError(data, {}))
-    if (!frames) return [unreadable(data)]
+    if (!frames) return [unreadable(data, event)]
     return frames.flatMap((frame) => (finished ? [] : decodeFrame(frame, event, data)))
   }
   const decodeFrame = (frame: Json, event: string | undefined, data: string): UpstreamEvent[] => {

@@ -27,10 +27,16 @@ export function createOllamaDecoder(
   const calls = createToolFragments(options)
   let called = false
   let finished = false
+  let isPage = false
 
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     const said = event === 'comment' || data === '' || data.startsWith('[DONE]') ? [] : readObjects(data)
-    if (!said) return void events.push(unreadable(data))
+    if (!said) {
+      // Behind a line that is no JSON, words are no error of Ollama's, but the next line of a page.
+      events.push(isPage ? { malformed: data.slice(0, 200) } : unreadable(data, event))
+      isPage = true
+      return
+    }
     const before = events.length
     for (const frame of said) if (!finished) decodeLine(frame, events)
     if (events.length === before) events.push({ alive: true })

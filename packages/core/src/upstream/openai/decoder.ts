@@ -74,7 +74,7 @@ export function createOpenAiDecoder(
     const chunks = readObjects(data)
     // A line of an error that is no JSON is an error all the same.
     if (event === 'error' && !chunks?.length) return void events.push(fail(bandError({ error: data }, errors)))
-    if (!chunks) return void events.push(unreadable(data))
+    if (!chunks) return void events.push(unreadable(data, event))
     const before = events.length
     for (const chunk of chunks) if (!finished) decodeChunk(chunk, event, events)
     if (events.length === before) events.push({ alive: true })

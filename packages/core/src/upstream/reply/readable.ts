@@ -1,8 +1,7 @@
 import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
+import { plainWords } from './plain-words.ts'
 import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 
-/** Longest line of plain words that counts as a keep-alive, UTF-16 code units. */
-const maxWords = 200
 /** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */
 const gap = /^[\s,]*(?:data:\s*)?$/
 
@@ -18,7 +17,8 @@ export function readObjects(said: string): readonly Json[] | undefined {
   try {
     value = JSON.parse(said)
   } catch {
-    return said.length <= maxWords && !/[{}[\]"<\\]/.test(said) ? [] : looseObjects(said)
+    const words = plainWords(said)
+    return words === 'alive' ? [] : words === undefined ? looseObjects(said) : undefined
   }
   if (isRecord(value)) return [value]
   if (Array.isArray(value)) return value.every(isRecord) ? value : undefined

@@ -1,5 +1,7 @@
 import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
 import { ChatError, isChatError } from '../../wire/errors.ts'
+import { saidError } from '../http/error-meaning.ts'
+import { plainWords } from './plain-words.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** Without it, or against it, no reply is whole, however its body ended. */
@@ -30,13 +32,20 @@ export function holedReply(frames: number): ChatError {
   return new ChatError('upstream_malformed', message)
 }
 
-/** What came of a frame that is no JSON object: one may pass, but not one that nobody could write again. */
-export function unreadable(frame: string): UpstreamEvent {
-  return isDeeper(frame, maxReplyDepth) ? { error: tooDeep(frame) } : { malformed: frame.slice(0, 200) }
+/**
+ * What came of a frame that is no JSON object: one may pass, but not one that nobody could write again, nor words that say that the
+ * server failed.
+ * @param event - The SSE event that it came as.
+ */
+export function unreadable(frame: string, event?: string): UpstreamEvent {
+  if (isDeeper(frame, maxReplyDepth)) return { error: tooDeep(frame) }
+  // A keep-alive by its name, with words of its own.
+  if (event !== undefined && plainWords(event) === 'alive' && plainWords(frame) === 'other') return { alive: true }
+  return plainWords(frame) === 'error' ? { error: saidError(frame) } : { malformed: frame.slice(0, 200) }
 }
 
 /** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */
-export function tooDeep(json: string): ChatError {
+function tooDeep(json: string): ChatError {
   const message = `What the model server sent nests deeper than ${maxReplyDepth} levels.`
   return new ChatError('overflow', message, { cause: json.slice(0, 200) })
 }

@@ -1,6 +1,7 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { createWholeLines } from '../../wire/whole-lines.ts'
+import { plainWords } from './plain-words.ts'
 import { readObjects } from './readable.ts'
 
 /** Longest frame, UTF-16 code units. */
@@ -152,5 +153,6 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
 
 /** Whether a line is all of a frame: then the next line is another one. */
 function isWhole(line: string): boolean {
-  return line !== '' && (line.startsWith('[DONE]') || readObjects(line) !== undefined)
+  if (line === '') return false
+  return line.startsWith('[DONE]') || plainWords(line) !== undefined || readObjects(line) !== undefined
 }
