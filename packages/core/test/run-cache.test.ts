@@ -191,3 +191,25 @@ test('run cache: it sets no timer', async () => {
   end(cache, clock, await add(cache, clock))
   expect(clock.timers).toBe(0)
 })
+
+test('run cache: whoever bars the most ids loses one of theirs first, and nobody else does', () => {
+  const cache = createRunCache(keepDefaults)
+  const bobs = [createId('run'), createId('run')]
+  for (const id of bobs) cache.bar(id, 'bob')
+  const anns = Array.from({ length: 20_000 }, () => createId('run'))
+  for (const id of anns) cache.bar(id, 'ann')
+  expect(bobs.map((id) => [cache.get(id, 0), cache.expiredOwner(id)])).toEqual([
+    ['expired', 'bob'],
+    ['expired', 'bob'],
+  ])
+  expect([cache.get(anns[0]!, 0), cache.get(anns.at(-1)!, 0)]).toEqual([undefined, 'expired'])
+  expect(anns.filter((id) => cache.get(id, 0) === 'expired')).toHaveLength(9_998)
+})
+
+test('run cache: an id that is barred twice is one id, of whoever barred it last', () => {
+  const cache = createRunCache(keepDefaults)
+  const id = createId('run')
+  for (let i = 0; i < 20_000; i++) cache.bar(id, i % 2 === 0 ? 'ann' : 'bob')
+  for (let i = 0; i < 9_999; i++) cache.bar(createId('run'), 'carl')
+  expect([cache.get(id, 0), cache.expiredOwner(id)]).toEqual(['expired', 'bob'])
+})

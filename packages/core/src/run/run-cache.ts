@@ -49,7 +49,7 @@ export interface KeptRun {
 /** What a kept run takes in memory, bytes, about. */
 export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log.bytes() + stringBytes(begun)
 
-/** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. */
+/** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. Whoever has the most of them loses one first. */
 const maxExpired = 10_000
 
 /**
@@ -80,15 +80,20 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
   const ended = new Map<string, KeptRun>()
   /** Owners by run id. */
   const expired = new Map<string, string | undefined>()
+  const expiredShares = createOwnerShares()
   const weights = new Map<string, number>()
   const shares = createOwnerShares()
   let bytes = 0
 
   const bar = (runId: string, owner: string | undefined): void => {
     if (!isId('run', runId)) return
+    if (expired.has(runId)) expiredShares.delete(expired.get(runId), runId)
     expired.set(runId, owner)
-    const [oldest] = expired.keys()
-    if (oldest !== undefined && expired.size > maxExpired) expired.delete(oldest)
+    expiredShares.add(owner, runId, 1)
+    if (expired.size <= maxExpired) return
+    const one = expiredShares.next!
+    expiredShares.delete(expired.get(one), one)
+    expired.delete(one)
   }
   const expire = (runId: string, { owner }: KeptRun): void => {
     bytes -= weights.get(runId) ?? 0
