@@ -1,4 +1,4 @@
-import { pullFrames } from '../read/pull-frames.ts'
+import { createPollReader } from '../read/poll-reader.ts'
 import { createReader } from '../read/reader.ts'
 import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
@@ -192,17 +192,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   /** `?poll=1`: what is there is the whole answer, and the client asks again. */
-  const read = (run: Run, position: number, query: URLSearchParams): GatewayReply | Promise<GatewayReply> => {
+  const read = (run: Run, position: number, query: URLSearchParams): GatewayReply => {
     checkRoom(run)
     const { coalesce, heartbeat, limits } = policy
     const onLeave = (): void => void (readers -= 1)
     readers += 1
     const { unreadMs } = limits
     const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave })
-    const answer = streamReply(reader, run)
-    if (!query.has('poll')) return answer
-    const frames = pullFrames(reader)
-    return frames.next().then((body) => (frames.cancel(), { ...answer, body }))
+    return streamReply(query.has('poll') ? createPollReader(reader) : reader, run)
   }
 
   /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */

@@ -1,0 +1,44 @@
+import type { FrameSink, Reader } from './reader.ts'
+
+/**
+ * Reads what is there now, at once: that is all of the answer. The reader counts, and `unreadMs` runs, until the answer has been
+ * taken.
+ */
+export function createPollReader(reader: Reader): Reader {
+  let frames = ''
+  let to: FrameSink | undefined
+  let failure: { readonly error: unknown } | undefined
+  const end = (): void => {
+    reader.cancel()
+    to?.end()
+    to = undefined
+  }
+  reader.start({
+    write(written) {
+      frames = written
+      // There is room for nothing more.
+      return false
+    },
+    end: () => undefined,
+    fail(error) {
+      frames = ''
+      failure = { error }
+      to?.fail(error)
+    },
+  })
+  return {
+    start(sink) {
+      if (failure) return sink.fail(failure.error)
+      to = sink
+      const written = frames
+      frames = ''
+      if (sink.write(written)) end()
+    },
+    resume: end,
+    progress: () => reader.progress(),
+    cancel() {
+      to = undefined
+      reader.cancel()
+    },
+  }
+}
