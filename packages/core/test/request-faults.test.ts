@@ -2,7 +2,7 @@ import { pushing } from './support/answers.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway } from '../src/gateway/index.ts'
 import { scriptedUpstream } from '../src/testing/index.ts'
-import { anthropic, ollama, openaiCompatible } from '../src/upstream/index.ts'
+import { anthropic, dialects, ollama, openaiCompatible } from '../src/upstream/index.ts'
 import type { Transport } from '../src/upstream/http/transport.ts'
 import type { Upstream, UpstreamEvent } from '../src/upstream/upstream.ts'
 
@@ -115,4 +115,20 @@ test('ollama: a stop that is one string goes up as a list, as Ollama fails at a 
   }
   await post(gatewayOf(ollama({ model: 'm', transport })), { ...hello, options: { stop: 'END', seed: 1 } })
   expect(JSON.parse(sent)).toMatchObject({ options: { stop: ['END'], seed: 1 } })
+})
+
+test('gateway: an app’s fact of a dialect that throws ends the run, and blames no server', async () => {
+  const oops = (): never => {
+    throw new Error('no')
+  }
+  const messages = [...hello.messages, { role: 'assistant', content: 'Once upon a time' }]
+  for (const [facts, body] of [
+    [{ opensThinking: oops }, hello],
+    [{ continuation: { models: oops } }, { messages, resume: 'continue' }],
+  ] as const) {
+    const dialect = { ...dialects.openai, ...facts }
+    const gateway = gatewayOf(openaiCompatible({ dialect, model: 'm', apiKey: 'sk-test', transport: replying('') }))
+    expect(await post(gateway, body)).toEqual({ status: 500, code: 'internal' })
+    expect(breakerOf(gateway)).toBe('closed')
+  }
 })

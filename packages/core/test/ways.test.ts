@@ -353,3 +353,23 @@ test('ways: thinking is not sent back a second time, nor where the server has no
     expect(asked).toHaveLength(times)
   }
 })
+
+test('ways: our own code that throws while a request is prepared, or looked at, is no fault of the server', async () => {
+  const oops = (): never => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+  const internal = { code: 'internal', retryable: false }
+  const prepared = bench(() => fine, { isNative: oops })
+  await expect(prepared.ran()).rejects.toMatchObject(internal)
+  const looked = bench(() => fine, { probe: async () => oops() })
+  await expect(looked.ran()).rejects.toMatchObject(internal)
+  expect([prepared.asked, looked.asked]).toEqual([[], []])
+  const ways = createWays(
+    { model: 'm', fields: [], clock: manualClock(), isNative: () => true, isRefusal: () => false },
+    oops,
+  )
+  const asked = (async () => {
+    for await (const _ of eventsOf({ name: 'x', model: 'x', ...ways }, request, never));
+  })()
+  await expect(asked).rejects.toMatchObject(internal)
+})

@@ -73,7 +73,7 @@ export function ollama(options: OllamaOptions): Upstream {
    * model answer anew, and says nothing of it.
    */
   const probe = async (request: UpstreamRequest, signal: AbortSignal): Promise<boolean | undefined> => {
-    const { body, sent } = ollamaQuestion(request, 'native', instruction, from)
+    const { body, sent } = written(() => ollamaQuestion(request, 'native', instruction, from))
     // A server that does not know the question answers it, as briefly as it can be told to.
     const brief = { ...record(body['options']), num_predict: 1 }
     try {

@@ -50,6 +50,12 @@ function tooDeep(json: string): ChatError {
   return new ChatError('overflow', message, { cause: json.slice(0, 200) })
 }
 
+/** What our own code, or the app's, threw before the server was asked: it is not to blame. */
+export function ownFault(cause: unknown): ChatError {
+  if (isChatError(cause)) return cause
+  return new ChatError('internal', 'The request could not be written for the model server.', { cause })
+}
+
 /**
  * Writes a question for a model server.
  * @throws {ChatError} `internal` when that fails: nobody has been asked, so that no server is to blame.
@@ -58,7 +64,6 @@ export function written<T>(write: () => T): T {
   try {
     return write()
   } catch (cause) {
-    if (isChatError(cause)) throw cause
-    throw new ChatError('internal', 'The request could not be written for the model server.', { cause })
+    throw ownFault(cause)
   }
 }

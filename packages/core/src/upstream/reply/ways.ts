@@ -4,6 +4,7 @@ import { plainHistory, refusesRoles } from '../history/plain-history.ts'
 import { wantsThinking } from '../history/thinking-wanted.ts'
 import { createEvidence } from './evidence.ts'
 import { createLearnt } from './learnt.ts'
+import { ownFault, written } from './reply-errors.ts'
 import { createRedaction } from './redaction.ts'
 import { withoutThinkTags } from './think-tags.ts'
 import type { Continuation, UpstreamEvent, UpstreamRequest, UpstreamSink } from '../upstream.ts'
@@ -36,8 +37,8 @@ export interface WaysOptions {
    */
   isRefusal(said: string, isRejected: boolean): boolean
   /**
-   * Finds out before the first native continuation of a model whether it would be one. Must throw nothing but the reason
-   * of `signal`; undefined: not known this time, so it is tried, and asked again before the next one.
+   * Finds out before the first native continuation of a model whether it would be one. Throws the reason of `signal`,
+   * or `internal` where our own code fails; undefined: not known this time, so it is tried, and asked again before the next one.
    * @defaultValue always true
    */
   readonly probe?: Probe | undefined
@@ -90,18 +91,30 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     learnt.learn(model, inWords(true))
     return 'instruction'
   }
+  /** @throws {ChatError} `internal`: what fails here is our own code, or the app's, and no server's. */
+  const prepared = (request: UpstreamRequest): Asking =>
+    written(() => {
+      const clean = { ...request, messages: withoutThinkTags(request.messages) }
+      const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(clean) : clean
+      const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
+      const way = asked.prefill.trim() === '' ? 'instruction' : wayOf(asked.model, Boolean(asked.think))
+      return { request: asked, way, lessons: [] }
+    })
   /** Begins, in this very call where the server need not be looked at first. */
-  const begin = (request: UpstreamRequest, signal: AbortSignal, ask: (asking: Asking) => void): void => {
-    const clean = { ...request, messages: withoutThinkTags(request.messages) }
-    const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(clean) : clean
-    const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
-    const way = asked.prefill.trim() === '' ? 'instruction' : wayOf(asked.model, Boolean(asked.think))
-    if (way === 'instruction' || !options.probe || learnt.knows(asked.model, 'probed'))
-      return ask({ request: asked, way, lessons: [] })
-    void probe(options.probe, asked, signal).then(
-      (found) => ask({ request: asked, way: found, lessons: [] }),
-      // Nobody waits any more: nothing else is thrown here.
-      () => undefined,
+  const begin = (
+    asking: Asking,
+    signal: AbortSignal,
+    ask: (asking: Asking) => void,
+    fail: (error: unknown) => void,
+  ): void => {
+    const { request, way } = asking
+    if (way === 'instruction' || !options.probe || learnt.knows(request.model, 'probed')) return ask(asking)
+    void probe(options.probe, request, signal).then(
+      (found) => ask({ ...asking, way: found }),
+      (error: unknown) => {
+        // Nobody waits any more, or our own code failed.
+        if (!signal.aborted) fail(ownFault(error))
+      },
     )
   }
   /** How to ask for what was refused. A server that is busy, restarts or cannot be reached is asked the same way again. */
@@ -164,10 +177,10 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
       try {
         ask(asking.request, asking.way, heard, AbortSignal.any([signal, left.signal]))
       } catch (error) {
-        heard.end(error)
+        heard.end(ownFault(error))
       }
     }
-    begin(request, signal, askNow)
+    begin(prepared(request), signal, askNow, (error) => sink.end(redact(error)))
   }
   return {
     open,
