@@ -28,7 +28,7 @@ const never: AsyncIterable<Line> = {
 
 describe
   .skipIf(chromiumPath === null)
-  .concurrent('what can be done about a reply, in Chromium', { timeout: 40_000 }, () => {
+  .concurrent('what can be done about a reply, in Chromium', { timeout: 90_000 }, () => {
     let browser: Browser
 
     beforeAll(async () => {

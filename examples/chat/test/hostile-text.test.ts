@@ -31,7 +31,7 @@ const inPieces = (text: string): Line[] =>
     content: text.slice((i * text.length) / 5, ((i + 1) * text.length) / 5),
   })).filter(({ content }) => content !== '')
 
-describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
   let model: FakeOllama
   let server: ChatServer

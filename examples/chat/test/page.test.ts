@@ -20,7 +20,7 @@ import {
 } from './support/conversation.ts'
 import { ownServer } from './support/own-servers.ts'
 
-describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, () => {
+describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
   let nano: Nano
   let server: ChatServer

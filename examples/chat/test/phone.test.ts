@@ -36,7 +36,7 @@ function fits(bubble: Locator, tag: string): Promise<boolean> {
   }, tag)
 }
 
-describe.skipIf(chromiumPath === null).concurrent('a small phone in Chromium', { timeout: 40_000 }, () => {
+describe.skipIf(chromiumPath === null).concurrent('a small phone in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
 
   beforeAll(async () => {

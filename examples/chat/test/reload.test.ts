@@ -38,7 +38,7 @@ async function generatedOnce(nano: Nano, server: ChatServer, run: Request | unde
 // Side by side: most of the time they wait for a model that takes its time.
 describe
   .skipIf(chromiumPath === null)
-  .concurrent('reload, tabs and lost connections in Chromium', { timeout: 60_000 }, () => {
+  .concurrent('reload, tabs and lost connections in Chromium', { timeout: 90_000 }, () => {
     let browser: Browser
 
     beforeAll(async () => {

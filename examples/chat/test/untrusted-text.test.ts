@@ -25,7 +25,7 @@ const attacks = [
 
 const words = (text: string): Line[] => text.split(/(?<=\s)/).map((content) => ({ content }))
 
-describe.skipIf(chromiumPath === null)('untrusted text in Chromium', { timeout: 30_000 }, () => {
+describe.skipIf(chromiumPath === null)('untrusted text in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
   let model: FakeOllama
   let server: ChatServer

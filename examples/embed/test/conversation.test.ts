@@ -6,7 +6,7 @@ import { chromiumPath, createBlogPages, keepScreenshot, launchBrowser, type Blog
 import { bodyOf, bubbleOf, eventually, grown, reaches, recordPosts, story, textIn } from './support/bubble.ts'
 import { startRelay } from './support/relay.ts'
 
-describe.skipIf(chromiumPath === null)('bubble in Chromium: conversation', { timeout: 40_000 }, () => {
+describe.skipIf(chromiumPath === null)('bubble in Chromium: conversation', { timeout: 90_000 }, () => {
   let browser: Browser
   let nano: Nano
   let server: BlogServer

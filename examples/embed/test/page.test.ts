@@ -33,7 +33,7 @@ function addBubble(page: Page, attributes: Readonly<Record<string, string>>): Pr
   }, attributes)
 }
 
-describe.skipIf(chromiumPath === null)('bubble in Chromium: page', { timeout: 40_000 }, () => {
+describe.skipIf(chromiumPath === null)('bubble in Chromium: page', { timeout: 90_000 }, () => {
   let browser: Browser
   let nano: Nano
   let server: BlogServer

@@ -27,7 +27,7 @@ const story = 'Tell me a story about a rabbit'
 
 const replies = (page: Page): Locator => page.getByTestId('reply')
 const textOf = (reply: Locator): Promise<string> => reply.getByTestId('text').innerText()
-const eventually = <T>(fact: () => Promise<T>): Promise<T> => vi.waitFor(fact, { timeout: 20_000, interval: 20 })
+const eventually = <T>(fact: () => Promise<T>): Promise<T> => vi.waitFor(fact, { timeout: 60_000, interval: 50 })
 const reaches = (reply: Locator, state: string): Promise<void> =>
   eventually(async () => expect(await reply.getAttribute('data-state')).toBe(state))
 
@@ -36,7 +36,7 @@ async function ask(page: Page, question: string): Promise<void> {
   await page.getByTestId('composer').press('Enter')
 }
 
-describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 40_000 }, () => {
+describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
   let nano: Nano
   let recorder: Recorder

@@ -16,7 +16,7 @@ export async function say(page: Page, text: string): Promise<void> {
 
 /** Waits for a fact of the page; unlike `expect.poll`, in tests that run side by side, too. */
 export function eventually<T>(fact: () => Promise<T>): Promise<T> {
-  return vi.waitFor(fact, { timeout: 20_000, interval: 20 })
+  return vi.waitFor(fact, { timeout: 60_000, interval: 50 })
 }
 
 /** Waits until a text is at least this long, and gives what it is then. */

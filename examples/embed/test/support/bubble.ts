@@ -44,7 +44,7 @@ export function bubbleOf(page: Page, selector = 'midstream-chat'): Bubble {
 
 /** Waits for a fact of the page. */
 export function eventually<T>(fact: () => Promise<T>): Promise<T> {
-  return vi.waitFor(fact, { timeout: 20_000, interval: 20 })
+  return vi.waitFor(fact, { timeout: 60_000, interval: 50 })
 }
 
 /** Waits until a text is at least this long, and gives what it is then. */
