@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { digestOf, hash64, isSameConversation } from '../src/session/digest.ts'
+import { digestOf, isSameConversation } from '../src/session/digest.ts'
+import { hash64 } from '../src/wire/hash64.ts'
 import type { ChatTurn, Role } from '../src/wire/messages.ts'
 
 const turnOf = (role: Role, content: string): ChatTurn => ({ role, content })

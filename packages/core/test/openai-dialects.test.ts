@@ -1,6 +1,7 @@
 import { eventsOf } from '../src/upstream/events-of.ts'
 import { expect, test } from 'vitest'
-import { dialects, type DialectName } from '../src/upstream/openai/dialects.ts'
+import type { DialectName } from '../src/upstream/openai/dialect.ts'
+import { dialects } from '../src/upstream/openai/dialects.ts'
 import { continueInstruction, openaiCompatible, type Dialect, type Upstream } from '../src/upstream/index.ts'
 import { nodeTransport } from '../src/node/index.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'

@@ -6,7 +6,7 @@ import {
   resolveKeep,
   type KeptRun,
   type RunCache,
-} from '../src/run/run-cache.ts'
+} from '../src/gateway/run-cache.ts'
 import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { fuseDefaults } from '../src/transforms/fuse.ts'

@@ -1,3 +1,4 @@
+// Long: the table of routes and the handlers that it names, read from top to bottom.
 import { createPollReader } from '../read/poll-reader.ts'
 import { createReader } from '../read/reader.ts'
 import type { Run } from '../run/run.ts'

@@ -1,7 +1,9 @@
-import { createRunCache, type KeptRun } from '../run/run-cache.ts'
+// Long: what a start does, and in which order, is one synchronous step.
+import { createRunCache, type KeptRun } from './run-cache.ts'
 import type { InterruptOutcome, Run } from '../run/run.ts'
 import { startRun } from '../run/start-run.ts'
-import { digestOf, hash64 } from '../session/digest.ts'
+import { digestOf } from '../session/digest.ts'
+import { hash64 } from '../wire/hash64.ts'
 import { claimSession, releaseSession, type LastRun, type Session } from '../session/session.ts'
 import { createSessionCache } from '../session/session-cache.ts'
 import { continuationPoint } from '../upstream/history/continuation.ts'

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Failover } from '../run/generation.ts'
-import type { Successor } from '../run/run-state.ts'
+import type { Failover, Successor } from './failover.ts'
 import {
   createBreaker,
   isElsewhereBetter,

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { fuseDueAt, startFuse, stepFuse, type FusePolicy } from '../transforms/fuse.ts'
+import type { Failover, Successor } from '../pool/failover.ts'
 import type { UpstreamSink } from '../upstream/upstream.ts'
 import type { ChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
@@ -7,25 +8,8 @@ import { systemRandom, type RandomBytes } from '../wire/ids.ts'
 import { createAttempt, type Attempt, type AttemptOwner, type Left } from './attempt.ts'
 import type { Intact } from './fuse-guard.ts'
 import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from './recovery.ts'
-import type { Successor } from './run-state.ts'
 import type { OwnRun, RunWriter } from './run.ts'
 import { createUsageMeter } from './usage.ts'
-
-/** What a run has to know of the model servers that stand by, and they of it. @public */
-export interface Failover {
-  /** Who answers from the start, when it is not who should. */
-  readonly successor: Successor | undefined
-  /** The first delta of an attempt has come. */
-  delta(): void
-  /** True when other runs have found that the model server is not to be had: nobody need wait for it. */
-  readonly isOpen: boolean
-  /** True when another model server could go on now. */
-  readonly hasStandby: boolean
-  /** Gives the model server up for another one, which the next `open` asks. Null when there is none: it stays. */
-  next(error: ChatError): Successor | null
-  /** Calls back when `isOpen` becomes true. Returns how to leave. */
-  onOpen(listener: () => void): () => void
-}
 
 /** What is asked of the upstream in one attempt. @public */
 export interface Question {

@@ -1,4 +1,4 @@
-import { backoffMs } from '../backoff.ts'
+import { backoffMs } from './backoff.ts'
 import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 

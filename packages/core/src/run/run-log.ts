@@ -1,3 +1,4 @@
+// Long: one array of entries and the figures that go with each of them, which change in the same step.
 import type { LogEvent, ToolCall } from '../wire/events.ts'
 import { blockBytes, boundaryBytes, stringBytes } from './held-bytes.ts'
 

@@ -1,3 +1,4 @@
+import type { Successor } from '../pool/failover.ts'
 import type { ErrorBody } from '../wire/errors.ts'
 import type { FinishReason, InterruptedBy, TerminalEvent, Usage } from '../wire/events.ts'
 
@@ -17,12 +18,6 @@ export interface Retry {
   readonly attempt: number
   /** When, on the run's clock, ms. */
   readonly at: number
-}
-
-/** The model server that goes on with a reply after another one has failed. @public */
-export interface Successor {
-  readonly upstream: string
-  readonly model: string
 }
 
 /** @public */

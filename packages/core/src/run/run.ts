@@ -10,7 +10,8 @@ import type {
   Usage,
 } from '../wire/events.ts'
 import { createRunLog, type Partial, type ReadLog, type RunLog } from './run-log.ts'
-import { runStart, stepRun, type Retry, type RunInput, type RunState, type Successor } from './run-state.ts'
+import { runStart, stepRun, type Retry, type RunInput, type RunState } from './run-state.ts'
+import type { Successor } from '../pool/failover.ts'
 
 /** @public */
 export interface RunOptions {

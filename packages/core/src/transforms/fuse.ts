@@ -1,3 +1,4 @@
+// Long: the machine, its options and its stage are one limiter, read together.
 import { systemClock, type Clock, type StageOptions } from '../clock.ts'
 import { ChatError } from '../wire/errors.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'

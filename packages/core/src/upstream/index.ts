@@ -10,15 +10,14 @@ export {
   type BreakerState,
 } from '../pool/breaker.ts'
 export {
-  dialects,
   type AnswerFacts,
   type Dialect,
   type DialectName,
   type HistoryNeeds,
   type NativeContinuation,
   type ThinkSwitch,
-  type UpstreamErrorCode,
-} from './openai/dialects.ts'
+} from './openai/dialect.ts'
+export { dialects } from './openai/dialects.ts'
 export { eventsOf } from './events-of.ts'
 export { fromIterable, type IterableUpstream } from './from-iterable.ts'
 export { fetchTransport, type FetchTransportOptions } from './http/fetch-transport.ts'
@@ -32,7 +31,7 @@ export {
 } from './history/history.ts'
 export { ollama, type OllamaOptions } from './ollama/ollama.ts'
 export { openaiCompatible, type OpenAiCompatibleOptions } from './openai/openai.ts'
-export { continueInstruction } from './openai/body.ts'
+export { continueInstruction } from './history/continuation.ts'
 export { missingReply } from './openai/messages.ts'
 export { route, type Route, type RouteOptions } from '../pool/route.ts'
 export { modelNames, type Residency } from './reply/residency.ts'
@@ -45,3 +44,4 @@ export {
   type UpstreamSink,
   type UpstreamStatus,
 } from './upstream.ts'
+export type { UpstreamErrorCode } from '../wire/errors.ts'

@@ -44,6 +44,9 @@ export type ChatErrorCode =
   | 'stored_invalid'
   | 'dropped'
 
+/** What can go wrong with a model server. @public */
+export type UpstreamErrorCode = Extract<ChatErrorCode, `upstream_${string}`>
+
 /**
  * An error as it travels: in a JSON answer, and in a terminal event.
  * @public

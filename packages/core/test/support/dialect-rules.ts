@@ -1,4 +1,4 @@
-import type { DialectName } from '../../src/upstream/openai/dialects.ts'
+import type { DialectName } from '../../src/upstream/openai/dialect.ts'
 
 /** Servers by what they ask of a request: the dialects, and Ollama's own `/api/chat`. */
 export type Kind = DialectName | 'ollama /api/chat'

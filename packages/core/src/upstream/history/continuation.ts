@@ -1,3 +1,7 @@
+/** Said to a model that can only be asked in words. @public */
+export const continueInstruction =
+  'Your previous response was interrupted. Continue exactly from where it stopped, without repeating or commenting.'
+
 /** A word whose last letters may be the beginning of a token. Scripts without spaces have no such words. */
 const wordEnd = /(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-])+$/u
 

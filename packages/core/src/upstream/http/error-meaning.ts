@@ -1,10 +1,12 @@
-import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
+import { ChatError, type ChatErrorCode, type UpstreamErrorCode } from '../../wire/errors.ts'
 import { once } from '../../once.ts'
 import { parsedJson } from '../../wire/json.ts'
 import { crashWords } from './crash-words.ts'
-import type { AnswerFacts } from '../openai/dialects.ts'
 import { maxSaid, readError } from './said-error.ts'
 import { waitSaid } from './wait-words.ts'
+
+/** What a server's words mean, with a status or inside a stream, as a dialect knows them. */
+export type ErrorWords = readonly (readonly [words: RegExp, code: UpstreamErrorCode])[]
 
 const filter =
   'content_filter|content_policy|content policy|data_inspection_failed|datainspectionfailed|敏感(?:内容|词|信息)|违规|内容安全|安全审核'
@@ -76,7 +78,7 @@ const meanings = /* @__PURE__ */ once<readonly (readonly [RegExp, ChatErrorCode]
  * @param status - Of HTTP, or what stands for it.
  * @param own - What the dialect knows of its words: it goes before what is known of all.
  */
-export function meaningOf(status: number | string, said: string, own: AnswerFacts['errors'] = []): ChatErrorCode {
+export function meaningOf(status: number | string, said: string, own: ErrorWords = []): ChatErrorCode {
   return meant(status, said, parsedJson(said) ?? said, own).code
 }
 
@@ -85,7 +87,7 @@ export function meant(
   status: number | string,
   said: string,
   error: unknown,
-  own: AnswerFacts['errors'] = [],
+  own: ErrorWords = [],
 ): { readonly code: ChatErrorCode; readonly waitMs: number | undefined } {
   const { code, words } = readError(error)
   const isJson = typeof error === 'object' && error !== null
@@ -110,7 +112,7 @@ export const sentences: Partial<Record<ChatErrorCode, string>> = {
 }
 
 /** The error that a server said inside its stream, or in place of one. Its words are the cause, and nothing else. */
-export function saidError(error: unknown, own: AnswerFacts['errors'] = []): ChatError {
+export function saidError(error: unknown, own: ErrorWords = []): ChatError {
   const said = typeof error === 'string' ? error : written(error)
   const { code, waitMs } = meant('', said, error, own)
   return new ChatError(code, sentences[code] ?? 'The model server failed in the middle of its reply.', {

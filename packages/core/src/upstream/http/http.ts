@@ -1,8 +1,7 @@
 import { ChatError, isChatError, type ChatErrorCode } from '../../wire/errors.ts'
-import { hash64 } from '../../session/digest.ts'
+import { hash64 } from '../../wire/hash64.ts'
 import { parsedJson, record } from '../../wire/json.ts'
-import { mayPass, meant, sentences } from './error-meaning.ts'
-import type { AnswerFacts } from '../openai/dialects.ts'
+import { mayPass, meant, sentences, type ErrorWords } from './error-meaning.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportHead, TransportRequest } from './transport.ts'
 import type { UpstreamStatus } from '../upstream.ts'
@@ -98,7 +97,7 @@ export function httpError(
   said: string,
   model: string,
   now: number,
-  own: AnswerFacts['errors'] = [],
+  own: ErrorWords = [],
 ): ChatError {
   const { status } = head
   const { code, waitMs } = meant(status, said, parsedJson(said) ?? said, own)

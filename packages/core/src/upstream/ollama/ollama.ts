@@ -7,7 +7,7 @@ import { askJson, endpointOf, failedStatus, getJson, ownHeaders, serverId } from
 import { createLoadingWatch } from '../reply/loading.ts'
 import { ollamaQuestion } from './body.ts'
 import { createOllamaDecoder } from './decoder.ts'
-import { continueInstruction } from '../openai/body.ts'
+import { continueInstruction } from '../history/continuation.ts'
 import { lookAtModels, modelNames, sameModel } from '../reply/residency.ts'
 import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'

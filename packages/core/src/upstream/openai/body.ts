@@ -1,14 +1,10 @@
 import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
-import type { Dialect } from './dialects.ts'
+import type { Dialect } from './dialect.ts'
 import { missingRequest } from '../history/history.ts'
 import { isRecord, text, type Json } from '../../wire/json.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import { openAiMessages } from './messages.ts'
 import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
-
-/** Said to a model that can only be asked in words. @public */
-export const continueInstruction =
-  'Your previous response was interrupted. Continue exactly from where it stopped, without repeating or commenting.'
 
 /** One request to `/chat/completions`. */
 export interface OpenAiQuestion {

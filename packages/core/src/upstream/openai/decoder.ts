@@ -1,7 +1,7 @@
 import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { SseFrame } from '../../wire/sse.ts'
-import type { AnswerFacts } from './dialects.ts'
+import type { AnswerFacts } from './dialect.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'

@@ -2,7 +2,7 @@ import type { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
 import { saidError } from '../http/error-meaning.ts'
 import { errorIn, errorOf } from '../http/said-error.ts'
-import type { AnswerFacts } from './dialects.ts'
+import type { AnswerFacts } from './dialect.ts'
 
 /** The error that a server said inside its stream, or in place of one, in whatever shape. Its words are the cause, and nothing else. */
 export function bandError(frame: unknown, own: AnswerFacts['errors'] = []): ChatError {

@@ -1,6 +1,6 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
-import type { HistoryNeeds } from './dialects.ts'
+import type { HistoryNeeds } from './dialect.ts'
 import { cleanName, maxIdChars, withShortIds } from '../history/call-forms.ts'
 import { missingQuestion, normaliseHistory } from '../history/history.ts'
 import type { Json } from '../../wire/json.ts'

@@ -1,6 +1,6 @@
 import { once } from '../../once.ts'
 import { refusesContinuation } from '../reply/refuses-continuation.ts'
-import type { Dialect } from './dialects.ts'
+import type { Dialect } from './dialect.ts'
 
 /** What servers say of a field that they do not know, or not there. */
 const unknown =

@@ -1,4 +1,4 @@
-import type { Dialect } from './dialects.ts'
+import type { Dialect } from './dialect.ts'
 import { failedStatus, getJson } from '../http/http.ts'
 import { list, record, text } from '../../wire/json.ts'
 import type { Transport } from '../http/transport.ts'

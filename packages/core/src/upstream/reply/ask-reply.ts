@@ -3,7 +3,7 @@ import { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
 import { httpError, maxErrorChars, unreachable } from '../http/http.ts'
 import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
-import type { AnswerFacts } from '../openai/dialects.ts'
+import type { ErrorWords } from '../http/error-meaning.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream.ts'
 import { written } from './reply-errors.ts'
 import type { Seam } from './seam.ts'
@@ -24,7 +24,7 @@ export interface Question {
   /** Longest wait for a connection, ms. @defaultValue as long as the transport waits */
   readonly connectMs?: number | undefined
   /** What the server's own words mean, where a status came with them. @defaultValue what is known of all */
-  readonly errors?: AnswerFacts['errors']
+  readonly errors?: ErrorWords | undefined
   /** @defaultValue 'text/event-stream' */
   readonly accept?: string | undefined
 }

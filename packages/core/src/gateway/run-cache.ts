@@ -1,7 +1,7 @@
 import { createOwnerShares } from '../owner-shares.ts'
 import { isId } from '../wire/ids.ts'
-import { runBytes, stringBytes } from './held-bytes.ts'
-import type { Run } from './run.ts'
+import { runBytes, stringBytes } from '../run/held-bytes.ts'
+import type { Run } from '../run/run.ts'
 
 /** @public */
 export interface KeepOptions {

@@ -1,4 +1,4 @@
-import type { RandomBytes } from './wire/ids.ts'
+import type { RandomBytes } from '../wire/ids.ts'
 
 /**
  * How long to wait before an attempt, ms: 250, doubling up to 8 000, shortened by up to half. Whoever lost one server,
