@@ -18,7 +18,8 @@ export function readObjects(said: string): readonly Json[] | undefined {
     value = JSON.parse(said)
   } catch {
     const words = plainWords(said)
-    return words === 'alive' ? [] : words === undefined ? looseObjects(said) : undefined
+    if (words === 'alive') return []
+    return words === undefined && said.includes('{') ? looseObjects(said) : undefined
   }
   if (isRecord(value)) return [value]
   if (Array.isArray(value)) return value.every(isRecord) ? value : undefined
