@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../../packages/core/src')
 const floors = ['wire', 'upstream', 'pool', 'run', 'read', 'session', 'gateway', 'node', 'testing']
 /** The same inside of `upstream/`; the dialects stand beside each other. */
 const rooms = ['http', 'history', 'reply']
-const dialects = ['ollama', 'openai', 'anthropic']
+const dialects = new Set(['ollama', 'openai', 'anthropic'])
 const maxLines = 250
 
 // Entries only hand names on. The transforms share their machines with runs and readers.
@@ -47,8 +47,8 @@ test('floors: in upstream/, what dialects share knows no dialect, and Ollama and
   const roomOf = (file: string): string => (file.startsWith('upstream/') ? (file.split('/')[1] ?? '') : '')
   const isWrong = (file: string, imported: string): boolean => {
     const [from, to] = [roomOf(file), roomOf(imported)]
-    if (dialects.includes(from)) return to === 'openai' && from !== 'openai'
-    return rooms.includes(from) && (dialects.includes(to) || rooms.indexOf(to) > rooms.indexOf(from))
+    if (dialects.has(from)) return to === 'openai' && from !== 'openai'
+    return rooms.includes(from) && (dialects.has(to) || rooms.indexOf(to) > rooms.indexOf(from))
   }
   expect(against(isWrong)).toEqual([])
 })
