@@ -6,14 +6,14 @@ import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../../packages/core/src')
 /** From the ground up. */
-const floors = ['wire', 'upstream', 'pool', 'run', 'read', 'session', 'gateway', 'node', 'testing']
+const floors = ['wire', 'upstream', 'pool', 'run', 'read', 'session', 'gateway', 'node', 'transforms', 'testing']
 /** The same inside of `upstream/`; the dialects stand beside each other. */
 const rooms = ['http', 'history', 'reply']
 const dialects = new Set(['ollama', 'openai', 'anthropic'])
 const maxLines = 250
 
-// Entries only hand names on. The transforms share their machines with runs and readers.
-const isLeftOut = (file: string): boolean => /(?:^|\/)index\.ts$|^transforms\//.test(file)
+// Entries only hand names on.
+const isLeftOut = (file: string): boolean => /(?:^|\/)index\.ts$/.test(file)
 const files = globSync('**/*.ts', { cwd: root })
   .filter((file) => !isLeftOut(file))
   .toSorted()
@@ -37,6 +37,17 @@ test('floors: every folder is on one, and the imports are found', () => {
   expect(new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]))).toEqual(new Set(floors))
   expect(files.flatMap(importsOf).length).toBeGreaterThan(300)
   expect(importsOf('pool/targets.ts')).toContain('pool/breaker.ts')
+})
+
+test('floors: an entry only hands names on, and nothing imports one', () => {
+  const entries = globSync('**/index.ts', { cwd: root })
+  const isHandOn = (file: string): boolean =>
+    !/^(?!\s*(?:export\b[^=(]*\bfrom\b|\/\/|\/\*|\*|$))/m.test(
+      readFileSync(join(root, file), 'utf8').replaceAll(/export \{[^}]*\} from/g, 'export {} from'),
+    )
+  expect(entries.filter((file) => !isHandOn(file))).toEqual([])
+  const importers = files.filter((file) => /from '\.[^']*\/index\.ts'/.test(readFileSync(join(root, file), 'utf8')))
+  expect(importers).toEqual([])
 })
 
 test('floors: no import runs back up', () => {

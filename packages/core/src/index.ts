@@ -21,16 +21,15 @@ export {
 } from './session/session.ts'
 export { createSessionCache, sessionDefaults, type SessionCache, type SessionOptions } from './session/session-cache.ts'
 export {
-  coalesce,
   coalesceDefaults,
   coalesceDueAt,
   coalesceSent,
   coalesceStart,
   type CoalesceOptions,
   type CoalesceState,
-} from './transforms/coalesce.ts'
+} from './read/coalesce.ts'
+export { heartbeatDefaults, heartbeatDueAt, ping, type HeartbeatOptions } from './read/heartbeat.ts'
 export {
-  fuse,
   fuseDefaults,
   fuseDueAt,
   fuseInput,
@@ -40,8 +39,10 @@ export {
   type FuseOptions,
   type FusePolicy,
   type FuseState,
-} from './transforms/fuse.ts'
-export { heartbeat, heartbeatDefaults, heartbeatDueAt, ping, type HeartbeatOptions } from './transforms/heartbeat.ts'
+} from './run/fuse.ts'
+export { coalesce } from './transforms/coalesce.ts'
+export { fuse } from './transforms/fuse.ts'
+export { heartbeat } from './transforms/heartbeat.ts'
 export { version } from './version.ts'
 export {
   ChatError,

@@ -1,13 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  coalesce,
-  coalesceDefaults,
-  coalesceDueAt,
-  coalesceSent,
-  coalesceStart,
-  resolveCoalesce,
-} from '../src/transforms/coalesce.ts'
+import { coalesceDefaults, coalesceDueAt, coalesceSent, coalesceStart, resolveCoalesce } from '../src/read/coalesce.ts'
+import { coalesce } from '../src/transforms/coalesce.ts'
 import { manualClock } from '../src/testing/manual-clock.ts'
 import type { ChatEvent } from '../src/wire/events.ts'
 import { turn } from './support/event-loop.ts'

@@ -1,9 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { manualClock } from '../src/testing/manual-clock.ts'
+import { driveFuse } from '../src/run/drive-fuse.ts'
 import {
-  driveFuse,
-  fuse,
   fuseDefaults,
   fuseDueAt,
   fuseInput,
@@ -12,7 +11,8 @@ import {
   stepFuse,
   type FuseInput,
   type FuseState,
-} from '../src/transforms/fuse.ts'
+} from '../src/run/fuse.ts'
+import { fuse } from '../src/transforms/fuse.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import { utf8 } from './support/bytes.ts'

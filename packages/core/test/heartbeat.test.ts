@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { manualClock } from '../src/testing/manual-clock.ts'
-import { heartbeat, heartbeatDefaults, heartbeatDueAt, ping, resolveHeartbeat } from '../src/transforms/heartbeat.ts'
+import { heartbeatDefaults, heartbeatDueAt, ping, resolveHeartbeat } from '../src/read/heartbeat.ts'
+import { heartbeat } from '../src/transforms/heartbeat.ts'
 import type { ChatEvent } from '../src/wire/events.ts'
 import { turn } from './support/event-loop.ts'
 import { drained, endless } from './support/streams.ts'

@@ -6,7 +6,7 @@ import { nodeTransport } from '../src/node/index.ts'
 import type { Run } from '../src/run/run.ts'
 import { startRun } from './support/start-run.ts'
 import { manualClock } from '../src/testing/index.ts'
-import { fuseDefaults } from '../src/transforms/fuse.ts'
+import { fuseDefaults } from '../src/run/fuse.ts'
 import {
   continueInstruction,
   openaiCompatible,

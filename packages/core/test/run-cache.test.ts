@@ -9,7 +9,7 @@ import {
 } from '../src/gateway/run-cache.ts'
 import { startRun } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
-import { fuseDefaults } from '../src/transforms/fuse.ts'
+import { fuseDefaults } from '../src/run/fuse.ts'
 import { createId } from '../src/wire/ids.ts'
 
 /** A run whose log holds `text`, kept as active. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from '../transforms/coalesce.ts'
-import { heartbeatDueAt, type heartbeatDefaults } from '../transforms/heartbeat.ts'
+import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from './coalesce.ts'
+import { heartbeatDueAt, type heartbeatDefaults } from './heartbeat.ts'
 import type { LogView } from '../run/run.ts'
 import { ChatError } from '../wire/errors.ts'
 import { createCursor } from './cursor.ts'

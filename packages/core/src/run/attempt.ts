@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { fuseInput, utf8Bytes, type FusePolicy } from '../transforms/fuse.ts'
+import { fuseInput, utf8Bytes, type FusePolicy } from './fuse.ts'
 import { holedReply, incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError, isChatError } from '../wire/errors.ts'

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { driveFuse, fuseDueAt, stepFuse, type FuseInput, type FusePolicy, type FuseState } from '../transforms/fuse.ts'
+import { driveFuse } from './drive-fuse.ts'
+import { fuseDueAt, stepFuse, type FuseInput, type FusePolicy, type FuseState } from './fuse.ts'
 import type { ChatError } from '../wire/errors.ts'
 
 /** A fuse that has not blown. */

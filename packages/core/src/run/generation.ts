@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { fuseDueAt, startFuse, stepFuse, type FusePolicy } from '../transforms/fuse.ts'
+import { fuseDueAt, startFuse, stepFuse, type FusePolicy } from './fuse.ts'
 import type { Failover, Successor } from '../pool/failover.ts'
 import type { UpstreamSink } from '../upstream/upstream.ts'
 import type { ChatError } from '../wire/errors.ts'

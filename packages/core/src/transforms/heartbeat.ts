@@ -1,29 +1,6 @@
 import { systemClock, type StageOptions } from '../clock.ts'
-import type { ChatEvent, PingEvent } from '../wire/events.ts'
-
-/** @public */
-export interface HeartbeatOptions {
-  /** A ping is sent when a reader got nothing for this long, ms. @defaultValue 5000 */
-  readonly intervalMs?: number | undefined
-}
-
-/** @public */
-export const heartbeatDefaults: Readonly<{ intervalMs: number }> = /* @__PURE__ */ Object.freeze({ intervalMs: 5_000 })
-
-/** @throws {RangeError} When a value makes no sense. @public */
-export function resolveHeartbeat(options: HeartbeatOptions = {}): typeof heartbeatDefaults {
-  const { intervalMs = heartbeatDefaults.intervalMs } = options
-  if (!(intervalMs > 0)) throw new RangeError(`intervalMs must be > 0, got ${intervalMs}`)
-  return { intervalMs }
-}
-
-/** The heartbeat of every reader. A data frame, as SDK parsers drop comments. @public */
-export const ping: PingEvent = /* @__PURE__ */ Object.freeze({ ping: 'keepalive' })
-
-/** When the next ping is due, given when the reader last got anything. @public */
-export function heartbeatDueAt(sentAt: number, policy: typeof heartbeatDefaults): number {
-  return sentAt + policy.intervalMs
-}
+import { heartbeatDueAt, ping, resolveHeartbeat, type HeartbeatOptions } from '../read/heartbeat.ts'
+import type { ChatEvent } from '../wire/events.ts'
 
 /**
  * The heartbeat as a stage for custom servers: events pass through, and a ping is added after a silence. A reader that

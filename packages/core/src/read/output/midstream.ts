@@ -1,4 +1,4 @@
-import { ping } from '../../transforms/heartbeat.ts'
+import { ping } from '../heartbeat.ts'
 import type { ChatEvent } from '../../wire/events.ts'
 import { encodeSse } from '../../wire/sse.ts'
 import type { Output } from './output.ts'
