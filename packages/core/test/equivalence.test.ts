@@ -1,0 +1,108 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { resolveFuse } from '../src/run/fuse.ts'
+import { startRun } from '../src/run/start-run.ts'
+import { manualClock } from '../src/testing/manual-clock.ts'
+import { anthropic } from '../src/upstream/anthropic/anthropic.ts'
+import { eventsOf } from '../src/upstream/events-of.ts'
+import { fromIterable } from '../src/upstream/from-iterable.ts'
+import type { Transport } from '../src/upstream/http/transport.ts'
+import type { DialectName } from '../src/upstream/openai/dialect.ts'
+import type { Upstream } from '../src/upstream/upstream.ts'
+import type { RandomBytes } from '../src/wire/ids.ts'
+import { anthropicSample, anthropicSamples } from './support/anthropic-samples.ts'
+import { cutAt, cuts } from './support/bytes.ts'
+import { answering, sample, sampleNames, upstreamOf } from './support/expected.ts'
+
+/** The same bytes, pushed in the call in which they are read or pulled through iterators, make the same run. */
+
+const dialects: readonly DialectName[] = [
+  'openai',
+  'llamacpp',
+  'vllm',
+  'sglang',
+  'lmstudio',
+  'deepseek',
+  'dashscope',
+  'mistral',
+  'openrouter',
+  'ollama',
+]
+const random: RandomBytes = (bytes) => bytes.fill(7)
+
+/** Everything in the very call, without a promise. */
+const pushed =
+  (type: string, pieces: readonly Uint8Array[]): Transport =>
+  (_request, sink) => {
+    sink.head({ status: 200, header: (name) => (name === 'content-type' ? type : undefined) })
+    for (const piece of pieces) void sink.data(piece)
+    sink.end()
+  }
+
+async function played(upstream: Upstream): Promise<unknown> {
+  const run = startRun({
+    runId: 'run_1',
+    sessionId: 'sess_1',
+    model: 'm',
+    clock: manualClock(),
+    orphanMs: 60_000,
+    fuse: resolveFuse(),
+    open: ({ prefill }, sink, signal) =>
+      upstream.open(
+        { model: 'm', messages: [{ role: 'user', content: 'Hello' }], prefill, interruptedNote: null },
+        sink,
+        signal,
+      ),
+  })
+  const terminal = await run.ended
+  return { log: run.log.read(0), ends: run.log.deltaEnds(), terminal, usage: run.usage }
+}
+
+interface Kind {
+  readonly name: string
+  readonly type: string
+  readonly body: Uint8Array
+  make(transport: Transport): Upstream
+}
+const ofServers = (['ollama', 'openai'] as const).flatMap((server) =>
+  sampleNames()
+    .filter((name) => name.startsWith(`${server}/`))
+    .flatMap((name): Kind[] =>
+      (server === 'ollama' ? [undefined] : dialects).map((dialect) => ({
+        name: `${dialect ?? ''} ${name}`,
+        type: server === 'ollama' ? 'application/x-ndjson' : 'text/event-stream',
+        body: sample(name),
+        make: (transport) => upstreamOf(server, transport, dialect),
+      })),
+    ),
+)
+const kinds: readonly Kind[] = [
+  ...ofServers,
+  ...anthropicSamples().map((name) => ({
+    name: `anthropic ${name}`,
+    type: 'text/event-stream',
+    body: anthropicSample(name),
+    make: (transport: Transport) => anthropic({ model: 'm', apiKey: 'k', transport, random }),
+  })),
+]
+
+test('equivalence: the samples are those of every dialect, of Ollama and of Anthropic', () => {
+  for (const dialect of [...dialects, 'anthropic', ' ollama/'])
+    expect(kinds.filter(({ name }) => name.startsWith(dialect)).length, dialect).toBeGreaterThan(2)
+})
+
+test('equivalence: the same bytes, however they are cut, give the same log pushed and pulled', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...kinds), cuts, async ({ type, body, make }, at) => {
+      const pieces = cutAt(body, at)
+      const pulled = make(answering(() => ({ status: 200, type, pieces, ended: 'end' })))
+      const iterated = fromIterable({
+        name: pulled.name,
+        model: pulled.model,
+        generate: (request, signal) => eventsOf(pulled, request, signal),
+      })
+      expect(await played(iterated)).toEqual(await played(make(pushed(type, pieces))))
+    }),
+    { numRuns: 600 },
+  )
+})

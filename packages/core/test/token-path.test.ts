@@ -1,0 +1,127 @@
+import { createHook } from 'node:async_hooks'
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { tickerOf } from '../src/ticker.ts'
+import { systemClock } from '../src/clock.ts'
+import { createGateway } from '../src/gateway/index.ts'
+import { nodeTransport } from '../src/node/transport.ts'
+import { resolveFuse } from '../src/run/fuse.ts'
+import { startRun } from '../src/run/start-run.ts'
+import { gatewayFetch, scriptedUpstream } from '../src/testing/index.ts'
+import { anthropic, ollama, openaiCompatible } from '../src/upstream/index.ts'
+import type { Upstream } from '../src/upstream/upstream.ts'
+import { said, start } from './support/anthropic-samples.ts'
+import { turn } from './support/event-loop.ts'
+import { listen } from './support/listen.ts'
+
+/** What a token costs on its way from the model server's socket to the log. */
+
+interface Kind {
+  readonly name: string
+  readonly begin: string
+  readonly token: string
+  make(url: string): Upstream
+}
+const transport = nodeTransport()
+const chunk = (content: string): string =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
+const kinds: readonly Kind[] = [
+  {
+    name: 'ollama',
+    begin: '',
+    token: '{"message":{"role":"assistant","content":" word"},"done":false}\n',
+    make: (url) => ollama({ url, model: 'm', transport }),
+  },
+  {
+    name: 'openaiCompatible',
+    begin: '',
+    token: chunk(' word'),
+    make: (url) => openaiCompatible({ url: `${url}/v1`, model: 'm', transport }),
+  },
+  {
+    name: 'anthropic',
+    begin: start,
+    token: said(' word'),
+    make: (url) => anthropic({ url, model: 'm', apiKey: 'k', transport }),
+  },
+]
+
+test.for(kinds)(
+  'token path: $name makes no promise a token from the socket to the log',
+  async ({ begin, token, make }) => {
+    const tokens = 200
+    const answers: ServerResponse[] = []
+    const server = await listen((request, response) => {
+      request.resume()
+      if (request.method !== 'POST') return void response.end('{}')
+      response.writeHead(200, { 'content-type': token.startsWith('{') ? 'application/x-ndjson' : 'text/event-stream' })
+      answers.push(response)
+      response.write(begin + token)
+    })
+    let promises = 0
+    const hook = createHook({
+      init(_id, type) {
+        if (type === 'PROMISE') promises += 1
+      },
+    })
+    const upstream = make(server.url)
+    const run = startRun({
+      runId: 'run_1',
+      sessionId: 'sess_1',
+      model: 'm',
+      clock: tickerOf(systemClock),
+      orphanMs: 60_000,
+      fuse: resolveFuse(),
+      open: ({ prefill }, sink, signal) =>
+        upstream.open(
+          { model: 'm', messages: [{ role: 'user', content: 'Hello' }], prefill, interruptedNote: null },
+          sink,
+          signal,
+        ),
+    })
+    const counted = await new Promise<number>((resolve) => {
+      let seen = 0
+      const detach = run.attach(() => {
+        const here = run.log.length / ' word'.length
+        if (here === seen) return
+        seen = here
+        // One token a read: the next one is sent once this one has come.
+        if (here === 20) hook.enable()
+        if (here < tokens) return void answers[0]!.write(token)
+        hook.disable()
+        detach()
+        resolve(promises)
+      })
+    })
+    run.interrupt('person')
+    expect(run.log.partial().content).toBe(' word'.repeat(tokens))
+    // Node itself and the test runner may make one now and then, but none a token.
+    expect(counted).toBeLessThan((tokens - 20) / 10)
+  },
+)
+
+test('token path: however many runs stream and wait, all of their coarse waits are one timer', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const upstream = scriptedUpstream()
+  const gateway = createGateway({ upstream })
+  const fetch = gatewayFetch(gateway)
+  const bodies = await Promise.all(
+    Array.from({ length: 50 }, async (_, n) => {
+      const body = JSON.stringify({ messages: [{ role: 'user', content: `Question ${n}` }], reconnect: true })
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch('/api/chat', { method: 'POST', headers, body })
+      return answer.body!.getReader()
+    }),
+  )
+  // Readers that wait for a window and for a ping, fuses that wait for text, and runs that nobody reads any more.
+  for (const reader of bodies) await reader.read()
+  for (const reply of upstream.replies) reply.send('one', 'two')
+  await turn()
+  for (const reader of bodies.slice(0, 25)) await reader.cancel()
+  await turn()
+  expect(upstream.openReplies).toBe(50)
+  expect(timers() - before).toBe(1)
+  await Promise.all(bodies.slice(25).map((reader) => reader.cancel()))
+  await gateway.close()
+})
