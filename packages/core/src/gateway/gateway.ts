@@ -1,6 +1,8 @@
 // Long: the table of routes and the handlers that it names, read from top to bottom.
+import { jsonOutput } from '../read/output/json.ts'
 import { createPollReader } from '../read/poll-reader.ts'
 import { createReader } from '../read/reader.ts'
+import { readWhole } from '../read/whole-reader.ts'
 import type { Run } from '../run/run.ts'
 import { version } from '../version.ts'
 import { ChatError, isChatError, type RequestLimits } from '../wire/errors.ts'
@@ -203,32 +205,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     return streamReply(query.has('poll') ? createPollReader(reader) : reader, run)
   }
 
-  /** `stream: false`: waits for the end; a client that goes away is a reader that leaves. */
+  /** `stream: false`: a client that goes away is a reader that leaves. */
   const whole = async (run: Run, signal: AbortSignal): Promise<GatewayReply> => {
     checkRoom(run)
-    const detach = run.attach(() => undefined)
-    let hasLeft = false
-    const leave = (): void => {
-      if (!hasLeft) readers -= 1
-      hasLeft = true
-      detach()
-    }
     readers += 1
-    signal.addEventListener('abort', leave)
-    if (signal.aborted) leave()
-    const terminal = await run.ended
-    signal.removeEventListener('abort', leave)
-    leave()
-    const { sessionId, runId, model, continues } = run
-    const ids = { session_id: sessionId, run_id: runId, model, ...(continues && { continues }) }
-    const headers = { 'session-id': sessionId, 'run-id': runId }
-    const message = { role: 'assistant', ...run.log.partial() }
-    if (terminal.reason !== 'error') {
-      const { done: _, ...how } = terminal
-      return jsonReply(200, { ...ids, message, ...how }, headers)
-    }
-    const { status: code, headers: wait } = errorReply(run.error)
-    return jsonReply(code, { ...ids, message, reason: 'error', error: terminal.error }, { ...wait, ...headers })
+    const terminal = await readWhole(run, signal, () => void (readers -= 1))
+    // Nobody reads it.
+    if (!terminal) return { status: 499, headers: {}, body: null }
+    const { status, headers } = terminal.reason === 'error' ? errorReply(run.error) : { status: 200, headers: {} }
+    const ids = { 'session-id': run.sessionId, 'run-id': run.runId }
+    return jsonReply(status, jsonOutput(run, terminal), { ...headers, ...ids })
   }
 
   /** Waits, but not for longer. @returns Whether that was enough. */

@@ -28,6 +28,11 @@ export interface ReadLog {
   read(from: number, to?: number): LogEntry[]
   /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
   place(position: number | undefined): number
+  /**
+   * The reply up to a position.
+   * @param to - Where it stops. Default: the end of the log.
+   */
+  partial(to?: number): Partial
 }
 
 /**
@@ -48,11 +53,6 @@ export interface RunLog extends ReadLog {
   boundary(position: number): number
   /** Where deltas of text ended, in UTF-16 units of the reply's text. */
   deltaEnds(): number[]
-  /**
-   * The reply up to a position.
-   * @param to - Where it stops. Default: the end of the log.
-   */
-  partial(to?: number): Partial
 }
 
 type Kind = 'message' | 'thinking'
