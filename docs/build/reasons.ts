@@ -117,6 +117,7 @@ export const reasons: Readonly<Record<string, string>> = {
   'Arguments.UpstreamSink.end(error)': 'a body that ends by itself has no more to say.',
   'Arguments.RunLog.read(to)': 'a reader wants all there is.',
   'Arguments.ReadLog.read(to)': 'a reader wants all there is.',
+  'Arguments.RunLog.partial(to)': 'what a continuation goes on from.',
   'Arguments.ReadLog.partial(to)': 'what a continuation goes on from.',
   'Arguments.Run.interrupt(position)': 'who cannot say what was shown has seen it all.',
   'Arguments.createId(random)': 'ids are all that keeps strangers apart, so they cannot be guessed.',
