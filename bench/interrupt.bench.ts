@@ -113,9 +113,17 @@ async function measure(title: string, server: typeof upstream, presses: Record<s
   const base = median(closed[names.find((name) => name.includes('pipe'))!]!)
   const rows = names.map((name) => {
     const both = [closed[name]!, answered[name] ?? []].flatMap((ms) => [short(median(ms)), short(quantile(ms, 0.95))])
-    return [name, both, short(median(closed[name]!) / base)].flat()
+    return [name, both, short(median(closed[name]!) / base), `${closed[name]!.length} of ${runs}`].flat()
   })
-  const head = ['', 'upstream closed, median ms', 'p95', 'answered, median ms', 'p95', 'ratio of the closing']
+  const head = [
+    '',
+    'upstream closed, median ms',
+    'p95',
+    'answered, median ms',
+    'p95',
+    'ratio of the closing',
+    'before the end',
+  ]
   report(`Interrupt: ${title}, ${runs} runs each`, [head, ...rows])
 }
 
@@ -131,6 +139,18 @@ await measure(
     'gateway, `session.interrupt()`': sessionInterrupt(gatewayUrl),
   },
   200,
+)
+// As fast as it is read, 20 000 tokens: whoever reads has a socket full of them when the interrupt comes.
+await upstream.call('pace', null, 20_000)
+await measure(
+  'a model at full speed, 20 000 tokens',
+  upstream,
+  {
+    'bare pipe, `fetch` aborted': abortFetch(pipeUrl),
+    'gateway, `POST …/interrupt`': postInterrupt(gatewayUrl),
+    'gateway, `session.interrupt()`': sessionInterrupt(gatewayUrl),
+  },
+  60,
 )
 const nanoPipeUrl = await nanoPipe.call<string>('start', nanoUrl)
 const nanoGatewayUrl = await nanoGateway.call<string>('start', nanoUrl, 'nano')

@@ -30,6 +30,7 @@ const start = (upstreamUrl: string, model = 'qwen3:32b', wire: 'ollama' | 'opena
 play({
   start,
   cpu: cpuNow,
+  rss: () => ({ rss: process.memoryUsage.rss() }),
   /** Bytes that live, after everything that can go has gone. */
   async memory() {
     for (let i = 0; i < 4; i++) {
