@@ -42,7 +42,7 @@ export function persist(
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
   return (handle) => {
-    const { name, clock, kept, observe, report } = handle
+    const { name, clock, kept, observe, report, withdraw } = handle
     const failed = (message: string, cause?: unknown): void =>
       report(new ChatError('storage_failed', message, { cause }))
     const open = (): ChatStorage | undefined => {
@@ -70,7 +70,7 @@ export function persist(
     let isDue = false
     /** Set while text waits to be written. */
     let disarm: (() => void) | undefined
-    /** How much of the conversation is written: a storage that is full may hold a part. */
+    /** How much of the conversation is written: a storage that is full may hold a part. After each turn, twice as much is tried. */
     let share = 1
     /** The last message when another page wiped the storage: until something new is said, nothing is written. */
     let wipedAt: string | undefined
@@ -121,11 +121,12 @@ export function persist(
         failed('The storage cannot be read: the conversation is not kept', cause)
       }
       written = kept()
+      if (!written.run) share = Math.min(1, share * 2)
       if (writes) put(done)
       else done()
     }
     /** Writes as much as there is room for; where nothing can be written, an older copy must not come back. */
-    const put = (done: () => void): void => {
+    const put = (done: () => void, why?: unknown): void => {
       if (written.messages.length === 0) {
         share = 1
         text = null
@@ -135,15 +136,18 @@ export function persist(
       chain(
         () => store.setItem(key, (text = JSON.stringify(part))),
         () => {
-          if (share === 1) report(null)
+          if (part === written) withdraw('storage_failed')
+          else failed('The storage is full: only the newest part of the conversation is kept', why)
           done()
         },
         (cause) => {
-          const isLeast = newest(written, share / 2).messages.length === part.messages.length
+          // Shares that have the same messages are not tried twice.
+          const { length } = part.messages
+          const isLeast = newest(written, 0).messages.length === length
           if (!isLeast) {
-            share /= 2
-            failed('The storage is full: only the newest part of the conversation is kept', cause)
-            return put(done)
+            do share /= 2
+            while (newest(written, share).messages.length === length)
+            return put(done, cause)
           }
           failed('The storage is full or broken: the conversation is not kept', cause)
           text = null

@@ -86,6 +86,9 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   let unconfirmed: { readonly ends: Interrupts; readonly result: Promise<InterruptResult> } | undefined
   /** The reply that last went on by itself, how long it was, and how often it did so since without progress. */
   let wentOn = { id: '', length: -1, tries: 0 }
+  /** What was last told of each kind, and what of it is shown, the newest last. */
+  const told = new Map<string, string>()
+  const notices = new Map<string, ErrorBody>()
   /** Whether the body of the last request is made: from then on it is always the same. */
   let isPosted = false
   /** Lets the extensions see how things stand. @returns Whether there is something new for the listeners. */
@@ -462,18 +465,32 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   }
   const isAsked = (): boolean => isPosted && state.run?.position === 0
   const see = (version: number): void => step({ type: 'see', version })
-  const report: SessionHandle['report'] = (error, isShown = true) => {
-    if (error?.code === state.snapshot.notice?.code) return
-    if (error) tell(() => onError(error))
-    if (!isShown) return
-    step({ type: 'notice', notice: error && toErrorBody(error) })
+  const showNotice = (): void => {
+    const notice = [...notices.values()].at(-1) ?? null
+    if (notice === state.snapshot.notice) return
+    step({ type: 'notice', notice })
     publish()
+  }
+  const report: SessionHandle['report'] = (error, isShown = true) => {
+    const { code, message } = error
+    if (told.get(code) === message) return
+    told.set(code, message)
+    tell(() => onError(error))
+    if (!isShown) return
+    notices.delete(code)
+    notices.set(code, toErrorBody(error))
+    showNotice()
+  }
+  const withdraw: SessionHandle['withdraw'] = (code) => {
+    told.delete(code)
+    notices.delete(code)
+    showNotice()
   }
   const attach = (): void => {
     if (undo || isClosed) return
     const undos: (() => void)[] = (undo = [])
     const observe = (listener: () => void): void => void observers.add(listener)
-    const handle = { name, session, options, clock, observe, kept, restore, isAsked, see, report }
+    const handle = { name, session, options, clock, observe, kept, restore, isAsked, see, report, withdraw }
     for (const extend of options.extensions ?? []) {
       const undone = extend(handle)
       if (undone) undos.push(undone)

@@ -1,6 +1,7 @@
 import type { KeptChat } from './chat-state.ts'
 import type {
   ChatError,
+  ChatErrorCode,
   Clock,
   DataEvent,
   ErrorBody,
@@ -247,10 +248,12 @@ export interface SessionHandle {
   /** Tells of a version elsewhere: what happens here from now on is newer. */
   see(version: number): void
   /**
-   * Tells of something that costs no message: by `onError`, and in the snapshot until it is null.
+   * Tells of something that costs no message, in the same words once: by `onError`, and in the snapshot until it is withdrawn.
    * @param isShown - Whether the snapshot says it, too. Default: true.
    */
-  report(error: ChatError | null, isShown?: boolean): void
+  report(error: ChatError, isShown?: boolean): void
+  /** What was told under this code is so no more. What was told under another one stays. */
+  withdraw(code: ChatErrorCode): void
 }
 
 /**
