@@ -96,7 +96,8 @@ export interface KeptChat {
   readonly removed?: readonly string[] | undefined
 }
 
-export const emptySnapshot: ChatSnapshot = {
+/** The empty conversation: what a server renders, and what a page shows before anything is said. @public */
+export const emptySnapshot: ChatSnapshot = /* @__PURE__ */ Object.freeze({
   messages: [],
   status: 'idle',
   attempt: 0,
@@ -106,7 +107,7 @@ export const emptySnapshot: ChatSnapshot = {
   runStatus: null,
   omitted: 0,
   notice: null,
-}
+})
 /** A run of whose log nothing has been received. */
 const unread = { keeps: undefined, position: 0, spans: null }
 export const emptyChat: ChatState = {

@@ -8,7 +8,7 @@ import type { ChatClient, ChatClientOptions, GatewayStatus } from './types.ts'
 
 /**
  * Creates a client of one gateway. It holds the conversations: whoever asks for the same name gets the same one, so a
- * view that goes and comes back finds its answer.
+ * view that goes and comes back finds its answer. A named one that nobody shows is let go after `gcMs`; what was said in it stays.
  * @throws {TypeError | RangeError} When `url` is empty, or another option makes no sense.
  * @public
  */

@@ -1,4 +1,4 @@
-export { type KeptChat } from './chat-state.ts'
+export { emptySnapshot, type KeptChat } from './chat-state.ts'
 export { createChatClient } from './client.ts'
 export { streamChat, type StreamChatOptions } from './stream-chat.ts'
 export {

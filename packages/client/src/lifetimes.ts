@@ -2,8 +2,11 @@ import { systemClock, type Clock } from '@midstream/core'
 import type { HostedSession, SessionHost } from './session.ts'
 import type { ChatSession } from './types.ts'
 
-/** Most conversations at rest that are held before their time is up. */
+/** Most conversations at rest that keep their channels and listeners before their time is up. */
 const maxAtRest = 32
+
+/** Most conversations whose messages are kept here alone. */
+const maxOnlyCopies = 1_000
 
 /** Holds the conversations of a client by name, and lets go those that nobody needs. */
 export interface Lifetimes {
@@ -14,7 +17,7 @@ export interface Lifetimes {
 interface Held {
   /** Found again under its name as long as the app holds it. */
   readonly weak: WeakRef<ChatSession>
-  /** What keeps it; undefined once it was let go. */
+  /** What keeps it; undefined once it was let go, unless nothing else has its messages. */
   strong: HostedSession | undefined
   /** Set while it is at rest. */
   disarm: (() => void) | undefined
@@ -27,6 +30,8 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
   const all = new Map<string, Held>()
   /** Names of those at rest, the longest first. */
   const resting = new Set<string>()
+  /** Names of those that were let go and are the only copy, the longest first. */
+  const onlyCopies = new Set<string>()
   // React Native has none before 0.84: there, a name stays as an empty entry.
   const gone =
     typeof FinalizationRegistry === 'undefined'
@@ -39,14 +44,24 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
     held.disarm?.()
     held.disarm = undefined
     resting.delete(name)
+    onlyCopies.delete(name)
   }
   const letGo = (name: string): void => {
     const held = all.get(name)
     if (!held) return
     wake(name, held)
-    held.strong?.letGo()
-    held.strong = undefined
+    const { strong } = held
+    if (!strong) return
+    strong.letGo()
+    if (!strong.isOnlyCopy()) return drop(held)
+    onlyCopies.add(name)
+    const [oldest] = onlyCopies
+    if (onlyCopies.size <= maxOnlyCopies || oldest === undefined) return
+    onlyCopies.delete(oldest)
+    const longest = all.get(oldest)
+    if (longest) drop(longest)
   }
+  const drop = (held: Held): void => void (held.strong = undefined)
 
   return {
     get(name, create) {

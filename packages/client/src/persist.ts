@@ -42,9 +42,11 @@ export function persist(
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
   return (handle) => {
-    const { name, clock, kept, observe, report, withdraw } = handle
-    const failed = (message: string, cause?: unknown): void =>
+    const { name, clock, kept, observe, report, withdraw, stored } = handle
+    const failed = (message: string, cause?: unknown): void => {
+      stored(false)
       report(new ChatError('storage_failed', message, { cause }))
+    }
     const open = (): ChatStorage | undefined => {
       try {
         if (storage === 'local') return globalThis.localStorage
@@ -91,10 +93,10 @@ export function persist(
       text = now
       if (now === before) return isWanted()
       if (now !== null) {
-        const stored = parse(now)
-        const meeting = stored && stored.chat.messages.length > 0 ? copies.meet(stored.chat) : 'same'
+        const found = parse(now)
+        const meeting = found && found.chat.messages.length > 0 ? copies.meet(found.chat) : 'same'
         // All that is here stands there, too, beside what waits for the request on its way.
-        if (meeting === 'hold' && hasAll(stored!.chat, kept())) return false
+        if (meeting === 'hold' && hasAll(found!.chat, kept())) return false
       } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
       return isWanted()
     }
@@ -127,6 +129,7 @@ export function persist(
     }
     /** Writes as much as there is room for; where nothing can be written, an older copy must not come back. */
     const put = (done: () => void, why?: unknown): void => {
+      stored(false)
       if (written.messages.length === 0) {
         share = 1
         text = null
@@ -136,8 +139,10 @@ export function persist(
       chain(
         () => store.setItem(key, (text = JSON.stringify(part))),
         () => {
-          if (part === written) withdraw('storage_failed')
-          else failed('The storage is full: only the newest part of the conversation is kept', why)
+          if (part === written) {
+            stored(true)
+            withdraw('storage_failed')
+          } else failed('The storage is full: only the newest part of the conversation is kept', why)
           done()
         },
         (cause) => {
@@ -167,16 +172,17 @@ export function persist(
     const read = (now: string | null): void => {
       text = now
       isRead = true
-      const stored = now === null ? undefined : parse(now)
+      const found = now === null ? undefined : parse(now)
       const isFree = kept().messages.length === 0
-      if (now && (!stored || stored.dropped > 0)) {
-        const lost = stored ? `${stored.dropped} parts of the stored conversation` : 'The stored conversation'
+      if (now && (!found || found.dropped > 0)) {
+        const lost = found ? `${found.dropped} parts of the stored conversation` : 'The stored conversation'
         // Of a page that shows nothing nobody misses a part.
-        report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), stored !== undefined)
+        report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), found !== undefined)
       }
-      if (stored && stored.chat.messages.length > 0 && isFree) {
-        written = stored.chat
-        copies.take(stored.chat)
+      if (found && found.chat.messages.length > 0 && isFree) {
+        written = found.chat
+        copies.take(found.chat)
+        if (found.dropped === 0) stored(true)
       }
       look()
     }

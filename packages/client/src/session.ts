@@ -49,6 +49,8 @@ export interface HostedSession {
   readonly session: ChatSession
   /** Undoes its extensions: nothing outside holds it any more. It comes back when it is used. */
   letGo(): void
+  /** Whether it has text that is kept nowhere else. */
+  isOnlyCopy(): boolean
 }
 
 /** Creates the store of one conversation. */
@@ -89,6 +91,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   /** What was last told of each kind, and what of it is shown, the newest last. */
   const told = new Map<string, string>()
   const notices = new Map<string, ErrorBody>()
+  /** Whether an extension can bring the conversation back. */
+  let isStored = false
   /** Whether the body of the last request is made: from then on it is always the same. */
   let isPosted = false
   /** Lets the extensions see how things stand. @returns Whether there is something new for the listeners. */
@@ -486,11 +490,12 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     notices.delete(code)
     showNotice()
   }
+  const stored: SessionHandle['stored'] = (isWhole) => void (isStored = isWhole)
   const attach = (): void => {
     if (undo || isClosed) return
     const undos: (() => void)[] = (undo = [])
     const observe = (listener: () => void): void => void observers.add(listener)
-    const handle = { name, session, options, clock, observe, kept, restore, isAsked, see, report, withdraw }
+    const handle = { name, session, options, clock, observe, kept, restore, isAsked, see, report, withdraw, stored }
     for (const extend of options.extensions ?? []) {
       const undone = extend(handle)
       if (undone) undos.push(undone)
@@ -503,7 +508,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   }
   attach()
   restLooks()
-  return { session, letGo }
+  const isOnlyCopy = (): boolean => !isClosed && !isStored && state.snapshot.messages.length > 0
+  return { session, letGo, isOnlyCopy }
 }
 
 function tooMuch(limits: RequestLimits): ChatError {

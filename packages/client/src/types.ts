@@ -207,9 +207,9 @@ export interface ChatClientOptions {
    */
   readonly whenTooLong?: 'omit' | 'fail' | undefined
   /**
-   * How long a named conversation that is idle stays when nobody is subscribed to it, ms; then its channels and listeners are
-   * closed, and the client holds it no more. One that the app still holds comes back when it is used. The main conversation
-   * stays until `close()`.
+   * How long a named conversation that is idle keeps its channels and listeners when nobody is subscribed to it, ms. After that
+   * the client holds only its messages, and only where `persist` has not stored all of them: those of the 1 000 conversations
+   * that were used last. It comes back when it is used. The main conversation stays until `close()`.
    * @defaultValue 300000
    */
   readonly gcMs?: number | undefined
@@ -252,6 +252,8 @@ export interface SessionHandle {
    * @param isShown - Whether the snapshot says it, too. Default: true.
    */
   report(error: ChatError, isShown?: boolean): void
+  /** Tells whether all of the conversation can be brought back. As long as nobody says so, the client holds its messages. */
+  stored(isWhole: boolean): void
   /** What was told under this code is so no more. What was told under another one stays. */
   withdraw(code: ChatErrorCode): void
 }

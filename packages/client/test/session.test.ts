@@ -1,3 +1,4 @@
+import { emptySnapshot } from '../src/index.ts'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
@@ -418,4 +419,11 @@ test('client: status says how the gateway and its model server are', async () =>
   const gateway = gatewayFetch(createGateway({ upstream: scriptedUpstream() }))
   const client = createChatClient({ url: '/api/chat', fetch: gateway })
   expect(await client.status()).toMatchObject({ model: 'scripted', upstream: { name: 'scripted', state: 'ready' } })
+})
+
+test('session: before anything is said it shows the empty snapshot, which an adapter can import and nobody can change', () => {
+  const { session } = setup()
+  expect(session.getSnapshot()).toBe(emptySnapshot)
+  expect(session.getServerSnapshot()).toBe(emptySnapshot)
+  expect(Object.isFrozen(emptySnapshot)).toBe(true)
 })

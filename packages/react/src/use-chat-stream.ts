@@ -1,4 +1,10 @@
-import { createChatClient, type ChatClient, type ChatSession, type ChatSnapshot } from '@midstream/client'
+import {
+  createChatClient,
+  emptySnapshot,
+  type ChatClient,
+  type ChatSession,
+  type ChatSnapshot,
+} from '@midstream/client'
 import { useCallback, useMemo, useRef, useSyncExternalStore } from 'react'
 
 /** @public */
@@ -70,18 +76,8 @@ function actionsOf(client: ChatClient, name: string | undefined, isServer: boole
   }
 }
 
-/** What a server renders, and the page as long as it takes that over. */
-const serverSnapshot: ChatSnapshot = /* @__PURE__ */ Object.freeze({
-  messages: [],
-  status: 'idle',
-  attempt: 0,
-  queue: [],
-  error: null,
-  model: null,
-  runStatus: null,
-  omitted: 0,
-  notice: null,
-})
+/** What a server renders, and the page as long as it takes that over: an object of its own, as it tells the two apart. */
+const serverSnapshot: ChatSnapshot = /* @__PURE__ */ Object.freeze({ ...emptySnapshot })
 
 /** So many renders in a row with another client each are no change of mind. */
 const fewChanges = 3
