@@ -309,3 +309,13 @@ test('linear: models are looked up, and not looked through, for each run that wa
   )
   checkLinear(counter, 2_000, (size) => looks.get(size)!)
 })
+
+linear('the continuation point of white space without end, and of one long word', mib, (size) => {
+  const [space, word] = [' '.repeat(size), `${'a'.repeat(size)}.`]
+  return () => [
+    continuationPoint(space, [5]),
+    continuationPoint(space, undefined),
+    continuationPoint(word, undefined),
+    continuationPoint(word, [5]),
+  ]
+})
