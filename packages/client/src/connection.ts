@@ -33,24 +33,26 @@ export async function request(endpoint: Endpoint, path: string, parts: RequestPa
 }
 
 /** Longest wait for an answer that is no stream, ms. */
-const answerMs = 10_000
+export const answerMs = 10_000
 
 /**
- * Sends one request and reads its JSON answer, both together in no more than 10 s.
+ * Sends one request and reads its JSON answer, both together in a bounded time.
+ * @param withinMs - How long both may take, ms.
  * @throws {ChatError} As {@link request}; `network` if the answer takes longer or is no JSON object.
  */
 export async function requestJson<Answer>(
   endpoint: Endpoint & Pick<ChatClientOptions, 'clock'>,
   path: string,
   parts: RequestParts = {},
+  withinMs: number = answerMs,
 ): Promise<Answer> {
   const { clock = systemClock } = endpoint
   const bound = follow(parts.signal)
-  const late = new ChatError('network', `The gateway has not answered in ${answerMs / 1_000} s`, {
+  const late = new ChatError('network', `The gateway has not answered in ${withinMs / 1_000} s`, {
     cause: tooLate,
     retryable: true,
   })
-  const disarm = clock.after(answerMs, () => bound.abort(late))
+  const disarm = clock.after(withinMs, () => bound.abort(late))
   try {
     const response = await request(endpoint, path, { ...parts, signal: bound.signal })
     if (response.status === 204) return undefined as Answer
@@ -134,8 +136,9 @@ export function notTheGateway(response: Response): ChatError {
 export const isPassing = (error: ChatError): boolean => error.cause === passing
 const passing = {}
 
-/** An answer that did not come in time: what was asked may have been done, and is not asked again at once. */
-export const isLate = (error: unknown): boolean => isChatError(error) && error.cause === tooLate
+/** A request whose time was up, while it waited for its answer or for the app's `headers`: it has waited already. */
+export const isLate = (error: unknown): boolean =>
+  isChatError(error) && (error.cause === tooLate || (isChatError(error.cause) && error.cause.cause === tooLate))
 const tooLate = {}
 
 async function refusal(response: Response, signal: AbortSignal | undefined): Promise<ChatError> {

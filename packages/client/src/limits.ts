@@ -1,5 +1,5 @@
 import { isChatError, type Clock, type RequestLimits } from '@midstream/core'
-import { request, type Endpoint } from './connection.ts'
+import { requestJson, type Endpoint } from './connection.ts'
 import { presumedLimits } from './history.ts'
 
 /** How long the gateway may take to say its limits, before its defaults are taken for them, ms. */
@@ -35,19 +35,13 @@ export function createLimits(endpoint: Endpoint, clock: Clock): GatewayLimits {
     },
     told,
     async learn(signal) {
-      const late = new AbortController()
-      const abort = (): void => late.abort()
-      signal.addEventListener('abort', abort)
-      const disarm = clock.after(learnMs, abort)
       try {
-        const response = await request(endpoint, '', { signal: late.signal })
-        told(((await response.json()) as { readonly limits?: unknown }).limits)
+        told((await requestJson<{ readonly limits?: unknown }>({ ...endpoint, clock }, '', { signal }, learnMs)).limits)
       } catch {
         // Then they are what they were taken for.
       }
-      disarm()
-      signal.removeEventListener('abort', abort)
-      isKnown = true
+      // One that was not waited for may say it the next time.
+      if (!signal.aborted) isKnown = true
     },
     refused(cause) {
       if (!isChatError(cause) || (cause.code !== 'too_large' && cause.code !== 'too_many_messages')) return false

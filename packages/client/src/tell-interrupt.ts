@@ -1,5 +1,5 @@
 import { backoffMs, type Clock, type InterruptOutcome, type RandomBytes } from '@midstream/core'
-import { droppedError, isLate, isPassing, requestJson, type Endpoint } from './connection.ts'
+import { answerMs, droppedError, isLate, isPassing, requestJson, type Endpoint } from './connection.ts'
 import { pause } from './read-run.ts'
 import type { Interrupts } from './reply.ts'
 
@@ -14,14 +14,33 @@ export interface Telling {
 
 /**
  * Tells the gateway to end a run, again and again until it has answered. Twice is harmless.
- * @param late - Called when no answer comes soon.
+ * @param late - Called once if two tries failed, or 10 s have passed without an answer.
  * @returns What became of the run; `gone` if the gateway does not know it, or not any more; nothing if it was not reached for
  * `maxMs`, or refuses.
  */
 export async function tellInterrupt(
+  telling: Telling,
+  ends: Interrupts,
+  late: () => void = () => {},
+): Promise<InterruptOutcome | 'gone' | undefined> {
+  let isSaid = false
+  const say = (): void => {
+    if (!isSaid) late()
+    isSaid = true
+  }
+  // A first try may fail late, and a second one takes as long again.
+  const disarm = telling.clock.after(answerMs, say)
+  try {
+    return await tellUntilAnswered(telling, ends, say)
+  } finally {
+    disarm()
+  }
+}
+
+async function tellUntilAnswered(
   { endpoint, clock, random, maxMs, signal }: Telling,
   { run_id: runId, position }: Interrupts,
-  late: () => void = () => {},
+  late: () => void,
 ): Promise<InterruptOutcome | 'gone' | undefined> {
   const lastAt = clock.now() + maxMs
   for (let attempt = 0; ; attempt += 1) {

@@ -4,6 +4,8 @@ import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createChatClient } from '../src/client.ts'
+import { presumedLimits } from '../src/history.ts'
+import { createLimits } from '../src/limits.ts'
 import { streamChat } from '../src/stream-chat.ts'
 import { isIdle, setup, shows, tell, turn, when } from './support.ts'
 import { refused, whole, world } from './world.ts'
@@ -111,6 +113,88 @@ test.for([
     await w.over()
   },
 )
+
+test.for([
+  ['a headers function that hangs', 0, true],
+  ['a headers function that hangs after a first try has failed late', 9_000, true],
+  ['a body that hangs after a first try has failed late', 9_000, false],
+] as const)(
+  'interrupt: %s leaves it unconfirmed after 10 s, and it is told when that heals',
+  async ([, failMs, isApp]) => {
+    let isBad = false
+    let told = 0
+    const upstream = scriptedUpstream()
+    const clock = manualClock()
+    const gateway = gatewayFetch(createGateway({ upstream, clock }))
+    const session = createChatClient({
+      url: '/api/chat',
+      clock,
+      headers: () => (isBad && isApp && (failMs === 0 || told > 0) ? hang() : {}),
+      fetch: (input, init) => {
+        if (!isBad) return gateway(input, init)
+        told++
+        if (told === 1)
+          return new Promise((_resolve, reject) => clock.after(failMs, () => reject(new TypeError('down'))))
+        return Promise.resolve({ ok: true, status: 200, headers: new Headers(), json: hang } as unknown as Response)
+      },
+    }).session()
+    void session.send('One')
+    const run = await upstream.next()
+    run.send('Once')
+    await when(session, shows('Once'))
+    isBad = true
+    const stopped = session.interrupt()
+    await turn()
+    for (const ms of [9_000, 999]) {
+      clock.advance(ms)
+      await turn()
+    }
+    expect(session.getSnapshot().status).toBe('interrupting')
+    clock.advance(1)
+    expect(await stopped).toEqual({ outcome: 'unconfirmed' })
+    isBad = false
+    while (!run.signal.aborted) {
+      clock.advance(1_000)
+      await turn()
+    }
+    await turn()
+    expect(clock.timers).toBe(0)
+  },
+)
+
+test('limits: a gateway that never ends its answer is waited for 3 s, and not for ever', async () => {
+  let asked = 0
+  const clock = manualClock()
+  const { signal } = new AbortController()
+  const limits = createLimits(
+    {
+      url: '/api/chat',
+      fetch: () => {
+        asked++
+        return Promise.resolve({ ok: true, status: 200, headers: new Headers(), json: hang } as unknown as Response)
+      },
+    },
+    clock,
+  )
+  const learnt = limits.learn(signal)
+  await turn()
+  clock.advance(3_000)
+  await learnt
+  expect(limits).toMatchObject({ isKnown: true, now: presumedLimits })
+  expect(asked).toBe(1)
+  expect(clock.timers).toBe(0)
+})
+
+test('limits: who gives up while they are asked for leaves them unknown', async () => {
+  const clock = manualClock()
+  const abort = new AbortController()
+  const limits = createLimits({ url: '/api/chat', fetch: hang }, clock)
+  const learnt = limits.learn(abort.signal)
+  abort.abort()
+  await learnt
+  expect(limits.isKnown).toBe(false)
+  expect(clock.timers).toBe(0)
+})
 
 test('headers: an error of the app that is not retryable ends the message at once', async () => {
   let asked = 0
