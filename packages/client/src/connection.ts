@@ -1,6 +1,6 @@
 import { ChatError, isChatError, systemClock, type ErrorBody } from '@midstream/core'
+import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
 import type { ChatClientOptions } from './types.ts'
-import { follow } from './watchdog.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>
@@ -52,13 +52,11 @@ export async function requestJson<Answer>(
     cause: tooLate,
     retryable: true,
   })
-  const disarm = clock.after(withinMs, () => bound.abort(late))
+  const disarm = clock.after(withinMs, () => abortWith(bound, late))
   try {
     const response = await request(endpoint, path, { ...parts, signal: bound.signal })
     if (response.status === 204) return undefined as Answer
-    const answer: unknown = await abortable(response.json(), bound.signal).catch((cause: unknown) => {
-      if (bound.signal.aborted) throw cause
-    })
+    const answer: unknown = await abortable(response.json(), bound.signal).catch(() => throwIfAborted(bound.signal))
     if (typeof answer !== 'object' || answer === null) throw notTheGateway(response)
     return answer as Answer
   } finally {
@@ -85,7 +83,8 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
     })
     return await abortable(response, signal)
   } catch (cause) {
-    if (signal?.aborted) throw cause
+    // `fetch` may reject with an error of its own, before or after.
+    if (signal) throwIfAborted(signal)
     throw new ChatError('network', 'The gateway was not reached', { cause, retryable: true })
   }
 }
@@ -98,25 +97,12 @@ async function ask(headers: () => Headers | Promise<Headers>, signal: AbortSigna
     return await abortable(headers(), signal)
   } catch (cause) {
     if (!signal?.aborted && isChatError(cause)) throw cause
-    if (signal?.aborted && !isChatError(signal.reason)) throw cause
+    if (signal?.aborted && !isChatError(reasonOf(signal))) throw cause
     const how = signal?.aborted
       ? 'did not settle in time'
       : `failed: ${cause instanceof Error ? cause.message : String(cause)}`
     throw new ChatError('headers_failed', `The option \`headers\` ${how}`, { cause, retryable: true })
   }
-}
-
-/** Waits for something that may never settle, or may not know of the signal, no longer than until the signal aborts. */
-export function abortable<Value>(value: Value | PromiseLike<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return Promise.resolve(value)
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort)
-    if (signal.aborted) abort()
-    void Promise.resolve(value)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
-  })
 }
 
 const contentType = (response: Response): string => response.headers.get('content-type') ?? ''
@@ -144,7 +130,7 @@ const tooLate = {}
 async function refusal(response: Response, signal: AbortSignal | undefined): Promise<ChatError> {
   const { status } = response
   const body: unknown = await abortable(response.json(), signal).catch(() => null)
-  if (signal?.aborted) throw signal.reason
+  if (signal) throwIfAborted(signal)
   const { error } = (body ?? {}) as { readonly error?: Partial<ErrorBody> | null }
   const retryAfterMs = error?.retry_after_ms ?? retryAfter(response)
   if (typeof error?.code === 'string' && typeof error.retryable === 'boolean') {

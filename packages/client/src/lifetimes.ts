@@ -16,7 +16,7 @@ export interface Lifetimes {
 
 interface Held {
   /** Found again under its name as long as the app holds it. */
-  readonly weak: WeakRef<ChatSession>
+  readonly weak: Pick<WeakRef<ChatSession>, 'deref'>
   /** What keeps it; undefined once it was let go, unless nothing else has its messages. */
   strong: HostedSession | undefined
   /** Set while it is at rest. */
@@ -97,7 +97,7 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
       })
       own.hosted = hosted
       const { session } = hosted
-      all.set(name, { weak: new WeakRef(session), strong: hosted, disarm: undefined })
+      all.set(name, { weak: weakly(session), strong: hosted, disarm: undefined })
       gone?.register(session, name)
       rest(session, atRest)
       return session
@@ -107,6 +107,10 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
     },
   }
 }
+
+/** Without weak references a session is held for as long as its client: two of one name would overwrite each other. */
+const weakly = (session: ChatSession): Held['weak'] =>
+  typeof WeakRef === 'undefined' ? { deref: () => session } : new WeakRef(session)
 
 /** A timer that does not keep a process alive. */
 function after(clock: Clock, ms: number, fire: () => void): () => void {

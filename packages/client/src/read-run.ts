@@ -1,9 +1,10 @@
-import { backoffMs, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
-import { abortable, droppedError, isPassing, request, type Endpoint } from './connection.ts'
+import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
+import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
+import { droppedError, isPassing, request, type Endpoint } from './connection.ts'
 import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
 import { canStream, isLogEvent, readEvents, units, type Received } from './read-events.ts'
 import { isHidden } from './schedule.ts'
-import { follow, presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
+import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
 export interface RunLink {
@@ -56,7 +57,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   if (link.tries > 0) {
     yield { type: 'reconnect', attempt: link.tries }
     await pause(clock, backoffMs(link.tries, link.random), signal)
-    signal.throwIfAborted()
+    throwIfAborted(signal)
   }
   for (;;) {
     const connection = follow(signal)
@@ -68,7 +69,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     const watchdog = watch(
       clock,
       () => silentHeartbeats * heartbeatMs,
-      () => connection.abort(silence),
+      () => abortWith(connection, silence),
     )
     /** Where the log stands in this body: a frame whose `id` a layer has taken away begins there. */
     let cursor = 0
@@ -129,7 +130,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       }
       if (!polls || got !== 'run') throw droppedError()
     } catch (error) {
-      lost = droppedError(error)
+      // A `fetch` that is aborted may reject with an error of its own, and before anybody else hears of it.
+      lost = droppedError(!isChatError(error) && connection.signal.aborted ? reasonOf(connection.signal) : error)
       if (signal.aborted) throw lost
       // A body that is held back until its end looks like a dead line: a poll tells.
       if (lost === silence && got === 'nothing' && !hasStreamed) isHeld = true
@@ -147,7 +149,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       lostAt = undefined
       waitMs = position > from ? pollMs.shortest : Math.min(pollMs.longest, 2 * waitMs || pollMs.shortest)
       await pause(clock, waitMs, signal)
-      signal.throwIfAborted()
+      throwIfAborted(signal)
       continue
     }
     const now = clock.now()
@@ -159,7 +161,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     yield { type: 'reconnect', attempt }
     const dueAt = now + Math.max(refusedMs, backoffMs(attempt, link.random))
     await pause(clock, dueAt - clock.now(), signal)
-    signal.throwIfAborted()
+    throwIfAborted(signal)
     // While a machine slept, nothing was tried: that time does not count.
     lostAt += Math.max(0, clock.now() - dueAt)
   }
@@ -183,18 +185,20 @@ function lastUnits(event: LogEvent, count: number): LogEvent {
 /** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const over = new AbortController()
+    const undos: (() => void)[] = []
     const done = (): void => {
-      disarm()
-      over.abort()
+      for (const undo of undos) undo()
       resolve()
     }
-    const disarm = clock.after(ms, done)
-    const on = (target: EventTarget | undefined, type: string, heard = done): void =>
-      target?.addEventListener?.(type, heard, { signal: over.signal })
+    // Not every platform's listeners take a signal, and React Native has no events of a page.
+    const on = (target: EventTarget | undefined, type: string, heard = done): void => {
+      target?.addEventListener?.(type, heard)
+      undos.push(() => target?.removeEventListener?.(type, heard))
+    }
     on(signal, 'abort')
     on(globalThis, 'online')
     on(globalThis.document, 'visibilitychange', () => isHidden() || done())
+    undos.push(clock.after(ms, done))
     if (signal.aborted) done()
   })
 }

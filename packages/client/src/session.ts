@@ -8,6 +8,7 @@ import {
   type IdKind,
   type RequestLimits,
 } from '@midstream/core'
+import { throwIfAborted } from './abort.ts'
 import {
   emptyChat,
   emptySnapshot,
@@ -243,7 +244,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     let body = bodyOf(runId, ask)
     if (body?.omitted !== 0 && !limits.isKnown) {
       await limits.learn(abort.signal)
-      abort.signal.throwIfAborted()
+      throwIfAborted(abort.signal)
       body = bodyOf(runId, ask)
     }
     if (!body) throw tooMuch(limits.now)

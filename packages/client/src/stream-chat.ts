@@ -1,8 +1,9 @@
 import { systemClock, type ChatEvent, type ChatTurn, type Clock } from '@midstream/core'
+import { abortWith, follow, reasonOf } from './abort.ts'
 import { droppedError, request, type Endpoint } from './connection.ts'
 import { readEvents } from './read-events.ts'
 import type { RequestOptions } from './types.ts'
-import { follow, presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
+import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** @public */
 export interface StreamChatOptions extends Endpoint {
@@ -30,7 +31,7 @@ export async function* streamChat(options: StreamChatOptions): AsyncGenerator<Ch
   const watchdog = watch(
     clock,
     () => silentHeartbeats * heartbeatMs,
-    () => connection.abort(droppedError()),
+    () => abortWith(connection, droppedError()),
   )
   try {
     const response = await request(options, '', { json: { ...body, messages }, signal: connection.signal })
@@ -46,7 +47,7 @@ export async function* streamChat(options: StreamChatOptions): AsyncGenerator<Ch
     }
     throw droppedError()
   } catch (cause) {
-    throw signal?.aborted ? cause : droppedError(cause)
+    throw signal?.aborted ? reasonOf(signal) : droppedError(cause)
   } finally {
     watchdog.stop()
     connection.abort()

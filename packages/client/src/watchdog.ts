@@ -16,13 +16,3 @@ export function watch(clock: Clock, silentMs: () => number, bark: () => void): {
   feed()
   return { feed, stop: () => disarm() }
 }
-
-/** A controller that aborts with another one's signal; platforms lack `AbortSignal.any`. Abort it to let go of that signal. */
-export function follow(signal: AbortSignal | undefined): AbortController {
-  const controller = new AbortController()
-  const abort = (): void => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', abort)
-  controller.signal.addEventListener('abort', () => signal?.removeEventListener('abort', abort))
-  if (signal?.aborted) abort()
-  return controller
-}

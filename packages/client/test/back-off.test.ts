@@ -100,6 +100,7 @@ function page(): Page {
   const window = new EventTarget()
   const document = Object.assign(new EventTarget(), { hidden: false })
   vi.stubGlobal('addEventListener', window.addEventListener.bind(window))
+  vi.stubGlobal('removeEventListener', window.removeEventListener.bind(window))
   vi.stubGlobal('document', document)
   return { window, document }
 }
