@@ -113,6 +113,7 @@ export const reasons: Readonly<Record<string, string>> = {
   'RandomFaultOptions.stalls': 'what hangs is the fault that apps forget.',
   'ReaderOptions.unreadMs': 'only who passes on what is read knows how long that may take.',
   'Arguments.tabs(open)': 'every browser has it, and two gateways on one origin stay apart.',
+  'ReaderOptions.awayMs': 'a reader that streams is there until its connection is lost.',
   'ReaderOptions.output': 'it is what every client of this package reads.',
   'Arguments.UpstreamSink.end(error)': 'a body that ends by itself has no more to say.',
   'Arguments.RunLog.read(to)': 'a reader wants all there is.',

@@ -1,5 +1,5 @@
 import { createGateway } from '@midstream/core/gateway'
-import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
+import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createChatClient } from '../src/client.ts'
 import type { ChatSession } from '../src/types.ts'
@@ -94,6 +94,28 @@ test('gateway: a poll reads as a stream does: what is unknown is 404, what has e
   expect((await fetch(`/api/chat/runs/${run_id}/interrupt`, { method: 'POST' })).status).toBe(200)
   expect(await (await fetch(`/api/chat/runs/${run_id}?poll=1`)).text()).toContain('"by":"person"')
   expect(gateway.stats()).toMatchObject({ runs: 0, readers: 0 })
+})
+
+test('gateway: a hidden page that may poll once a minute keeps its run; one that is gone does not', async () => {
+  const upstream = scriptedUpstream()
+  const clock = manualClock()
+  const gateway = createGateway({ upstream, clock, fuse: { stallMs: 3_600_000 } })
+  const fetch = gatewayFetch(gateway)
+  const run_id = `run_${'1'.repeat(32)}`
+  const body = JSON.stringify({ run_id, reconnect: true, messages: [{ role: 'user', content: 'Hi' }] })
+  await (await fetch('/api/chat?poll=1', { method: 'POST', body })).text()
+  const run = await upstream.next()
+  run.send('Hello')
+  await turn()
+  for (let minute = 0; minute < 10; minute++) {
+    clock.advance(61_000)
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await (await fetch(`/api/chat/runs/${run_id}?poll=1&after=5`)).text()).not.toContain('done')
+  }
+  clock.advance(89_999)
+  expect(run.signal.aborted).toBe(false)
+  clock.advance(1)
+  expect(run.signal.aborted).toBe(true)
 })
 
 /** A browser's page: its address, what it knows of its connections, its locks. */

@@ -382,6 +382,32 @@ test('orphan: a reader that comes back in time saves the run, and the time start
   expect(run.state.phase).toBe('ended')
 })
 
+test('orphan: a reader that polls may be away for longer, and one that streams does not take that away', async () => {
+  const started = start({ read: false, orphanMs: 30_000, fuse: { ...fuseDefaults, stallMs: 600_000 } })
+  const { run, clock } = started
+  const leave = run.attach(() => undefined)
+  await replying(started, 'Hello')
+  run.attach(() => undefined, 60_000)()
+  clock.advance(1_000)
+  leave()
+  clock.advance(88_999)
+  expect(run.state.phase).toBe('generating')
+  // Somebody who streams was here, and the poll is long ago.
+  run.attach(() => undefined)()
+  clock.advance(29_999)
+  expect(run.state.phase).toBe('generating')
+  clock.advance(1)
+  expect(run.state.phase).toBe('ended')
+  expect(clock.timers).toBe(0)
+})
+
+test('orphan: with orphanMs 0 a poll keeps no run', async () => {
+  const started = start({ read: false })
+  await replying(started, 'Hello')
+  started.run.attach(() => undefined, 60_000)()
+  expect(started.run.state.phase).toBe('ended')
+})
+
 test('orphan: a run that finishes without a reader leaves no timer', async () => {
   const started = start({ read: false, orphanMs: 30_000 })
   started.run.attach(() => undefined)()

@@ -1,6 +1,6 @@
 // Long: the table of routes and the handlers that it names, read from top to bottom.
 import { jsonOutput } from '../read/output/json.ts'
-import { createPollReader } from '../read/poll-reader.ts'
+import { createPollReader, pollAwayMs } from '../read/poll-reader.ts'
 import { createReader } from '../read/reader.ts'
 import { readWhole } from '../read/whole-reader.ts'
 import type { Run } from '../run/run.ts'
@@ -201,8 +201,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const onLeave = (): void => void (readers -= 1)
     readers += 1
     const { unreadMs } = limits
-    const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, onLeave })
-    return streamReply(query.has('poll') ? createPollReader(reader) : reader, run)
+    const polls = query.has('poll')
+    const awayMs = polls ? pollAwayMs : 0
+    const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, awayMs, onLeave })
+    return streamReply(polls ? createPollReader(reader) : reader, run)
   }
 
   /** `stream: false`: a client that goes away is a reader that leaves. */

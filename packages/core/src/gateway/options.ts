@@ -71,7 +71,7 @@ export interface GatewayOptions {
   readonly allowedHosts?: readonly string[] | undefined
   /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. When it throws, the request is 500. */
   readonly clientOf?: ((request: GatewayRequest) => ClientName | Promise<ClientName>) | undefined
-  /** How long a run whose client promised to come back goes on without a reader, ms. @defaultValue 30000 */
+  /** How long a run whose client promised to come back goes on without a reader, ms; after a poll 60 s longer, as a hidden page polls once a minute. @defaultValue 30000 */
   readonly orphanMs?: number | undefined
   /** When text goes out to readers. */
   readonly coalesce?: CoalesceOptions | undefined

@@ -1,6 +1,12 @@
 import type { FrameSink, Reader } from './reader.ts'
 
 /**
+ * How long a client may be away between two polls, besides `orphanMs`, ms: Chromium lets timers of a hidden page fire once a
+ * minute. @see https://developer.chrome.com/blog/timer-throttling-in-chrome-88
+ */
+export const pollAwayMs = 60_000
+
+/**
  * Reads what is there now, at once: that is all of the answer. The reader counts, and `unreadMs` runs, until the answer has been
  * taken.
  */

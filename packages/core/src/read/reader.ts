@@ -19,6 +19,8 @@ export interface ReaderOptions {
   readonly position: number
   /** How long what was written may go untaken before the reader is given up, ms. @defaultValue Infinity */
   readonly unreadMs?: number | undefined
+  /** How much longer than `orphanMs` the run goes on once this reader has left, ms. @defaultValue 0 */
+  readonly awayMs?: number | undefined
   /** Called once, when nobody reads any more: the end was taken, or the reader was given up. */
   readonly onLeave?: (() => void) | undefined
   /** How events are worded. @defaultValue the wire of docs/design.md §3 */
@@ -49,7 +51,16 @@ export interface Reader {
 
 /** Attaches a reader to a run. @public */
 export function createReader(view: LogView, options: ReaderOptions): Reader {
-  const { clock, coalesce, heartbeat, position, unreadMs = Infinity, onLeave, output = midstreamOutput } = options
+  const {
+    clock,
+    coalesce,
+    heartbeat,
+    position,
+    unreadMs = Infinity,
+    awayMs,
+    onLeave,
+    output = midstreamOutput,
+  } = options
   const cursor = createCursor(view, output, { position, heartbeatMs: heartbeat.intervalMs })
   let pace = coalesceStart
   let sentAt = clock.now()
@@ -138,7 +149,7 @@ export function createReader(view: LogView, options: ReaderOptions): Reader {
       beat(clock.now())
     })
   }
-  const detach = view.attach(look)
+  const detach = view.attach(look, awayMs)
   watchUnread(unreadMs)
 
   const resume = (): void => {

@@ -56,8 +56,11 @@ export interface LogView {
   readonly changes: number
   /** What the model server is at, while it says nothing else and tells. */
   readonly progress: Progress | undefined
-  /** Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless. */
-  attach(wake: (now: number) => void): () => void
+  /**
+   * Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless.
+   * @param awayMs - How much longer than `orphanMs` it may be away once it has left, ms. @defaultValue 0
+   */
+  attach(wake: (now: number) => void, awayMs?: number): () => void
 }
 
 /** One run: its log, its state, its readers. @public */
@@ -125,6 +128,8 @@ export function createRun(options: RunOptions): OwnRun {
   const wakes = new Set<(now: number) => void>()
   let writer: RunWriter | undefined
   let disarmOrphan = (): void => {}
+  /** Until when a reader that has left may still be away, before `orphanMs` begins. */
+  let awayUntil = 0
   let settle: (terminal: TerminalEvent) => void
 
   const wake = (now: number): void => {
@@ -181,15 +186,19 @@ export function createRun(options: RunOptions): OwnRun {
       const reason = run.state.phase === 'ended' ? run.state.terminal.reason : 'interrupted'
       return { outcome, reason, position: log.length, partial: log.partial(), continues }
     },
-    attach(reader) {
+    attach(reader, awayMs = 0) {
       disarmOrphan()
       wakes.add(reader)
       run.readers = wakes.size
       return () => {
         if (!wakes.delete(reader)) return
         run.readers = wakes.size
-        if (wakes.size > 0 || hasEnded()) return
-        if (orphanMs > 0) disarmOrphan = clock.after(orphanMs, () => void run.interrupt('orphan'))
+        if (hasEnded()) return
+        const now = clock.now()
+        // Others may leave later, and must not take that time away.
+        awayUntil = Math.max(awayUntil, now + awayMs)
+        if (wakes.size > 0) return
+        if (orphanMs > 0) disarmOrphan = clock.after(awayUntil - now + orphanMs, () => void run.interrupt('orphan'))
         else run.interrupt('orphan')
       }
     },
