@@ -26,8 +26,8 @@ export interface PersistOptions {
  * and one when the page is hidden or left. Where the storage answers at once, what another page has written meanwhile is read
  * first: what was said in both stays in both.
  *
- * A storage that is full keeps the newest turns; one that fails keeps nothing, not even an older copy. Either is told once
- * (`storage_failed`), and costs nothing else.
+ * A storage that is full keeps the newest turns, and all of them again when there is room; one that fails keeps nothing, not
+ * even an older copy. Either is told once (`storage_failed`), and costs nothing else.
  *
  * Whoever can read the storage can read the conversation; `clear()` wipes it.
  * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`; where the browser forbids even
@@ -72,7 +72,7 @@ export function persist(
     let isDue = false
     /** Set while text waits to be written. */
     let disarm: (() => void) | undefined
-    /** How much of the conversation is written: a storage that is full may hold a part. After each turn, twice as much is tried. */
+    /** How much of the conversation is written: a storage that is full may hold a part. */
     let share = 1
     /** The last message when another page wiped the storage: until something new is said, nothing is written. */
     let wipedAt: string | undefined
@@ -123,7 +123,6 @@ export function persist(
         failed('The storage cannot be read: the conversation is not kept', cause)
       }
       written = kept()
-      if (!written.run) share = Math.min(1, share * 2)
       if (writes) put(done)
       else done()
     }
@@ -132,8 +131,8 @@ export function persist(
       stored(false)
       if (written.messages.length === 0) {
         share = 1
-        text = null
-        return chain(() => store.removeItem(key), done, done)
+        withdraw('stored_invalid')
+        return wipe(done, () => withdraw('storage_failed'))
       }
       const part = newest(written, share)
       chain(
@@ -154,9 +153,21 @@ export function persist(
             while (newest(written, share).messages.length === length)
             return put(done, cause)
           }
-          failed('The storage is full or broken: the conversation is not kept', cause)
-          text = null
-          chain(() => store.removeItem(key), done, done)
+          wipe(done, () => failed('The storage is full or broken: the conversation is not kept', cause))
+        },
+      )
+    }
+    const wipe = (done: () => void, wiped: () => void): void => {
+      text = null
+      chain(
+        () => store.removeItem(key),
+        () => {
+          wiped()
+          done()
+        },
+        (cause) => {
+          failed('The storage is broken: what it holds of the conversation could not be removed', cause)
+          done()
         },
       )
     }
@@ -164,7 +175,11 @@ export function persist(
       const { messages, run } = kept()
       if (!isRead || messages === written.messages) return
       if (run && run.runId === written.run?.runId && hasAll(written, kept())) disarm ??= clock.after(intervalMs, leave)
-      else write()
+      else {
+        // There may be room again; text that grows does not look for it each time.
+        share = 1
+        write()
+      }
     }
     const leave = (): void => {
       if (disarm) write()

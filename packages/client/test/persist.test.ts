@@ -459,3 +459,59 @@ test.each(['pagehide', 'visibilitychange'])(
     await session.clear()
   },
 )
+
+test('persist: that parts of what was kept made no sense is said until the conversation is cleared', async () => {
+  const storage = memory()
+  const good = { id: 'msg_1', role: 'user', content: 'Hello', state: 'done' }
+  const chat = { sessionId: `sess_${'0'.repeat(32)}`, version: 1, run: null, messages: [good, null] }
+  storage.items.set(key, JSON.stringify(chat))
+  let isFull = false
+  const heard: string[] = []
+  const { session, upstream } = setup({
+    onError: ({ code }) => heard.push(code),
+    extensions: [
+      persist({
+        ...storage,
+        setItem: (name, value) => {
+          if (isFull) throw new DOMException('Full', 'QuotaExceededError')
+          storage.setItem(name, value)
+        },
+      }),
+    ],
+  })
+  await turn()
+  const say = async (): Promise<void> => {
+    const sent = session.send('?')
+    ;(await upstream.next()).finish()
+    await sent
+  }
+  await say()
+  expect(session.getSnapshot().notice?.code).toBe('stored_invalid')
+  isFull = true
+  await say()
+  expect(session.getSnapshot().notice?.code).toBe('storage_failed')
+  isFull = false
+  await say()
+  expect(session.getSnapshot().notice?.code).toBe('stored_invalid')
+  expect(heard).toEqual(['stored_invalid', 'storage_failed'])
+  await session.clear()
+  expect(session.getSnapshot().notice).toBeNull()
+})
+
+test('persist: a storage that cannot be wiped is told of', async () => {
+  const storage = memory()
+  const heard: string[] = []
+  const fails = (): never => {
+    throw new Error('Broken')
+  }
+  const { session, upstream } = setup({
+    onError: ({ message }) => heard.push(message),
+    extensions: [persist({ ...storage, removeItem: fails })],
+  })
+  await turn()
+  const sent = session.send('?')
+  ;(await upstream.next()).finish()
+  await sent
+  await session.clear()
+  expect(heard).toEqual(['The storage is broken: what it holds of the conversation could not be removed'])
+})

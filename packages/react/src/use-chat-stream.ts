@@ -39,7 +39,7 @@ function clientOf(url: string): ChatClient {
 
 /**
  * Subscribes a component to a conversation. All behaviour is in the client's session, which outlives the component:
- * unmounting loses no answer, and mounting makes no request.
+ * unmounting loses no answer and no text, and mounting makes no request.
  * @returns The snapshot and the actions; the same object until something changes.
  * @public
  */
@@ -49,22 +49,16 @@ export function useChatStream(options: UseChatStreamOptions): UseChatStreamResul
   useStableClient(client)
   const subscribe = useCallback((listener: () => void) => client.session(name).subscribe(listener), [client, name])
   const getSnapshot = useCallback(() => client.session(name).getSnapshot(), [client, name])
-  const snapshot = useSyncExternalStore(subscribe, getSnapshot, () => serverSnapshot)
-  return useMemo(
-    () => ({ ...snapshot, ...actionsOf(client, name, snapshot === serverSnapshot) }),
-    [snapshot, client, name],
-  )
+  const snapshot = useSyncExternalStore(subscribe, getSnapshot, () => emptySnapshot)
+  const actions = useMemo(() => actionsOf(client, name), [client, name])
+  return useMemo(() => ({ ...snapshot, ...actions }), [snapshot, actions])
 }
 
 type Actions = Omit<UseChatStreamResult, keyof ChatSnapshot>
 
-/** Rendering on a server makes no session: there, an action finds its session when it is called. */
-function actionsOf(client: ChatClient, name: string | undefined, isServer: boolean): Actions {
+/** An action finds its session when it is called: rendering on a server makes none. */
+function actionsOf(client: ChatClient, name: string | undefined): Actions {
   const session = (): ChatSession => client.session(name)
-  if (!isServer) {
-    const { send, takeBack, interrupt, clear, continue: goOn, edit, regenerate } = session()
-    return { send, takeBack, interrupt, clear, continue: goOn, edit, regenerate }
-  }
   return {
     send: (text) => session().send(text),
     takeBack: (id) => session().takeBack(id),
@@ -75,9 +69,6 @@ function actionsOf(client: ChatClient, name: string | undefined, isServer: boole
     regenerate: () => session().regenerate(),
   }
 }
-
-/** What a server renders, and the page as long as it takes that over: an object of its own, as it tells the two apart. */
-const serverSnapshot: ChatSnapshot = /* @__PURE__ */ Object.freeze({ ...emptySnapshot })
 
 /** So many renders in a row with another client each are no change of mind. */
 const fewChanges = 3

@@ -39,7 +39,10 @@ function Chat({ client }: { readonly client: ChatClient }): ReactElement {
 const reply = (): string | null => screen.getByTestId('reply').textContent
 const press = (): void => act(() => screen.getByText('Send').click())
 
-afterEach(cleanup)
+afterEach(() => {
+  cleanup()
+  vi.restoreAllMocks()
+})
 
 test('useChatStream: shows the answer as it grows', async () => {
   const { client, upstream } = setup()
@@ -114,16 +117,27 @@ test('useChatStream: what it returns is the same object until something changes'
 })
 
 test('useChatStream: components that name one gateway share a conversation, other names do not', () => {
+  vi.spyOn(globalThis, 'fetch').mockReturnValue(new Promise(() => undefined))
   const { result } = renderHook(() => [
     useChatStream({ url: '/api/a' }),
     useChatStream({ url: '/api/a' }),
     useChatStream({ url: '/api/a', session: 'other' }),
     useChatStream({ url: '/api/b' }),
   ])
-  const [first, second, other, elsewhere] = result.current
-  expect(second!.send).toBe(first!.send)
-  expect(other!.send).not.toBe(first!.send)
-  expect(elsewhere!.send).not.toBe(first!.send)
+  const shown = (): number[] => result.current.map(({ messages }) => messages.length)
+  act(() => void result.current[0]!.send('Hello'))
+  expect(shown()).toEqual([2, 2, 0, 0])
+  act(() => void result.current[1]!.clear())
+  expect(shown()).toEqual([0, 0, 0, 0])
+})
+
+test('useChatStream: the actions stay the same functions while the conversation changes', () => {
+  const { client } = setup()
+  const { result } = renderHook(() => useChatStream({ client }))
+  const { send, interrupt } = result.current
+  act(() => void send('Hello'))
+  expect(result.current.messages).toHaveLength(2)
+  expect(result.current).toMatchObject({ send, interrupt })
 })
 
 test('useChatStream: a burst of deltas is at most one commit an animation frame', async () => {
