@@ -1,12 +1,15 @@
 import type { ChatEvent, LogEvent } from '@midstream/core'
 import { checkLinear, createCounter } from '@midstream/test-support/operations'
 import { test } from 'vitest'
+import type { KeptChat } from '../src/chat-state.ts'
 import type { ChatMessage } from '../src/types.ts'
 
 /** Twice as long a reply costs a page twice as much, whatever is in it. Sources are imported once the counter counts. */
 const counter = createCounter()
 const { cutReply, emptyChat, stepChat } = await import('../src/chat-state.ts')
 const { toTurn } = await import('../src/reply.ts')
+const { mergeChats } = await import('../src/merge-chats.ts')
+const { parseChat } = await import('../src/valid-chat.ts')
 
 const runId = 'run_1'
 const reply: ChatMessage = { id: 'msg_1', role: 'assistant', content: '', state: 'streaming' }
@@ -39,4 +42,27 @@ for (const [name, largest, events] of replies) {
 linear('messages as they go up', 65_536, (size) => {
   const messages = Array.from({ length: size }, (): ChatMessage => ({ ...reply, content: 'x', state: 'done' }))
   return () => messages.flatMap(toTurn)
+})
+
+const chatOf = (size: number, more: string): KeptChat => {
+  const messages = Array.from({ length: size }, (_, n): ChatMessage => {
+    const isOwn = n === size - 1
+    return {
+      ...reply,
+      id: `msg_${n}${isOwn ? more : ''}`,
+      role: n % 2 ? 'assistant' : 'user',
+      content: 'x',
+      state: 'done',
+    }
+  })
+  return { sessionId: `sess_${'0'.repeat(32)}`, messages, run: null, version: 1 }
+}
+linear('a stored conversation that is checked', 8_192, (size) => {
+  const chat: unknown = JSON.parse(JSON.stringify(chatOf(size, '')))
+  return () => parseChat(chat)
+})
+linear('two copies of a conversation that are merged', 8_192, (size) => {
+  const [mine, theirs] = [chatOf(size, 'a'), chatOf(size, 'b')]
+  const seen = new Set(mine.messages.map(({ id }) => id))
+  return () => mergeChats(mine, theirs, new Set([`msg_${size - 1}a`]), seen)
 })
