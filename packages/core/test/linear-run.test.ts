@@ -17,6 +17,7 @@ const { fuseDefaults, fuseInput, startFuse, stepFuse } = await import('../src/ru
 const { createRedaction } = await import('../src/upstream/reply/redaction.ts')
 const { meaningOf } = await import('../src/upstream/http/error-meaning.ts')
 const { dialects } = await import('../src/upstream/openai/dialects.ts')
+const { continuationPoint } = await import('../src/upstream/history/continuation.ts')
 const { createRefusal } = await import('../src/upstream/openai/refusal.ts')
 const { retryAfter } = await import('../src/upstream/http/retry-after.ts')
 const { ChatError } = await import('../src/wire/errors.ts')
@@ -140,4 +141,10 @@ linear('errors: words, a key that is said again, and when to come back', 8_192, 
     for (const isRefusal of areRefusals) isRefusal(said, true)
     return retryAfter({ header: () => `${' '.repeat(size)}1${' '.repeat(size)}x` }, 0)
   }
+})
+
+linear('where a hostile partial goes on', 131_072, (size) => {
+  const partials = [`${'a'.repeat(size)}.`, ' '.repeat(size), 'a '.repeat(size / 2), 'ກ'.repeat(size)]
+  const ends = Array.from({ length: size }, (_, i) => i + 1)
+  return () => partials.map((partial) => [continuationPoint(partial, undefined), continuationPoint(partial, ends)])
 })
