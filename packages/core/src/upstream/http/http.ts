@@ -2,6 +2,7 @@ import { ChatError, isChatError, type ChatErrorCode } from '../../wire/errors.ts
 import { hash64 } from '../../wire/hash64.ts'
 import { parsedJson, record } from '../../wire/json.ts'
 import { mayPass, meant, sentences, type ErrorWords } from './error-meaning.ts'
+import { childAbort } from './child-abort.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportHead, TransportRequest } from './transport.ts'
 import type { UpstreamStatus } from '../upstream.ts'
@@ -139,13 +140,13 @@ export function getJson(
 /** An answer as a text: its beginning, where it is too long or breaks off. */
 function askText(transport: Transport, request: TransportRequest): Promise<{ status: number; said: string }> {
   const utf8 = new TextDecoder()
-  const left = new AbortController()
+  const left = childAbort(request.signal)
   let status: number | undefined
   let said = ''
   return new Promise((resolve, reject) => {
     const end = (): void => resolve({ status: status ?? 0, said })
     transport(
-      { ...request, signal: AbortSignal.any([request.signal, left.signal]) },
+      { ...request, signal: left.signal },
       {
         head: (head) => void (status = head.status),
         data(bytes) {

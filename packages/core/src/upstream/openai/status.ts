@@ -1,4 +1,5 @@
 import type { Dialect } from './dialect.ts'
+import { childAbort } from '../http/child-abort.ts'
 import { failedStatus, getJson } from '../http/http.ts'
 import { list, record, text } from '../../wire/json.ts'
 import type { Transport } from '../http/transport.ts'
@@ -39,10 +40,10 @@ function head(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<number> {
-  const left = new AbortController()
+  const left = childAbort(signal)
   return new Promise((resolve, reject) => {
     transport(
-      { method: 'GET', url, headers, signal: AbortSignal.any([signal, left.signal]) },
+      { method: 'GET', url, headers, signal: left.signal },
       {
         head({ status }) {
           resolve(status)

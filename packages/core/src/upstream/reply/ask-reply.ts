@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
+import { childAbort } from '../http/child-abort.ts'
 import { httpError, maxErrorChars, unreachable } from '../http/http.ts'
 import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
 import type { ErrorWords } from '../http/error-meaning.ts'
@@ -69,7 +70,7 @@ export function askReply(
 ): void {
   const { url, headers, accept = 'text/event-stream', model, connectMs } = question
   const body = written(() => JSON.stringify(question.body))
-  const left = new AbortController()
+  const left = childAbort(signal)
   const close = (): void => left.abort()
   const fail = (error: unknown): void => {
     phase = nothing
@@ -112,7 +113,7 @@ export function askReply(
     headers: { ...headers, 'content-type': 'application/json', accept },
     body,
     connectMs,
-    signal: AbortSignal.any([signal, left.signal]),
+    signal: left.signal,
   }
   try {
     transport(request, {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { isChatError } from '../../wire/errors.ts'
+import { childAbort } from '../http/child-abort.ts'
 import { plainHistory, refusesRoles } from '../history/plain-history.ts'
 import { wantsThinking } from '../history/thinking-wanted.ts'
 import { createEvidence } from './evidence.ts'
@@ -137,7 +138,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   const open = (request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void => {
     const askNow = (asking: Asking): void => {
       const evidence = createEvidence(request, learnt)
-      const left = new AbortController()
+      const left = childAbort(signal)
       /** Only what is refused before the reply has grown is asked for in another way. */
       let isOpen = true
       let isOver = false
@@ -175,7 +176,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
         for (const lesson of asking.lessons) learnt.learn(request.model, lesson)
       }
       try {
-        ask(asking.request, asking.way, heard, AbortSignal.any([signal, left.signal]))
+        ask(asking.request, asking.way, heard, left.signal)
       } catch (error) {
         heard.end(ownFault(error))
       }
