@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { createAppErrors } from '../src/gateway/app-errors.ts'
 import { createGateway, type ErrorContext, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
 import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
+import { fromIterable, ollama } from '../src/upstream/index.ts'
 import { ChatError } from '../src/wire/errors.ts'
 import { turn } from './support/event-loop.ts'
 
@@ -174,4 +175,28 @@ test('close: an onRunEnd that never settles is given up after saveMs, and said',
   await closed
   expect(told).toEqual([[expect.objectContaining({ message: expect.stringContaining('500 ms') }), []]])
   expect(clock.timers).toBe(0)
+})
+
+test('upstream: an async `open` that rejects ends its run, and not the process', async () => {
+  const cause = new Error('no')
+  const { post, told } = bed({ upstream: { name: 'own', model: 'm', open: () => Promise.reject(cause) } })
+  expect((await post()).status).toBe(502)
+  expect(told).toEqual([[cause, ['run']]])
+})
+
+test('upstream: an async transport that rejects ends its run, and not the process', async () => {
+  const { post } = bed({ upstream: ollama({ model: 'm', transport: () => Promise.reject(new Error('no')) }) })
+  expect((await post()).status).toBe(503)
+})
+
+test.for([undefined, null, 'no', {}])('upstream: an error event of %j ends its run', async (error) => {
+  const upstream = fromIterable({
+    name: 'own',
+    model: 'm',
+    async *generate() {
+      yield [{ error: error as never }]
+    },
+  })
+  const { post } = bed({ upstream })
+  expect((await post()).status).toBe(502)
 })

@@ -36,6 +36,14 @@ test.for<[what: string, event: unknown]>([
   ['a message that is a number', { message: 5 }],
   ['a message that is undefined', { message: undefined }],
   ['thinking that is an object', { thinking: {} }],
+  ['a call that is null', { tool_call: null }],
+  ['a call whose arguments are a text', { tool_call: { id: 'c', name: 'f', arguments: '{}' } }],
+  ['a finish that is null', { finish: null }],
+  ['a finish of another dialect', { finish: 'content_filter' }],
+  ['a finish that is a BigInt', { finish: 1n }],
+  ['usage that counts in BigInts', { usage: { completion_tokens: 1n } }],
+  ['usage that is no number', { usage: { prompt_tokens: NaN } }],
+  ['usage that is a text', { usage: { completion_tokens: '5' } }],
 ])('event: %s is an internal error that says which kind it was', ([, event]) => {
   const [kind = ''] = Object.keys(event as object)
   expect(() => checkedEvent(event as UpstreamEvent)).toThrow(
@@ -59,4 +67,20 @@ test('event: what an app changes later is not changed in the log', () => {
 test('event: text is taken as it is', () => {
   const event = { message: 'Hi' }
   expect(checkedEvent(event)).toBe(event)
+})
+
+test('event: a finish with usage that cannot be written is an internal error', () => {
+  const event = { finish: 'stop', usage: { prompt_tokens: 1n } } as unknown as UpstreamEvent
+  expect(() => checkedEvent(event)).toThrow(
+    expect.objectContaining({ code: 'internal', message: expect.stringContaining('usage') }),
+  )
+})
+
+test('event: of usage, what counts tokens is taken and nothing else', () => {
+  const usage = { prompt_tokens: 3, completion_tokens: undefined, estimated: true, cost: round } as const
+  expect(checkedEvent({ finish: 'stop', usage })).toEqual({
+    finish: 'stop',
+    usage: { prompt_tokens: 3, estimated: true },
+  })
+  expect(checkedEvent({ usage })).toEqual({ usage: { prompt_tokens: 3, estimated: true } })
 })

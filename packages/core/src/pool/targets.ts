@@ -11,6 +11,7 @@ import {
 import { isRoute, type Route } from './route.ts'
 import type { Upstream, UpstreamRequest, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
+import { onRejected } from '../rejected.ts'
 
 /** One model server of a gateway, with the breaker that all its runs share; null when it is guarded by none. */
 export interface Target {
@@ -130,7 +131,8 @@ function createSource(
     open(request, sink, signal) {
       const { upstream } = line[at]!
       const asked = { ...request, model: model ?? upstream.model, ...(standby() !== -1 && { connectMs }) }
-      upstream.open(asked, sink, signal)
+      const outcome: unknown = upstream.open(asked, sink, signal)
+      onRejected(outcome, sink.end)
     },
     delta: () => pass?.delta(),
     get isOpen() {

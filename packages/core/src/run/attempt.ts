@@ -79,7 +79,7 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
     owner.append(event, bytes)
   }
   const take = (event: UpstreamEvent, now: number): void => {
-    if ('error' in event) return fail(event.error, false)
+    if ('error' in event) return fail(toChatError(event.error), false)
     if ('finish' in event) {
       holes += unread
       if (holes > 0) return fail(holedReply(holes), false)

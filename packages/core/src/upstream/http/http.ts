@@ -6,6 +6,7 @@ import { childAbort } from './child-abort.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Transport, TransportHead, TransportRequest } from './transport.ts'
 import type { UpstreamStatus } from '../upstream.ts'
+import { onRejected } from '../../rejected.ts'
 
 /** How much of an error's body is read for the log, UTF-16 code units. */
 export const maxErrorChars = 8_192
@@ -45,7 +46,8 @@ export function endpointOf(factory: string, url: string, transport: Transport): 
     query: [...searchParams, ...written],
     transport: (request, sink) => {
       const more = request.url.includes('?') ? search.replace('?', '&') : search
-      transport({ ...request, url: request.url + more }, sink)
+      const outcome: unknown = transport({ ...request, url: request.url + more }, sink)
+      onRejected(outcome, sink.error)
     },
   }
 }
