@@ -77,7 +77,7 @@ test('event: a finish with usage that cannot be written is an internal error', (
 })
 
 test('event: of usage, what counts tokens is taken and nothing else', () => {
-  const usage = { prompt_tokens: 3, completion_tokens: undefined, estimated: true, cost: round } as const
+  const usage = { prompt_tokens: 3, estimated: true, cost: round } as const
   expect(checkedEvent({ finish: 'stop', usage })).toEqual({
     finish: 'stop',
     usage: { prompt_tokens: 3, estimated: true },
