@@ -179,12 +179,14 @@ test('close: an onRunEnd that never settles is given up after saveMs, and said',
 
 test('upstream: an async `open` that rejects ends its run, and not the process', async () => {
   const cause = new Error('no')
+  // oxlint-disable-next-line typescript/no-misused-promises -- what an app may well write.
   const { post, told } = bed({ upstream: { name: 'own', model: 'm', open: () => Promise.reject(cause) } })
   expect((await post()).status).toBe(502)
   expect(told).toEqual([[cause, ['run']]])
 })
 
 test('upstream: an async transport that rejects ends its run, and not the process', async () => {
+  // oxlint-disable-next-line typescript/no-misused-promises -- what an app may well write.
   const { post } = bed({ upstream: ollama({ model: 'm', transport: () => Promise.reject(new Error('no')) }) })
   expect((await post()).status).toBe(503)
 })
