@@ -55,7 +55,7 @@ export async function requestJson<Answer>(
   const disarm = clock.after(withinMs, () => abortWith(bound, late))
   try {
     const response = await request(endpoint, path, { ...parts, signal: bound.signal })
-    if (response.status === 204) return undefined as Answer
+    if (response.status === 204 && parts.method === 'DELETE') return undefined as Answer
     const answer: unknown = await abortable(response.json(), bound.signal).catch(() => throwIfAborted(bound.signal))
     if (typeof answer !== 'object' || answer === null) throw notTheGateway(response)
     return answer as Answer

@@ -47,7 +47,12 @@ async function tellUntilAnswered(
     try {
       const json = { position }
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      return await requestJson({ ...endpoint, clock }, `/runs/${runId}/interrupt`, { json, isUrgent: true })
+      const answer = await requestJson<InterruptOutcome>({ ...endpoint, clock }, `/runs/${runId}/interrupt`, {
+        json,
+        isUrgent: true,
+      })
+      // Somebody else's answer, though it is JSON: the run may go on.
+      return isOutcome(answer) ? answer : undefined
     } catch (cause) {
       const error = droppedError(cause)
       if (error.code === 'not_found' || error.code === 'expired') return 'gone'
@@ -62,4 +67,14 @@ async function tellUntilAnswered(
       if (signal.aborted || clock.now() >= lastAt) return undefined
     }
   }
+}
+
+function isOutcome(answer: Partial<InterruptOutcome> | undefined): answer is InterruptOutcome {
+  const { outcome, reason, position, partial } = answer ?? {}
+  return (
+    (outcome === 'interrupted' || outcome === 'already_done') &&
+    typeof reason === 'string' &&
+    Number.isSafeInteger(position) &&
+    typeof partial?.content === 'string'
+  )
 }

@@ -83,6 +83,25 @@ for (const [name, schedule] of Object.entries(schedules)) {
     expect(w.session.getSnapshot().status).toBe('idle')
   })
 }
+
+const paints: Readonly<Record<string, (paint: FrameRequestCallback) => number>> = {
+  'paints at once': (paint) => (paint(0), 0),
+  throws: () => fail(),
+  'never paints': () => 0,
+}
+for (const [name, paint] of Object.entries(paints)) {
+  test(`schedule: a requestAnimationFrame that ${name}, without a cancelAnimationFrame, shows the whole answer`, async () => {
+    vi.stubGlobal('reportError', () => undefined)
+    vi.stubGlobal('requestAnimationFrame', paint)
+    const { session, upstream } = setup()
+    const sent = session.send('Tell me')
+    const run = await upstream.next()
+    run.send('Once')
+    run.finish()
+    expect(await sent).toMatchObject({ content: 'Once', state: 'done' })
+    expect(session.getSnapshot()).toMatchObject({ status: 'idle' })
+  })
+}
 function fail(): never {
   throw new Error('The app')
 }
@@ -337,6 +356,10 @@ test('client: the status of a gateway that does not answer, or is a page, is an 
   await expect(createChatClient({ url: '/api/chat', clock, fetch: html }).status()).rejects.toMatchObject({
     code: 'network',
     retryable: false,
+  })
+  const empty = (): Promise<Response> => Promise.resolve(new Response(null, { status: 204 }))
+  await expect(createChatClient({ url: '/api/chat', clock, fetch: empty }).status()).rejects.toMatchObject({
+    code: 'network',
   })
   const abort = new AbortController()
   const given = createChatClient({ url: '/api/chat', clock, fetch: hang }).status(abort.signal)

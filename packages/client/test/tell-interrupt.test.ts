@@ -174,3 +174,16 @@ test('interrupt: a follow-up that is refused leaves nothing running', async () =
   await turn()
   expect(run.signal.aborted).toBe(true)
 })
+
+test.for(['{}', '[]', '{"outcome":"maybe"}', '{"outcome":"interrupted"}', null])(
+  'interrupt: 200 with %s, which somebody else answers, is unconfirmed',
+  async (body) => {
+    const world = bad()
+    const status = body === null ? 204 : 200
+    const headers = { 'content-type': 'application/json' }
+    const { outcome } = await stopped(world, () => Promise.resolve(new Response(body, { status, headers })))
+    expect(await outcome).toEqual({ outcome: 'unconfirmed' })
+    expect(world.session.getSnapshot().status).toBe('idle')
+    await world.session.clear()
+  },
+)
