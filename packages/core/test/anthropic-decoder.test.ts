@@ -317,3 +317,17 @@ test('anthropic: a frame over the limit overflows, also as the last one', () => 
   expect(decoder.push(utf8(said('a') + `data: ${'x'.repeat(300)}`))).toEqual([{ message: 'a' }])
   expect(() => decoder.end()).toThrow(expect.objectContaining({ code: 'overflow' }))
 })
+
+test.for(['[DONE]', '"[DONE]"', ' [DONE]'])(
+  'end: a proxy that says %j in place of message_stop has lost nothing',
+  (mark) => {
+    const event = (value: object): string => `data: ${JSON.stringify(value)}\n\n`
+    const body =
+      event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hi' } }) +
+      event({ type: 'message_delta', delta: { stop_reason: 'end_turn' } }) +
+      `data: ${mark}\n\n`
+    const events = decode(eachByte(utf8(body)))
+    expect([joined(events, 'message'), endOf(events)]).toEqual(['Hi', 'stop'])
+    expect(events.filter((one) => 'malformed' in one)).toEqual([])
+  },
+)

@@ -365,3 +365,57 @@ test('openai: what a server attached to a call comes with it; nothing, where tha
   expect(opaqueOf({ extra_content: {}, custom: null, index: 0 })).toBeUndefined()
   expect(opaqueOf({ extra_content: { x: 'x'.repeat(70_000) } })).toBeUndefined()
 })
+
+// What stands behind the finish reason, and marks of the end in other spellings
+
+test.for(['"[DONE]"', ' [DONE]', '\t[DONE]', '[done]', '[ DONE ]', "'[DONE]'", '[DONE]\t'])(
+  'end: %j is the mark of the end, and no frame that was lost',
+  (mark) => {
+    const events = decode(chunk({ content: 'Hi' }) + chunk({}, 'stop') + frame(mark))
+    expect([textOf(events), endOf(events)]).toEqual(['Hi', 'stop'])
+    expect(events.filter((event) => 'malformed' in event)).toEqual([])
+  },
+)
+test('end: the mark of the end may be glued to the last chunk', () => {
+  const events = decode(chunk({ content: 'Hi' }) + `${chunk({}, 'stop').trimEnd()}data: [DONE]\n\n`)
+  expect([textOf(events), endOf(events)]).toEqual(['Hi', 'stop'])
+  expect(events.filter((event) => 'malformed' in event)).toEqual([])
+})
+const counted = { usage: { prompt_tokens: 1, completion_tokens: 1 } }
+test('calls: behind the finish reason they are whole, also where each chunk counts', () => {
+  const [first, second] = [
+    { index: 0, id: 'a', function: { name: 'f', arguments: '' } },
+    { index: 1, id: 'b', function: { name: 'g', arguments: '{}' } },
+  ]
+  const events = decode(
+    chunk({}, 'stop', counted) +
+      chunk({ tool_calls: [first] }, null, counted) +
+      chunk({ tool_calls: [{ index: 0, function: { arguments: '{"x":1}' } }] }, null, counted) +
+      chunk({ tool_calls: [second] }, null, counted) +
+      done,
+  )
+  expect(callsOf(events)).toEqual([
+    ['f', { x: 1 }],
+    ['g', {}],
+  ])
+  expect(endOf(events)).toBe('tool_calls')
+})
+test('text: behind the finish reason nothing is lost, also where each chunk counts', () => {
+  const after = chunk({ content: 'B' }, null, counted) + chunk({ content: 'C' }, null, counted)
+  const events = decode(chunk({ content: 'A' }) + chunk({}, 'stop', counted) + after + done)
+  expect([textOf(events), endOf(events)]).toEqual(['ABC', 'stop'])
+})
+test('text: an answer that stands in the last message only is said where the pieces were thinking', () => {
+  const whole = { choices: [{ message: { reasoning_content: 'T', content: 'Answer' }, finish_reason: 'stop' }] }
+  const events = decode(chunk({ reasoning_content: 'T' }) + frame(whole) + done)
+  expect([thinkingOf(events), textOf(events), endOf(events)]).toEqual(['T', 'Answer', 'stop'])
+})
+test('text: an answer that was said in pieces behind thinking is not said again by the whole of it', () => {
+  const whole = { choices: [{ message: { reasoning_content: 'T', content: 'Answer' }, finish_reason: 'stop' }] }
+  const pieces = chunk({ reasoning_content: 'T' }) + chunk({ content: 'Ans' }) + chunk({ content: 'wer' })
+  expect(textOf(decode(pieces + frame(whole) + done))).toBe('Answer')
+})
+test.for(['  data: ', '\tdata: ', ' '])('frames: %j in front of an object hides no text', (before) => {
+  const body = chunk({ content: 'A' }) + before + JSON.stringify(hi) + '\n\n' + end
+  expect([textOf(decode(body)), endOf(decode(body))]).toEqual(['AHi', 'stop'])
+})

@@ -5,7 +5,7 @@ import { isRecord, list, record, text, type Json } from '../../wire/json.ts'
 import { jsonChars } from '../../wire/opaque.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
-import { readObjects } from '../reply/readable.ts'
+import { isDone, readObjects } from '../reply/readable.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
@@ -69,6 +69,8 @@ export function createAnthropicDecoder(
   }
   const decode = ({ data, event }: SseFrame): UpstreamEvent[] => {
     if (event === 'comment' || data.trim() === '') return []
+    // What proxies that translate from another kind say last.
+    if (isDone(data)) return reason === undefined ? [] : finish()
     const frames = readObjects(data)
     // An error that is no JSON is one all the same.
     if (event === 'error' && !frames?.length) return fail(anthropicError(data, {}))

@@ -30,7 +30,7 @@ export function createOllamaDecoder(
   let isPage = false
 
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
-    const said = event === 'comment' || data === '' || data.startsWith('[DONE]') ? [] : readObjects(data)
+    const said = event === 'comment' || data === '' ? [] : readObjects(data)
     if (!said) {
       // Behind a line that is no JSON, words are no error of Ollama's, but the next line of a page.
       events.push(isPage ? { malformed: data.slice(0, 200) } : unreadable(data, event))

@@ -7,7 +7,7 @@ import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
 import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
-import { readObjects } from '../reply/readable.ts'
+import { isDone, readObjects } from '../reply/readable.ts'
 import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
 import { callFragments, contentEvents, createChoice, thoughts } from '../reply/said.ts'
@@ -34,6 +34,7 @@ export function createOpenAiDecoder(
   /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
   let isInPieces = false
+  let hasText = false
   let reason: FinishReason | undefined
   /** The end of a reply whose reason nobody knows, unless a later chunk says another one. */
   let unknown: ChatError | undefined
@@ -61,7 +62,7 @@ export function createOpenAiDecoder(
   }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     if (event === 'comment' || data === '') return void events.push({ alive: true })
-    if (data.startsWith('[DONE]')) {
+    if (isDone(data)) {
       if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
       if (reason !== undefined || unknown) events.push(...finish())
       // Whoever reads the reply judges an end without evidence; without a word it is a failure.
@@ -85,11 +86,11 @@ export function createOpenAiDecoder(
     // Without choices the chunk is the answer, unless it is an event of another kind.
     const choice = choose(chunk['choices'], said) ?? (chunk['type'] === undefined ? chunk : {})
     usage = usageOf(chunk, choice, usage)
-    pushChoice(choice, events)
+    const says = pushChoice(choice, events)
     progress = openAiProgress(chunk) ?? progress
     const isOver = over(text(choice['finish_reason']), events)
-    // The chunk behind the last one: whatever its choices hold, nothing but `[DONE]` follows.
-    if (!isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
+    // The chunk behind the last one: nothing but `[DONE]` follows. Of one that says something more of the reply nobody knows.
+    if (!says && !isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
   }
   /** What one read has changed beyond the reply: once, however many chunks it held. */
   const pushCounts = (events: UpstreamEvent[]): void => {
@@ -97,15 +98,21 @@ export function createOpenAiDecoder(
     if (progress && !sameProgress(progress, told)) events.push({ progress: (told = progress) })
     if (usage && usage !== toldUsage) events.push({ usage: (toldUsage = usage) })
   }
-  /** The text of a choice stands in its delta, in its message, or beside them; the first that says something counts. */
-  const pushChoice = (choice: Json, events: UpstreamEvent[]): void => {
+  /**
+   * The text of a choice stands in its delta, in its message, or beside them; the first that says something counts.
+   * @returns Whether it says something.
+   */
+  const pushChoice = (choice: Json, events: UpstreamEvent[]): boolean => {
     const { delta, message, text: words, response, content } = choice
-    if (pushDelta(asDelta(delta), events)) isInPieces = true
-    else if (!isInPieces && pushDelta(record(message), events)) return
-    else if (pushDelta(asDelta(words ?? response ?? (message === undefined ? content : undefined)), events))
-      isInPieces = true
-    // Said in pieces, and the calls with the whole of it only.
-    else if (calls.pending() === 0) pushCalls(record(message))
+    const beside = (): Json => asDelta(words ?? response ?? (message === undefined ? content : undefined))
+    if (pushDelta(asDelta(delta), events)) return (isInPieces = true)
+    if (!isInPieces && pushDelta(record(message), events)) return true
+    if (pushDelta(beside(), events)) return (isInPieces = true)
+    // Thought in pieces, or said in pieces, and what is missing stands in the whole of it only.
+    const { content: whole } = record(message)
+    const isAnswer = isInPieces && !hasText && pushDelta({ content: whole }, events)
+    const isCall = calls.pending() === 0 && pushCalls(record(message))
+    return isAnswer || isCall
   }
   /** @returns Whether it says something. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): boolean => {
@@ -120,6 +127,7 @@ export function createOpenAiDecoder(
     if (refusal !== '') events.push({ message: refusal })
     const isCalling = pushCalls(delta)
     said ||= isCalling || events.length > before
+    hasText ||= events.length > before + (thinking === '' ? 0 : 1)
     return isCalling || events.length > before
   }
   const pushCalls = (delta: Json): boolean => {

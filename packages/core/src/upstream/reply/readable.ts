@@ -2,8 +2,19 @@ import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
 import { plainWords } from './plain-words.ts'
 import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 
+/** What servers of OpenAI's kind say last, also where a program wrote it as JSON, or with more white space. */
+const done = /^\s*["']?\[\s?DONE\s?\]/i
+
+/** Whether a frame says that the reply is over. */
+export function isDone(said: string): boolean {
+  return done.test(said)
+}
+
 /** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */
 const gap = /^[\s,]*(?:data:\s*)?$/
+
+/** What may stand behind the last one. */
+const rest = /^[\s,]*(?:data:\s*)?(?:\[DONE\]\s*)?$/
 
 /**
  * The objects that a frame holds. Servers glue two of them together, write `NaN` and `Infinity` as Python does, leave line
@@ -12,6 +23,7 @@ const gap = /^[\s,]*(?:data:\s*)?$/
  * may have held some and cannot be read.
  */
 export function readObjects(said: string): readonly Json[] | undefined {
+  if (isDone(said)) return []
   if (isDeeper(said, maxReplyDepth)) return undefined
   let value: unknown
   try {
@@ -67,5 +79,5 @@ function looseObjects(said: string): Json[] | undefined {
       i += word.length - 1
     }
   }
-  return depth === 0 && found.length > 0 && gap.test(said.slice(from)) ? found : undefined
+  return depth === 0 && found.length > 0 && rest.test(said.slice(from)) ? found : undefined
 }

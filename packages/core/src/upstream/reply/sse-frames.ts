@@ -2,7 +2,7 @@ import { ChatError } from '../../wire/errors.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { createWholeLines } from '../../wire/whole-lines.ts'
 import { plainWords } from './plain-words.ts'
-import { readObjects } from './readable.ts'
+import { isDone, readObjects } from './readable.ts'
 
 /** Longest frame, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
@@ -89,6 +89,11 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
       isObject = line.trimEnd() === '{'
       if (isObject) hold(line)
       else give(undefined, line)
+    } else if (/^\s/.test(line)) {
+      // A template or a proxy has indented what it sends.
+      const said = line.trimStart()
+      if (said.startsWith('data:')) addData(said)
+      else if (said.startsWith('{') && isWhole(said)) addStray(said)
     }
   }
   const take = (line: string): void => {
@@ -154,5 +159,5 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
 /** Whether a line is all of a frame: then the next line is another one. */
 function isWhole(line: string): boolean {
   if (line === '') return false
-  return line.startsWith('[DONE]') || plainWords(line) !== undefined || readObjects(line) !== undefined
+  return isDone(line) || plainWords(line) !== undefined || readObjects(line) !== undefined
 }
