@@ -63,7 +63,7 @@ export function createCounter(): Counter {
 /** Twice as much of anything may take so many times the work; what is quadratic takes four times. */
 const mostGrowth = 2.4
 /** Tables that double, and what the sampling is off by, bytes. */
-const slackBytes = 262_144
+const slackBytes = 1_048_576
 /** `INPUT_PART=1` takes inputs of the full size: the counters make everything slow, and a quarter tells as much. */
 const part = Number(process.env['INPUT_PART'] ?? 0.25)
 

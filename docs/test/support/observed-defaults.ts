@@ -209,6 +209,15 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     clock.advance(2 * fuseDefaults.maxRunMs)
     return leftAt
   },
+  'ReaderOptions.awayMs': () => {
+    const clock = manualClock()
+    const [runId, sessionId, model, orphanMs] = ['run_one', 'sess_one', 'm', 1_000] as const
+    const run = startRun({ runId, sessionId, model, clock, fuse: fuseDefaults, orphanMs, open: () => undefined })
+    createReader(run, { clock, coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position: 0 }).cancel()
+    let waited = 0
+    for (; run.endedAt === undefined; waited += 100) clock.advance(100)
+    return waited - orphanMs
+  },
   'HistoryOptions.thinking': () => {
     const history = normaliseHistory([{ role: 'assistant', content: 'Hi', thinking: 'hm' }], null)
     return history.some(({ thinking }) => thinking) ? 'keep' : 'drop'

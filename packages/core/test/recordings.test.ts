@@ -144,23 +144,28 @@ test.for(samples)('samples: %s, whole, byte by byte and in any pieces', async ([
   await fc.assert(anyPieces, { numRuns: 30 })
 })
 
-test.for(samples)('samples: %s, cut at every byte, is done only with its finish, and keeps what came', async (one) => {
-  const [name, { end, text = '', thinking = '' }] = one
-  const body = sample(name)
-  const hear = listener(serverOf(name))
-  const finish = body.toString('latin1').search(/"(finish_reason|done_reason)": ?"/)
-  let last = 0
-  for (let cut = 0; cut <= body.length; cut++) {
-    for (const ended of ['end', 'reset'] as const) {
-      const is = await hear({ status: 200, type: streamOf[serverOf(name)], pieces: [body.subarray(0, cut)], ended })
-      const broken = ended === 'end' ? 'upstream_incomplete' : 'upstream_unreachable'
-      const mayEnd = is.end === broken || (is.end === end && (!isDone(end) || cut > finish))
-      if (!mayEnd || !text.startsWith(is.text ?? '') || !thinking.startsWith(is.thinking ?? ''))
-        expect.fail(`cut at ${cut} by ${ended}: ${JSON.stringify(is)}`)
-      if (isDone(is.end) && (is.text ?? '') !== text) expect.fail(`cut at ${cut}: done, and not whole`)
-      const length = (is.text ?? '').length + (is.thinking ?? '').length
-      if (ended === 'reset' && length < last) expect.fail(`cut at ${cut}: less than before`)
-      if (ended === 'reset') last = length
+const long = { timeout: 90_000 }
+test.for(samples)(
+  'samples: %s, cut at every byte, is done only with its finish, and keeps what came',
+  long,
+  async (one) => {
+    const [name, { end, text = '', thinking = '' }] = one
+    const body = sample(name)
+    const hear = listener(serverOf(name))
+    const finish = body.toString('latin1').search(/"(finish_reason|done_reason)": ?"/)
+    let last = 0
+    for (let cut = 0; cut <= body.length; cut++) {
+      for (const ended of ['end', 'reset'] as const) {
+        const is = await hear({ status: 200, type: streamOf[serverOf(name)], pieces: [body.subarray(0, cut)], ended })
+        const broken = ended === 'end' ? 'upstream_incomplete' : 'upstream_unreachable'
+        const mayEnd = is.end === broken || (is.end === end && (!isDone(end) || cut > finish))
+        if (!mayEnd || !text.startsWith(is.text ?? '') || !thinking.startsWith(is.thinking ?? ''))
+          expect.fail(`cut at ${cut} by ${ended}: ${JSON.stringify(is)}`)
+        if (isDone(is.end) && (is.text ?? '') !== text) expect.fail(`cut at ${cut}: done, and not whole`)
+        const length = (is.text ?? '').length + (is.thinking ?? '').length
+        if (ended === 'reset' && length < last) expect.fail(`cut at ${cut}: less than before`)
+        if (ended === 'reset') last = length
+      }
     }
-  }
-})
+  },
+)

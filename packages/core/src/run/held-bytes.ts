@@ -10,4 +10,4 @@ export const blockBytes = 44
 /** The place where a delta ended. */
 export const boundaryBytes = 8
 /** What a run is, however short its reply: its functions, its log, its promise, its ids, its place in the cache. */
-export const runBytes = 6_144
+export const runBytes = 5_120
