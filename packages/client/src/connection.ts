@@ -70,6 +70,14 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
   const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
   try {
+    void new Headers(own)
+  } catch (cause) {
+    // `fetch` would call it a failure of the network.
+    throw new ChatError('headers_failed', 'The option `headers` gives a name or a value that no header can have', {
+      cause,
+    })
+  }
+  try {
     const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
       method,
       ...(json && { method: 'POST', body: JSON.stringify(json) }),
@@ -89,10 +97,13 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   }
 }
 
-type Headers = Readonly<Record<string, string>>
+type OwnHeaders = Readonly<Record<string, string>>
 
 /** Asks the app for its headers. An app that knows that asking again is in vain throws a ChatError of its own. */
-async function ask(headers: () => Headers | Promise<Headers>, signal: AbortSignal | undefined): Promise<Headers> {
+async function ask(
+  headers: () => OwnHeaders | Promise<OwnHeaders>,
+  signal: AbortSignal | undefined,
+): Promise<OwnHeaders> {
   try {
     return await abortable(headers(), signal)
   } catch (cause) {

@@ -118,9 +118,8 @@ export function persist(
       try {
         // One that answers later could not be asked by a page that is left.
         if (!isSlow) writes = meetStored(store.getItem(key) as string | null)
-      } catch (cause) {
-        writes = false
-        failed('The storage cannot be read: the conversation is not kept', cause)
+      } catch {
+        // What is here is newer than what stands there unread: an older copy must not come back. Whether it can be kept, the write says.
       }
       written = kept()
       if (writes) put(done)

@@ -226,6 +226,16 @@ test('headers: an error of the app that is not retryable ends the message at onc
   expect(asked).toBe(1)
 })
 
+test.each([
+  ['a value with a line end', { authorization: 'Bearer one\ntwo' }],
+  ['a name with a space', { 'x my': 'one' }],
+])('headers: %s is said at once, and not taken for a network that failed', async (_what, headers) => {
+  const { session, clock } = setup({ headers: () => headers })
+  await session.send('Hello')
+  expect(session.getSnapshot().error).toMatchObject({ code: 'headers_failed', retryable: false })
+  expect(clock.timers).toBe(0)
+})
+
 test('headers: a 401 has them asked anew once for each request; a 401 again is said at once', async () => {
   let valid = 'old'
   let token = 'old'

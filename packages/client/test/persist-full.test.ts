@@ -127,6 +127,32 @@ test('persist: that what was stored made no sense is still said after a write, a
   expect(world.heard).toEqual([lost, none])
 })
 
+test.each([1, 2, 3, 4, 5])(
+  'persist: a storage that cannot be read any more, from look %i on, holds what is shown',
+  async (from) => {
+    const storage = memory()
+    let looks = 0
+    const getItem = (key: string): string | null => {
+      looks += 1
+      if (looks >= from) throw new Error('gone')
+      return storage.items.get(key) ?? null
+    }
+    const { session, upstream } = setup({ extensions: [persist({ ...storage, getItem })] })
+    await turn()
+    for (let n = 0; n < 2; n++) {
+      const sent = session.send(`Question ${n}`)
+      const reply = await upstream.next()
+      reply.send('Yes')
+      await turn()
+      reply.finish()
+      await sent
+    }
+    await turn()
+    const { messages } = JSON.parse(storage.items.get('midstream') ?? '{}') as KeptChat
+    expect(messages).toEqual(session.getSnapshot().messages)
+  },
+)
+
 test('report: the same words are told once, other words again; what is withdrawn can be told anew', () => {
   const heard: string[] = []
   let handle!: SessionHandle
