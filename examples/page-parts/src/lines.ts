@@ -24,10 +24,13 @@ const htmlOfBlock =
 const htmlAlone = /^ {0,3}<\/?[a-z][^<>]*>[ \t]*$/i
 const fence = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})/
 const closingFence = /^ {0,3}(`{3,}|~{3,})[ \t]*$/
+const heading = /^ {0,3}#{1,6}(?:[ \t]|$)/
 const rule = /^( {0,3})([-*_])[ \t]*(?:\2[ \t]*){2,}$/
 /** Ends a list that stands before it, without a blank line between them. */
 const endsItem = /^( {0,3})(?:>|#{1,6}(?:[ \t]|$)|<)/
 const item = /^ {0,3}(?:[-+*]|\d{1,9}[.)])(?=[ \t]|$)[ \t]{0,4}/
+/** An item that may stand behind a line of a paragraph, without a blank line between them. */
+const interrupts = /^ {0,3}(?:[-+*]|0{0,8}1[.)])[ \t]+\S/
 
 /**
  * Walks over the lines of a text that begins at the top level, in linear time.
@@ -40,6 +43,8 @@ export function* linesOf(text: string, from = 0): Generator<Line> {
   /** Text of a list's item begins in this column. */
   let inItem = Infinity
   let wasBlank = true
+  /** The line before is indented code, a heading or a rule, and no paragraph. */
+  let wasOther = false
   let isHtml = false
   /** There was a tag, or a fence that may be an item's: where a fence begins and ends is a guess. */
   let isUnsure = false
@@ -47,12 +52,19 @@ export function* linesOf(text: string, from = 0): Generator<Line> {
   for (let start = from, end; start < text.length; start = end) {
     end = text.indexOf('\n', start) + 1 || text.length
     const line = text.slice(start, text[end - 1] === '\n' ? end - 1 : end)
-    // A line at the margin ends an item, and the fence in it.
-    if (isFenceOfItem && /^[^ \t]/.test(line)) isLast = undefined
+    // A line that stands before the text of an item ends it, and the fence in it.
+    if (isFenceOfItem && /\S/.test(line) && /^ */.exec(line)![0].length < inItem && !/^ *\t/.test(line)) {
+      isLast = undefined
+      isFenceOfItem = false
+      inItem = Infinity
+    }
     if (isLast === undefined) {
       const mark: RegExpExecArray | null = isHtml ? null : fence.exec(line)
-      const html: (typeof htmlBlocks)[number] | undefined =
-        mark === null ? htmlBlocks.find(([begins]) => begins.test(line)) : undefined
+      // In HTML that a blank line ends no other HTML begins; an item's may have ended with its item.
+      const mayBegin: boolean = mark === null && !(isHtml && inItem === Infinity)
+      const html: (typeof htmlBlocks)[number] | undefined = mayBegin
+        ? htmlBlocks.find(([begins]) => begins.test(line))
+        : undefined
       isUnsure ||= /^(?: {0,3}<| {1,3}(?:```|~~~))/.test(line)
       isFenceOfItem = mark !== null && mark[1]!.length >= inItem
       if (mark !== null) {
@@ -69,8 +81,11 @@ export function* linesOf(text: string, from = 0): Generator<Line> {
         const other = rule.exec(line) ?? endsItem.exec(line)
         if (other !== null) {
           if (other[1]!.length < inItem) inItem = Infinity
-        } else inItem = item.exec(line)?.[0].length ?? (wasBlank && /^[^ \t]/.test(line) ? Infinity : inItem)
-        isHtml ||= htmlOfBlock.test(line) || (wasBlank && htmlAlone.test(line))
+        } else if (item.test(line) && (wasBlank || inItem < Infinity || interrupts.test(line)))
+          inItem = item.exec(line)![0].length
+        else if (wasBlank && /^[^ \t]/.test(line)) inItem = Infinity
+        isHtml ||= htmlOfBlock.test(line) || ((wasBlank || wasOther) && htmlAlone.test(line))
+        wasOther = ((wasBlank || wasOther) && /^ {4}/.test(line)) || rule.test(line) || heading.test(line)
         wasBlank = /^[ \t]*$/.test(line)
         isHtml &&= !wasBlank
       }

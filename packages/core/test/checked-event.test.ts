@@ -32,7 +32,6 @@ test.for<[what: string, event: unknown]>([
       },
     },
   ],
-  ['data so deep that writing it throws', { data: { type: 'x', deep: nested(50_000) } }],
   ['a message that is a number', { message: 5 }],
   ['a message that is undefined', { message: undefined }],
   ['thinking that is an object', { thinking: {} }],
@@ -49,6 +48,11 @@ test.for<[what: string, event: unknown]>([
   expect(() => checkedEvent(event as UpstreamEvent)).toThrow(
     expect.objectContaining({ code: 'internal', message: expect.stringContaining(kind) }),
   )
+})
+
+test('event: data overflows, also where it is so deep that an engine cannot write it', () => {
+  const data = { data: { type: 'x', deep: nested(50_000) } } as UpstreamEvent
+  expect(() => checkedEvent(data)).toThrow(expect.objectContaining({ code: 'overflow' }))
 })
 
 test('event: a call as deep as a frame may be is taken, a deeper one overflows', () => {

@@ -55,10 +55,13 @@ function text(event: UpstreamEvent, value: unknown): UpstreamEvent {
 
 function copied(event: UpstreamEvent): UpstreamEvent {
   const json = encoded(event)
-  if (isDeeper(json, maxReplyDepth + 1))
-    // A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it.
-    throw new ChatError('overflow', `An event of the reply nests deeper than ${maxReplyDepth} levels.`)
+  if (isDeeper(json, maxReplyDepth + 1)) throw tooDeep()
   return JSON.parse(json) as UpstreamEvent
+}
+
+/** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */
+function tooDeep(): ChatError {
+  return new ChatError('overflow', `An event of the reply nests deeper than ${maxReplyDepth} levels.`)
 }
 
 function encoded(event: UpstreamEvent): string {
@@ -67,6 +70,8 @@ function encoded(event: UpstreamEvent): string {
   try {
     json = JSON.stringify(event)
   } catch (error) {
+    // The stack of some engines ends before the levels do.
+    if (error instanceof RangeError) throw tooDeep()
     cause = error
   }
   // What is undefined, or a function, leaves nothing behind.
