@@ -69,14 +69,13 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   const { method = 'GET', headers, json, isUrgent, signal } = parts
   const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
   const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
-  try {
-    void new Headers(own)
-  } catch (cause) {
-    // `fetch` would call it a failure of the network.
-    throw new ChatError('headers_failed', 'The option `headers` gives a name or a value that no header can have', {
-      cause,
-    })
-  }
+  for (const [name, value] of Object.entries(own ?? {}))
+    // `fetch` would call it a failure of the network. White space around a value it takes away itself.
+    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*$/.test(`${name}\n${String(value).trim()}`))
+      throw new ChatError(
+        'headers_failed',
+        `The option \`headers\` gives a name or a value that no header can have: ${name}`,
+      )
   try {
     const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
       method,
