@@ -154,7 +154,7 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
     'client',
     undefined,
     true,
-    'The option `headers` threw, rejected, or did not settle in time.',
+    'The option `headers` threw, rejected, or did not settle in time. Not retryable where it gave a name or a value that no header can have.',
     'Mend it; `cause` has its error.',
   ),
   orphaned: fact('client', undefined, true, 'The run was ended (`by: "orphan"`) while nobody was connected.', goOn),

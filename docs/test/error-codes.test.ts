@@ -56,5 +56,5 @@ test('error codes: what the table calls retryable is what the sources make so', 
     .filter(([code, hows]) => !hows.has(errorCodes[code as ChatErrorCode].isRetryable) || hows.size > 1)
     .map(([code]) => code)
   // Not when what came was no reply at all, or of something else, or ended for a reason that nobody knows: the page says so.
-  expect(others.toSorted()).toEqual(['network', 'upstream_incomplete', 'upstream_malformed'])
+  expect(others.toSorted()).toEqual(['headers_failed', 'network', 'upstream_incomplete', 'upstream_malformed'])
 })

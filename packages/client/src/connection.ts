@@ -70,8 +70,8 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
   const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
   for (const [name, value] of Object.entries(own ?? {}))
-    // `fetch` would call it a failure of the network. White space around a value it takes away itself.
-    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*$/.test(`${name}\n${String(value).trim()}`))
+    // `fetch` would call it a failure of the network. A line end behind a value it takes away itself.
+    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(`${name}\n${value}`))
       throw new ChatError(
         'headers_failed',
         `The option \`headers\` gives a name or a value that no header can have: ${name}`,
