@@ -24,7 +24,7 @@ const htmlOfBlock =
 const htmlAlone = /^ {0,3}<\/?[a-z][^<>]*>[ \t]*$/i
 const fence = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})/
 const closingFence = /^ {0,3}(`{3,}|~{3,})[ \t]*$/
-const heading = /^ {0,3}#{1,6}(?:[ \t]|$)/
+export const heading: RegExp = /^ {0,3}#{1,6}(?:[ \t]|$)/
 const rule = /^( {0,3})([-*_])[ \t]*(?:\2[ \t]*){2,}$/
 /** Ends a list that stands before it, without a blank line between them. */
 const endsItem = /^( {0,3})(?:>|#{1,6}(?:[ \t]|$)|<)/
@@ -79,10 +79,10 @@ export function* linesOf(text: string, from = 0): Generator<Line> {
         isCode = false
       } else {
         const other = rule.exec(line) ?? endsItem.exec(line)
+        const marked = item.exec(line)
         if (other !== null) {
           if (other[1]!.length < inItem) inItem = Infinity
-        } else if (item.test(line) && (wasBlank || inItem < Infinity || interrupts.test(line)))
-          inItem = item.exec(line)![0].length
+        } else if (marked && (wasBlank || inItem < Infinity || interrupts.test(line))) inItem = marked[0].length
         else if (wasBlank && /^[^ \t]/.test(line)) inItem = Infinity
         isHtml ||= htmlOfBlock.test(line) || ((wasBlank || wasOther) && htmlAlone.test(line))
         wasOther = ((wasBlank || wasOther) && /^ {4}/.test(line)) || rule.test(line) || heading.test(line)

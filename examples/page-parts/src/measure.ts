@@ -1,5 +1,5 @@
 import type { Limits } from './limits.ts'
-import { linesOf } from './lines.ts'
+import { heading, linesOf } from './lines.ts'
 
 /** What a block would cost a Markdown parser, told from above. */
 export type Size = { -readonly [Name in keyof Limits]: Limits[Name] }
@@ -12,7 +12,6 @@ const mark = /[*_~`[\]<!&|\\]/g
 const tableRow = /^ {0,3}\|/
 /** With a pipe: the row that makes the line before it a table's head. */
 const delimiterRow = /^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/
-const heading = /^ {0,3}#{1,6}(?:[ \t]|$)/
 
 /** Measures a block in linear time, before a parser sees it. Where it cannot be told cheaply, more is said. */
 export function measure(block: string): Size {
