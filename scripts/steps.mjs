@@ -2,6 +2,7 @@
 // `N passed, N failed`, with `, N skipped` where there are any; each test and each other step counts one.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { root, tool } from './toolchain.mjs'
 
 const artifacts = join(root, 'artifacts')
@@ -57,15 +58,21 @@ function countTests(report, code) {
   for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
     const statuses = file.assertionResults.map((result) => result.status)
     for (const status of statuses) counts[status === 'passed' || status === 'failed' ? status : 'skipped'] += 1
-    if (file.status === 'failed' && !statuses.includes('failed')) counts.failed += 1
-    for (const { status, fullName } of file.assertionResults) {
-      if (status !== 'passed' && status !== 'failed')
-        lines.push(`skipped: ${fullName.trim()} (${relative(root, file.name)})`)
+    const where = relative(root, file.name)
+    if (file.status === 'failed' && !statuses.includes('failed')) {
+      counts.failed += 1
+      lines.push(`failed: ${where}: ${firstLine(file.message)}`)
+    }
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status === 'failed') lines.push(`failed: ${fullName.trim()} (${where}): ${firstLine(failureMessages?.[0])}`)
+      else if (status !== 'passed') lines.push(`skipped: ${fullName.trim()} (${where})`)
     }
   }
   if (code !== 0 && counts.failed === 0) counts.failed = 1
   return counts
 }
+
+const firstLine = (text = '') => stripVTControlCharacters(text).split('\n', 1)[0]
 
 function skipReasons() {
   if (!existsSync(skips)) return []
