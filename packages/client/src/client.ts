@@ -1,10 +1,11 @@
 import { systemClock } from '@midstream/core'
-import { requestJson } from './connection.ts'
+import type { ChatClient, GatewayStatus } from './chat-client.ts'
+import { requestJson } from './connection/request.ts'
 import { disposeKey } from './dispose.ts'
-import { createLifetimes } from './lifetimes.ts'
-import { createLimits } from './limits.ts'
-import { createSession } from './session.ts'
-import type { ChatClient, ChatClientOptions, GatewayStatus } from './types.ts'
+import type { ChatClientOptions } from './options.ts'
+import { createLifetimes } from './session/lifetimes.ts'
+import { createLimits } from './session/limits.ts'
+import { createSession } from './session/session.ts'
 
 /**
  * Creates a client of one gateway. It holds the conversations: whoever asks for the same name gets the same one, so a

@@ -1,6 +1,7 @@
-import type { KeptChat } from './chat-state.ts'
+import type { KeptChat } from './state/kept-chat.ts'
 import { mergeChats, type Meeting } from './merge-chats.ts'
-import type { ChatSession, SessionHandle } from './types.ts'
+import type { ChatSession } from './chat-session.ts'
+import type { SessionHandle } from './extension.ts'
 
 /** Most ids of messages that are remembered, here or gone. */
 const maxSeen = 10_000

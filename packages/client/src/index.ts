@@ -1,24 +1,13 @@
-export { emptySnapshot, type KeptChat } from './chat-state.ts'
 export { createChatClient } from './client.ts'
+export { type ChatClient, type ContinuationWay, type GatewayStatus } from './chat-client.ts'
+export { type ChatSession, type InterruptResult } from './chat-session.ts'
+export { type Endpoint } from './connection/request.ts'
+export { type SessionExtension, type SessionHandle } from './extension.ts'
+export { type ChatMessage, type MessageState, type QueuedMessage } from './message.ts'
+export { type ChatClientOptions, type ReconnectOptions, type RequestOptions } from './options.ts'
+export { emptySnapshot, type ChatSnapshot, type ChatStatus } from './snapshot.ts'
+export { type KeptChat } from './state/kept-chat.ts'
 export { streamChat, type StreamChatOptions } from './stream-chat.ts'
-export {
-  type ChatClient,
-  type ChatClientOptions,
-  type ChatMessage,
-  type ChatSession,
-  type ChatSnapshot,
-  type ChatStatus,
-  type ContinuationWay,
-  type GatewayStatus,
-  type InterruptResult,
-  type QueuedMessage,
-  type MessageState,
-  type ReconnectOptions,
-  type RequestOptions,
-  type SessionExtension,
-  type SessionHandle,
-} from './types.ts'
-export { type Endpoint } from './connection.ts'
 export {
   ChatError,
   isChatError,

@@ -1,5 +1,5 @@
-import type { KeptChat } from './chat-state.ts'
-import type { ChatMessage } from './types.ts'
+import type { KeptChat } from './state/kept-chat.ts'
+import type { ChatMessage } from './message.ts'
 
 /**
  * What becomes of two copies of one conversation. `same`: nothing. `take`: the other one replaces this one. `hold`: both have

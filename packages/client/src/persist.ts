@@ -1,7 +1,7 @@
 import { ChatError } from '@midstream/core'
-import type { KeptChat } from './chat-state.ts'
+import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
-import type { SessionExtension } from './types.ts'
+import type { SessionExtension } from './extension.ts'
 import { parseChat, type ValidChat } from './valid-chat.ts'
 
 /** What of `localStorage` is needed; the methods may be asynchronous. @public */

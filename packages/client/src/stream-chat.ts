@@ -1,9 +1,9 @@
 import { systemClock, type ChatEvent, type ChatTurn, type Clock } from '@midstream/core'
-import { abortWith, follow, reasonOf } from './abort.ts'
-import { droppedError, request, type Endpoint } from './connection.ts'
-import { readEvents } from './read-events.ts'
-import type { RequestOptions } from './types.ts'
-import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
+import { abortWith, follow, reasonOf } from './connection/abort.ts'
+import { droppedError, request, type Endpoint } from './connection/request.ts'
+import { readEvents } from './connection/read-events.ts'
+import { presumedHeartbeatMs, silentHeartbeats, watch } from './connection/watchdog.ts'
+import type { RequestOptions } from './options.ts'
 
 /** @public */
 export interface StreamChatOptions extends Endpoint {

@@ -1,8 +1,8 @@
-import type { KeptChat } from './chat-state.ts'
-import { requestJson } from './connection.ts'
+import type { KeptChat } from './state/kept-chat.ts'
+import { requestJson } from './connection/request.ts'
 import { copiesOf } from './copies.ts'
 import { isNewer } from './merge-chats.ts'
-import type { SessionExtension, SessionHandle } from './types.ts'
+import type { SessionExtension, SessionHandle } from './extension.ts'
 import { parseChat } from './valid-chat.ts'
 
 /** What of `BroadcastChannel` is needed. @public */

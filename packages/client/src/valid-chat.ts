@@ -1,6 +1,6 @@
 import { isId, type DataEvent, type ErrorBody, type FinishReason, type ToolCall } from '@midstream/core'
-import type { ActiveRun, Ask, KeptChat } from './chat-state.ts'
-import type { ChatMessage, MessageState } from './types.ts'
+import type { ChatMessage, MessageState } from './message.ts'
+import type { Ask, KeptChat, KeptRun } from './state/kept-chat.ts'
 
 /** Most messages of a chat from outside. */
 const maxMessages = 100_000
@@ -64,8 +64,6 @@ export function parseChat(value: unknown): ValidChat | undefined {
     dropped,
   }
 }
-
-type KeptRun = Pick<ActiveRun, 'runId' | 'before' | 'isOpen' | 'ask'>
 
 /** @returns Undefined when it makes no sense. */
 function parseRun(value: unknown): KeptRun | null | undefined {

@@ -1,8 +1,9 @@
 import { createRunLog, type ChatEvent, type LogEvent, type RunLog, type TerminalEvent } from '@midstream/core'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { emptyChat, stepChat, type ChatState, type KeptChat } from '../src/chat-state.ts'
-import type { ChatMessage } from '../src/types.ts'
+import { emptyChat, stepChat, type ChatState } from '../src/state/chat-state.ts'
+import { type KeptChat } from '../src/state/kept-chat.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 const question: ChatMessage = { id: 'msg_1', role: 'user', content: 'Tell me', state: 'done' }
 const empty: ChatMessage = { id: 'msg_2', role: 'assistant', content: '', state: 'streaming' }

@@ -5,7 +5,7 @@ import { ollama, type TransportSink, type Upstream, type UpstreamEvent } from '@
 import { conformanceCases, type ConformanceCase, type ConformanceStep } from '@midstream/test-support/conformance'
 import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
-import type { ChatMessage } from '../src/types.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 /** The cases that the run log and the gateway are held to, through a client: its message must say what a reader has. */
 

@@ -1,7 +1,7 @@
 import { ChatError } from '@midstream/core'
 import type { ScriptedReply } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
-import type { ChatMessage } from '../src/types.ts'
+import type { ChatMessage } from '../src/message.ts'
 import {
   asked,
   interrupted,

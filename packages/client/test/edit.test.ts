@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { asked, interrupted, isIdle, setup, shows, tell, transcript, when } from './support.ts'
 
 test('regenerate: after a continuation the whole reply is asked for anew', async () => {

@@ -1,7 +1,7 @@
 import { seededRandom } from '@midstream/core/testing'
 import { createParser } from 'eventsource-parser'
 import { expect, test } from 'vitest'
-import { createEventStream } from '../src/event-stream.ts'
+import { createEventStream } from '../src/connection/event-stream.ts'
 
 type Parsed = [data: string, id: string | undefined]
 

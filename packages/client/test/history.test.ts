@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bytesOf, fitHistory } from '../src/history.ts'
+import { bytesOf, fitHistory } from '../src/session/history.ts'
 
 const turn = (n: number, text = 'x'): readonly object[] => [
   { role: 'user', content: `${n}` },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
 import { persist } from '../src/persist.ts'
 import { tabs, type TabsChannel } from '../src/tabs.ts'
-import type { ChatClient } from '../src/types.ts'
+import type { ChatClient } from '../src/chat-client.ts'
 import { bus, memory, reply, setup, shows, transcript, turn, when, type Setup } from './support.ts'
 
 /** A client whose channels say whether they are closed. */

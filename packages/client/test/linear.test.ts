@@ -1,13 +1,14 @@
 import type { ChatEvent, LogEvent } from '@midstream/core'
 import { checkLinear, createCounter } from '@midstream/test-support/operations'
 import { test } from 'vitest'
-import type { KeptChat } from '../src/chat-state.ts'
-import type { ChatMessage } from '../src/types.ts'
+import type { KeptChat } from '../src/state/kept-chat.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 /** Twice as long a reply costs a page twice as much, whatever is in it. Sources are imported once the counter counts. */
 const counter = createCounter()
-const { cutReply, emptyChat, stepChat } = await import('../src/chat-state.ts')
-const { toTurn } = await import('../src/reply.ts')
+const { emptyChat, stepChat } = await import('../src/state/chat-state.ts')
+const { cutReply } = await import('../src/state/active-run.ts')
+const { toTurn } = await import('../src/state/reply.ts')
 const { mergeChats } = await import('../src/merge-chats.ts')
 const { parseChat } = await import('../src/valid-chat.ts')
 

@@ -1,6 +1,6 @@
 import type { FetchFaultPlan } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
-import type { ChatMessage } from '../src/types.ts'
+import type { ChatMessage } from '../src/message.ts'
 import { gets, refused, text, whole, world, type World } from './world.ts'
 
 /** A network that is gone for a while, after some bytes. */

@@ -1,8 +1,8 @@
 import type { ChatEvent, LogEvent } from '@midstream/core'
 import { heapBytes } from '@midstream/test-support/heap'
 import { expect, test } from 'vitest'
-import { emptyChat, stepChat, type ChatState } from '../src/chat-state.ts'
-import type { ChatMessage } from '../src/types.ts'
+import { emptyChat, stepChat, type ChatState } from '../src/state/chat-state.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 const mib = 1_024 * 1_024
 const reply: ChatMessage = { id: 'msg_1', role: 'assistant', content: '', state: 'streaming' }

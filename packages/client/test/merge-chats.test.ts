@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { KeptChat } from '../src/chat-state.ts'
+import type { KeptChat } from '../src/state/kept-chat.ts'
 import { mergeChats } from '../src/merge-chats.ts'
-import type { ChatMessage } from '../src/types.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 const sessionId = `sess_${'0'.repeat(32)}`
 const message = (id: string): ChatMessage => ({

@@ -2,9 +2,10 @@ import { manualClock } from '@midstream/core/testing'
 import { heapBytes } from '@midstream/test-support/heap'
 import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
-import { createLifetimes } from '../src/lifetimes.ts'
+import { createLifetimes } from '../src/session/lifetimes.ts'
 import { persist } from '../src/persist.ts'
-import type { ChatSession, SessionExtension } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { SessionExtension } from '../src/extension.ts'
 import { memory, setup, turn } from './support.ts'
 
 /** What a person said in a conversation that was let go is there when the conversation is shown again. */

@@ -1,8 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { ChatError } from '@midstream/core'
-import type { KeptChat } from '../src/chat-state.ts'
+import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist } from '../src/persist.ts'
-import type { SessionHandle } from '../src/types.ts'
+import type { SessionHandle } from '../src/extension.ts'
 import { memory, setup, turn, type Setup } from './support.ts'
 
 /** A storage that has no room: what is kept, and what is said of it. */

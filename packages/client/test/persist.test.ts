@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { KeptChat } from '../src/chat-state.ts'
+import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist, type ChatStorage } from '../src/persist.ts'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { asked, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 
 const key = 'midstream'

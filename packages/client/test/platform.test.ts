@@ -3,7 +3,7 @@ import { manualClock, type ManualClock } from '@midstream/core/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createChatClient } from '../src/client.ts'
 import { streamChat } from '../src/stream-chat.ts'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { shows, turn, when } from './support.ts'
 
 /** React Native: no body streams, and an abort controller that knows nothing newer than its events. */

@@ -2,7 +2,7 @@ import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createChatClient } from '../src/client.ts'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { setup, shows, turn, when, type Setup } from './support.ts'
 import { text, whole, world, type World } from './world.ts'
 

@@ -1,7 +1,7 @@
 import { isChatError } from '@midstream/core'
 import type { ScriptedReply } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { asked, isIdle, reply, setup, shows, transcript, turn, when, type SetupOptions } from './support.ts'
 
 function queueing(options: SetupOptions = {}): ReturnType<typeof setup> {

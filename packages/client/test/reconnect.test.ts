@@ -2,7 +2,8 @@ import type { Clock } from '@midstream/core'
 import { manualClock, randomFetchFaults, type FetchFault } from '@midstream/core/testing'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { ChatSession, ChatSnapshot } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { ChatSnapshot } from '../src/snapshot.ts'
 import { gets, refused, text, turn, whole, world } from './world.ts'
 
 /** Every state that is shown, without what repeats. */

@@ -4,7 +4,8 @@ import type { SeededRandom } from '@midstream/core/testing'
 import { createChatClient } from '../src/client.ts'
 import { persist } from '../src/persist.ts'
 import { tabs, type TabsChannel } from '../src/tabs.ts'
-import type { ChatMessage, ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { ChatMessage } from '../src/message.ts'
 
 /** A tab: it can be reloaded, and its network can fail. */
 export interface Page {

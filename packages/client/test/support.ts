@@ -10,7 +10,10 @@ import {
 import { createChatClient } from '../src/client.ts'
 import type { ChatStorage } from '../src/persist.ts'
 import type { TabsChannel } from '../src/tabs.ts'
-import type { ChatClientOptions, ChatMessage, ChatSession, ChatSnapshot } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { ChatMessage } from '../src/message.ts'
+import type { ChatClientOptions } from '../src/options.ts'
+import type { ChatSnapshot } from '../src/snapshot.ts'
 
 export interface Requested {
   readonly method: string

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { persist } from '../src/persist.ts'
 import { tabs } from '../src/tabs.ts'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { asked, bus, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 import { bothShow, told, twoTabs, type TwoTabs } from './tabs-support.ts'
 

@@ -1,5 +1,6 @@
 import { tabs } from '../src/tabs.ts'
-import type { ChatClientOptions, ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { ChatClientOptions } from '../src/options.ts'
 import { bus, setup, shows, turn, when, type Bus, type SetupOptions } from './support.ts'
 
 export interface TwoTabs extends ReturnType<typeof setup> {

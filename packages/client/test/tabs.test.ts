@@ -2,7 +2,7 @@ import { ChatError } from '@midstream/core'
 import { afterEach, expect, test, vi } from 'vitest'
 import { persist } from '../src/persist.ts'
 import { tabs } from '../src/tabs.ts'
-import type { ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
 import { asked, bus, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 import { bothShow, told, twoTabs } from './tabs-support.ts'
 

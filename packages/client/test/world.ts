@@ -14,7 +14,9 @@ import {
 } from '@midstream/core/testing'
 import { expect } from 'vitest'
 import { createChatClient } from '../src/client.ts'
-import type { ChatClientOptions, ChatMessage, ChatSession } from '../src/types.ts'
+import type { ChatSession } from '../src/chat-session.ts'
+import type { ChatMessage } from '../src/message.ts'
+import type { ChatClientOptions } from '../src/options.ts'
 
 const orphanMs = 30_000
 const paceMs = 100

@@ -1,6 +1,6 @@
 import { ChatError, isChatError, systemClock, type ErrorBody } from '@midstream/core'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
-import type { ChatClientOptions } from './types.ts'
+import type { ChatClientOptions } from '../options.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>

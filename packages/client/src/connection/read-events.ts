@@ -1,6 +1,6 @@
 import { ChatError, type ChatErrorCode, type ChatEvent, type LogEvent } from '@midstream/core'
 import { abortable } from './abort.ts'
-import { notTheGateway } from './connection.ts'
+import { notTheGateway } from './request.ts'
 import { createEventStream } from './event-stream.ts'
 
 /** One event of a body, with the position after it if its frame names one. */

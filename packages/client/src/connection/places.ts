@@ -1,4 +1,4 @@
-import type { Endpoint } from './connection.ts'
+import type { Endpoint } from './request.ts'
 
 /**
  * Event streams that the pages of a browser hold open at one origin. Over HTTP/1.1 a browser has six connections to an origin:

@@ -1,6 +1,7 @@
 import type { ChatErrorCode, InterruptOutcome } from '@midstream/core'
-import { cutReply, type ActiveRun, type Ask } from './chat-state.ts'
-import type { ChatMessage } from './types.ts'
+import type { ChatMessage } from '../message.ts'
+import { cutReply, type ActiveRun } from './active-run.ts'
+import type { Ask } from './kept-chat.ts'
 
 /** A run to end, and how much of it the person has seen; without a position, all of it. */
 export type Interrupts = NonNullable<Ask['interrupts']>

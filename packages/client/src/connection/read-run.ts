@@ -1,9 +1,9 @@
 import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
-import { droppedError, isPassing, request, type Endpoint } from './connection.ts'
+import { droppedError, isPassing, request, type Endpoint } from './request.ts'
+import { pause } from './page.ts'
 import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
 import { canStream, isLogEvent, readEvents, units, type Received } from './read-events.ts'
-import { isHidden } from './schedule.ts'
 import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
@@ -180,25 +180,4 @@ function isWorthAnother(lost: ChatError, opened: boolean, attempt: number): bool
 function lastUnits(event: LogEvent, count: number): LogEvent {
   if ('message' in event) return { message: event.message.slice(-count) }
   return 'thinking' in event ? { thinking: event.thinking.slice(-count) } : event
-}
-
-/** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const undos: (() => void)[] = []
-    const done = (): void => {
-      for (const undo of undos) undo()
-      resolve()
-    }
-    // Not every platform's listeners take a signal, and React Native has no events of a page.
-    const on = (target: EventTarget | undefined, type: string, heard = done): void => {
-      target?.addEventListener?.(type, heard)
-      undos.push(() => target?.removeEventListener?.(type, heard))
-    }
-    on(signal, 'abort')
-    on(globalThis, 'online')
-    on(globalThis.document, 'visibilitychange', () => isHidden() || done())
-    undos.push(clock.after(ms, done))
-    if (signal.aborted) done()
-  })
 }

@@ -1,5 +1,5 @@
 import { isChatError, type Clock, type RequestLimits } from '@midstream/core'
-import { requestJson, type Endpoint } from './connection.ts'
+import { requestJson, type Endpoint } from '../connection/request.ts'
 import { presumedLimits } from './history.ts'
 
 /** How long the gateway may take to say its limits, before its defaults are taken for them, ms. */

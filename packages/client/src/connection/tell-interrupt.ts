@@ -1,7 +1,7 @@
 import { backoffMs, type Clock, type InterruptOutcome, type RandomBytes } from '@midstream/core'
-import { answerMs, droppedError, isLate, isPassing, requestJson, type Endpoint } from './connection.ts'
-import { pause } from './read-run.ts'
-import type { Interrupts } from './reply.ts'
+import { pause } from './page.ts'
+import { answerMs, droppedError, isLate, isPassing, requestJson, type Endpoint } from './request.ts'
+import type { Interrupts } from '../state/reply.ts'
 
 export interface Telling {
   readonly endpoint: Endpoint

@@ -1,4 +1,5 @@
 import type { Clock } from '@midstream/core'
+import { isHidden } from '../connection/page.ts'
 
 /** Longer than any paint takes to come, ms. */
 const hiddenMs = 500
@@ -27,11 +28,6 @@ export function nextPaint(publish: () => void): void {
     report(error)
     run()
   }
-}
-
-/** A hidden tab may show less than the person has seen elsewhere. */
-export function isHidden(): boolean {
-  return typeof document !== 'undefined' && document.hidden
 }
 
 /** Longest time that a `schedule` of the app's own may take, ms: text that it does not publish must not stand still. */

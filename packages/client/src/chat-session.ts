@@ -1,0 +1,59 @@
+import type { ChatMessage } from './message.ts'
+import type { ChatSnapshot } from './snapshot.ts'
+
+/**
+ * What became of an interrupt. `unconfirmed`: the gateway has not answered yet; it is asked again until it does, for
+ * `reconnect.maxMs`, and by the next request. Without either the run ends as an orphan.
+ * @public
+ */
+export interface InterruptResult {
+  readonly outcome: 'interrupted' | 'already_done' | 'unconfirmed'
+}
+
+/** One conversation: a store for a UI, and what a person can do. All methods are bound. @public */
+export interface ChatSession {
+  /** Calls `listener` when the snapshot has changed: at most once a frame for text, at once for everything else. */
+  subscribe(listener: () => void): () => void
+  getSnapshot(): ChatSnapshot
+  /** The empty conversation: what a server renders. */
+  getServerSnapshot(): ChatSnapshot
+  /**
+   * Says something. While an answer streams, this is the interrupt and the follow-up in one: the answer is frozen in
+   * this very tick, and one request ends it and starts the next (`whenBusy` can say otherwise).
+   * @returns The reply as it ended, in whatever state; null when it waited and was taken back. Never rejects.
+   * @throws {TypeError} When `text` is blank.
+   * @throws {ChatError} `session_busy`, with `whenBusy: 'reject'` and when the queue is full.
+   */
+  send(text: string): Promise<ChatMessage | null>
+  /** Takes back something that waits for its turn. @returns Whether it still waited. */
+  takeBack(id: string): boolean
+  /** Freezes the answer in this very tick, stops the model, and says what became of it. Never rejects. */
+  interrupt(): Promise<InterruptResult>
+  /** Ends what runs, forgets the conversation here and at the gateway, and starts an empty one. Never rejects. */
+  clear(): Promise<void>
+  /**
+   * Goes on with the last reply, in the same message: one that was interrupted, dropped, failed, or cut at a limit.
+   * @returns The reply as it ended; never rejects.
+   * @throws {TypeError} When the last message is no reply, or streams.
+   */
+  continue(): Promise<ChatMessage>
+  /**
+   * Says something else in place of an earlier message, and forgets what came after it.
+   * @returns The reply as it ended; never rejects.
+   * @throws {TypeError} When `text` is blank or there is no such message of the person's.
+   */
+  edit(messageId: string, text: string): Promise<ChatMessage>
+  /**
+   * Asks for the last reply anew, ending one that runs.
+   * @returns The new reply as it ended; never rejects.
+   * @throws {TypeError} When nothing was said yet.
+   */
+  regenerate(): Promise<ChatMessage>
+  /**
+   * Lets the conversation go: gives up its connection, closes its channel to other tabs, writes what waits to be stored, and
+   * calls no listener any more. The run goes on at the gateway for `orphanMs`; `interrupt()` first ends it. What can be asked
+   * of it afterwards throws a TypeError; the client's next `session()` of that name is a new one.
+   */
+  close(): void
+  [Symbol.dispose](): void
+}

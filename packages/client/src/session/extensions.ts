@@ -1,0 +1,86 @@
+import type { ChatSession } from '../chat-session.ts'
+import type { SessionHandle } from '../extension.ts'
+import type { KeptChat } from '../state/kept-chat.ts'
+import type { Queue } from './queue.ts'
+import type { Replies } from './replies.ts'
+import type { Shared } from './shared.ts'
+
+/** The extensions of a session: attached while somebody uses it. */
+export interface Extensions {
+  attach(): void
+  /** Undoes them: nothing outside holds the session any more. */
+  letGo(): void
+  /** Whether the conversation has text that is kept nowhere else. */
+  isOnlyCopy(): boolean
+}
+
+/** What they can do with the conversation, besides what the session hands in. */
+export function createExtensions(
+  shared: Shared,
+  own: Pick<SessionHandle, 'name' | 'report' | 'withdraw'> & { readonly session: ChatSession },
+  queue: Queue,
+  replies: Replies,
+): Extensions {
+  const { options, store, closing, clock } = shared
+  /** What undoes them; undefined while there are none. */
+  let undo: (() => void)[] | undefined
+  let isStored = false
+
+  const kept = (): KeptChat => {
+    const { sessionId, snapshot, run, version, removed } = store.state
+    const joined = run && {
+      runId: run.runId,
+      before: run.before,
+      isOpen: run.isOpen,
+      // What has brought text cannot be asked for again under the same id.
+      ask: run.position === 0 ? run.ask : undefined,
+    }
+    return { sessionId, messages: snapshot.messages, run: joined, version, removed }
+  }
+  const restore = (chat: KeptChat): void => {
+    const { run, messages } = chat
+    const isRead = run && run.runId === store.state.run?.runId
+    if (!isRead) {
+      replies.stop()
+      if (messages.length === 0) queue.empty()
+    }
+    store.step({ type: 'restore', kept: chat })
+    if (isRead) return store.publish()
+    store.settle()
+    const last = messages.at(-1)
+    if (run && last && store.state.run?.runId === run.runId) {
+      const isUnread = last.content === run.before.content && !last.thinking && !last.data && !last.toolCalls
+      replies.join(run.runId, last, isUnread ? run.ask : undefined)
+    }
+    store.notify()
+  }
+  const handle: SessionHandle = {
+    ...own,
+    options,
+    clock,
+    observe: (listener) => void store.observers.add(listener),
+    kept,
+    restore,
+    isAsked: () => replies.isAsked(),
+    see: (version) => store.step({ type: 'see', version }),
+    stored: (isWhole) => void (isStored = isWhole),
+  }
+  return {
+    attach() {
+      if (undo || closing.aborted) return
+      const undos: (() => void)[] = (undo = [])
+      // Another one each time: an extension tells by it that it begins anew.
+      const again = { ...handle }
+      for (const extend of options.extensions ?? []) {
+        const undone = extend(again)
+        if (undone) undos.push(undone)
+      }
+    },
+    letGo() {
+      for (const undone of undo ?? []) undone()
+      undo = undefined
+      store.observers.clear()
+    },
+    isOnlyCopy: () => !closing.aborted && !isStored && store.state.snapshot.messages.length > 0,
+  }
+}

@@ -1,0 +1,214 @@
+import { ChatError, createId, systemClock, systemRandom } from '@midstream/core'
+import type { ChatSession } from '../chat-session.ts'
+import { requestJson } from '../connection/request.ts'
+import { disposeKey } from '../dispose.ts'
+import type { ChatMessage } from '../message.ts'
+import type { ChatClientOptions } from '../options.ts'
+import { emptySnapshot } from '../snapshot.ts'
+import { emptyChat } from '../state/chat-state.ts'
+import { isLost } from '../state/reply.ts'
+import { createExtensions } from './extensions.ts'
+import { createInterrupts } from './interrupts.ts'
+import type { GatewayLimits } from './limits.ts'
+import { createNotices } from './notices.ts'
+import { createQueue, maxQueue } from './queue.ts'
+import { createReplies } from './replies.ts'
+import { guarded, nextPaint } from './schedule.ts'
+import type { Shared } from './shared.ts'
+import { createStore } from './store.ts'
+
+/** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
+const maxTries = 6
+
+const warn = (error: ChatError): void => console.warn(`midstream: ${error.message}`)
+
+/** What the conversations of one client share. */
+export interface SessionHost {
+  /** Whether nobody looks at the session and nothing happens in it. Called whenever that may have changed. */
+  rest(session: ChatSession, isAtRest: boolean): void
+  /** The session is over. */
+  closed(session: ChatSession): void
+  readonly limits: GatewayLimits
+}
+
+/** A session, and what only its client may do with it. */
+export interface HostedSession {
+  readonly session: ChatSession
+  /** Undoes its extensions: nothing outside holds it any more. It comes back when it is used. */
+  letGo(): void
+  /** Whether it has text that is kept nowhere else. */
+  isOnlyCopy(): boolean
+}
+
+/** Creates the store of one conversation: what a person can do with it, each in one synchronous step. */
+export function createSession(options: ChatClientOptions, name: string, host: SessionHost): HostedSession {
+  const {
+    clock = systemClock,
+    random = systemRandom,
+    whenBusy = 'interrupt',
+    autoContinue = true,
+    onError = warn,
+  } = options
+  const maxMs = options.reconnect?.maxMs ?? 120_000
+  if (!(maxMs >= 0)) throw new RangeError(`reconnect.maxMs: ${maxMs}`)
+  const newId: Shared['newId'] = (kind) => createId(kind, random)
+  const store = createStore(
+    { ...emptyChat, sessionId: newId('sess') },
+    options.schedule ? guarded(options.schedule, clock) : nextPaint,
+  )
+  const { listeners, step, publish } = store
+  const closing = new AbortController()
+  /** Replies and interrupts under way. */
+  let busy = 0
+  /** The reply that last went on by itself, how long it was, and how often it did so since without progress. */
+  let wentOn = { id: '', length: -1, tries: 0 }
+
+  const lookAtRest = (): void => {
+    const { run, snapshot } = store.state
+    const isAtRest =
+      listeners.size === 0 && busy === 0 && !run && snapshot.queue.length === 0 && !interrupts.unconfirmed
+    if (!closing.signal.aborted) host.rest(session, isAtRest)
+  }
+  const during: Shared['during'] = async (work) => {
+    busy += 1
+    lookAtRest()
+    try {
+      return await work
+    } finally {
+      busy -= 1
+      lookAtRest()
+    }
+  }
+  const { limits } = host
+  const shared = { options, store, limits, clock, random, maxMs, closing: closing.signal, newId, during, lookAtRest }
+  const queue = createQueue(store)
+  const interrupts = createInterrupts(shared, () => replies.stop())
+  const replies = createReplies(shared, interrupts, (ended) => next(ended))
+  const { start } = replies
+  const { cutIn } = interrupts
+
+  const said = (text: string): ChatMessage => {
+    if (text.trim() === '') throw new TypeError('The text is blank')
+    return { id: newId('msg'), role: 'user', content: text, state: 'done' }
+  }
+  const say = (text: string): Promise<ChatMessage> => {
+    const message = said(text)
+    return start({ ends: cutIn(), messages: [...store.state.snapshot.messages, message] })
+  }
+  const goOn = (busy?: 'reject', tries?: number): Promise<ChatMessage> => {
+    const ends = cutIn()
+    const { messages } = store.state.snapshot
+    return start({ ends, messages: messages.slice(0, -1), partial: messages.at(-1), busy, tries })
+  }
+  /** What follows by itself when a reply has ended. */
+  const next = (ended: ChatMessage): ChatMessage | Promise<ChatMessage> => {
+    const { messages, queue: waiting } = store.state.snapshot
+    const { id, content } = ended
+    if (autoContinue && ended === messages.at(-1) && isLost(ended)) {
+      const isFurther = id !== wentOn.id || content.length > wentOn.length
+      wentOn = { id, length: content.length, tries: isFurther ? 0 : wentOn.tries + 1 }
+      // Another tab may go on with it, too: who comes first does.
+      if (wentOn.tries < maxTries) return goOn('reject', wentOn.tries)
+    }
+    const [first] = waiting
+    if (first) queue.leave(first.id, () => say(first.content))
+    return ended
+  }
+
+  /** Brings back what was let go. */
+  const use = (): void => {
+    extensions.attach()
+    lookAtRest()
+  }
+  const mustBeOpen = (): void => {
+    if (closing.signal.aborted) {
+      throw new TypeError('The session is closed. Ask the client for another one: client.session(name)')
+    }
+    use()
+  }
+
+  const session: ChatSession = {
+    subscribe(listener) {
+      // Two subscriptions of one function are two.
+      const own = (): void => listener()
+      if (!closing.signal.aborted) listeners.add(own)
+      use()
+      return () => {
+        listeners.delete(own)
+        lookAtRest()
+      }
+    },
+    getSnapshot: () => store.shown.snapshot,
+    getServerSnapshot: () => emptySnapshot,
+
+    send(text) {
+      mustBeOpen()
+      const { run, snapshot } = store.state
+      const waiting = snapshot.queue.length
+      // What waits already comes first, also in the moment between two runs.
+      if ((!run && waiting === 0) || whenBusy === 'interrupt') return say(text)
+      if (whenBusy === 'reject' || waiting >= maxQueue) {
+        throw new ChatError('session_busy', 'A reply is streaming', { retryable: true })
+      }
+      return queue.add(said(text))
+    },
+    takeBack: (id) => queue.leave(id),
+
+    async interrupt() {
+      use()
+      return interrupts.interrupt()
+    },
+
+    async clear() {
+      const { sessionId, snapshot } = store.state
+      if (snapshot.messages.length === 0) return
+      use()
+      replies.stop()
+      queue.empty()
+      step({ type: 'clear', sessionId: newId('sess') })
+      // Here it is gone already. A gateway that cannot be asked forgets it by age.
+      const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
+      publish()
+      await forgotten.catch(() => undefined)
+    },
+
+    continue() {
+      mustBeOpen()
+      const { run, snapshot } = store.state
+      const last = snapshot.messages.at(-1)
+      if (run || last?.role !== 'assistant' || last.toolCalls) throw new TypeError('No reply to continue')
+      return goOn()
+    },
+
+    edit(messageId, text) {
+      mustBeOpen()
+      const message = said(text)
+      const { messages } = store.state.snapshot
+      const before = messages.findIndex(({ id, role }) => id === messageId && role === 'user')
+      if (before < 0) throw new TypeError('No such message')
+      return start({ ends: cutIn(), messages: [...messages.slice(0, before), message] })
+    },
+
+    regenerate() {
+      mustBeOpen()
+      const { messages } = store.state.snapshot
+      const asked = messages.slice(0, messages.findLastIndex(({ role }) => role === 'user') + 1)
+      if (asked.length === 0) throw new TypeError('No message yet')
+      return start({ ends: cutIn(), messages: asked })
+    },
+
+    close() {
+      if (closing.signal.aborted) return
+      queue.empty()
+      extensions.letGo()
+      closing.abort()
+      replies.stop()
+      listeners.clear()
+      host.closed(session)
+    },
+    [disposeKey]: () => session.close(),
+  }
+  const extensions = createExtensions(shared, { name, session, ...createNotices(store, onError) }, queue, replies)
+  use()
+  return { session, letGo: extensions.letGo, isOnlyCopy: extensions.isOnlyCopy }
+}
