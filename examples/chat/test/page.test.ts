@@ -8,6 +8,7 @@ import {
   atStatus,
   bodyOf,
   composer,
+  eventually,
   grown,
   pathOf,
   reaches,
@@ -18,7 +19,8 @@ import {
   textOf,
   visible,
 } from './support/conversation.ts'
-import { ownServer } from './support/own-servers.ts'
+import { liveLines } from './support/fake-ollama.ts'
+import { ownFake, ownServer } from './support/own-servers.ts'
 
 describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, () => {
   let browser: Browser
@@ -189,28 +191,48 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
   })
 
   test('page: scrolling up stops the autoscroll, the button and a new message resume it', async () => {
-    const page = await open({ viewport: { width: 900, height: 340 } })
+    const { fake, server: own } = await ownFake(onTestFinished)
+    const lines = liveLines()
+    fake.answers(lines)
+    const page = await open({ viewport: { width: 900, height: 340 } }, own.url)
     const scroller = page.getByTestId('messages')
+    const topOf = (): Promise<number> => scroller.evaluate(({ scrollTop }) => scrollTop)
     const gap = (): Promise<number> =>
       scroller.evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
+    const text = textOf(replies(page).first())
+    let length = 0
+    const grow = async (by: number): Promise<void> => {
+      lines.say('wide '.repeat(by / 5))
+      length += by
+      await grown(text, length - 1)
+    }
     await say(page, story)
-    await expect.poll(() => scroller.evaluate(({ scrollTop }) => scrollTop), { timeout: 15_000 }).toBeGreaterThan(40)
+    await grow(1_000)
+    await eventually(async () => expect(await topOf()).toBeGreaterThan(40))
     expect(await gap()).toBeLessThanOrEqual(1)
 
+    const end = await topOf()
     await scroller.hover()
     await page.mouse.wheel(0, -30)
     await page.getByTestId('jump').waitFor()
-    const top = await scroller.evaluate(({ scrollTop }) => scrollTop)
-    const text = textOf(replies(page).first())
-    await grown(text, (await text.innerText()).length + 40)
-    expect(await scroller.evaluate(({ scrollTop }) => scrollTop)).toBe(top)
+    await eventually(async () => expect(await topOf()).toBe(end - 30))
+    await grow(500)
+    expect(await topOf()).toBe(end - 30)
     await keepScreenshot(page, 'scrolled-up')
 
     await page.getByTestId('jump').click()
     expect(await gap()).toBeLessThanOrEqual(1)
     expect(await page.getByTestId('jump').count()).toBe(0)
+
+    // The user wins over text that grows in that very moment, too.
+    lines.keepTalking(onTestFinished)
     await page.mouse.wheel(0, -30)
     await page.getByTestId('jump').waitFor()
+    const top = await topOf()
+    await grown(text, (await text.innerText()).length + 200)
+    expect(await topOf()).toBeLessThanOrEqual(top)
+    expect(await page.getByTestId('jump').count()).toBe(1)
+    fake.answers([{ content: 'Pebble.' }])
     await say(page, 'What is its name?')
     await reaches(replies(page).nth(1), 'done')
     expect(await gap()).toBeLessThanOrEqual(1)

@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatSnapshot } from '@midstream/client'
+import { followEnd } from '@midstream/example-page-parts/follow-end'
 import { h } from './dom.ts'
-import { follows } from './follow.ts'
 import { noteOf } from './reply-note.ts'
 import type { Words } from './words/words.ts'
 
@@ -27,18 +27,9 @@ export function createMessageList(actions: HTMLElement): MessageList {
   const attributes = { role: 'region', 'aria-labelledby': 'heading', tabindex: '0' }
   const element = h('div', 'messages', attributes, greeting.element, actions)
 
-  let isFollowing = true
-  let lastTop = 0
-  const toEnd = (): void => {
-    if (isFollowing) element.scrollTop = element.scrollHeight
-  }
-  element.addEventListener('scroll', () => {
-    const { scrollTop: top, scrollHeight, clientHeight } = element
-    isFollowing = follows(isFollowing, { top, left: scrollHeight - top - clientHeight }, lastTop)
-    lastTop = top
-  })
+  const follower = followEnd(element)
   // A composer that grows and a window that shrinks take room away at the end.
-  new ResizeObserver(toEnd).observe(element)
+  new ResizeObserver(() => follower.update()).observe(element)
 
   return {
     element,
@@ -59,12 +50,9 @@ export function createMessageList(actions: HTMLElement): MessageList {
         row.element.remove()
         rows.delete(id)
       }
-      toEnd()
+      follower.update()
     },
-    follow() {
-      isFollowing = true
-      toEnd()
-    },
+    follow: () => follower.follow(),
   }
 }
 

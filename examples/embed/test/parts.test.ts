@@ -1,18 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { follows } from '../element/follow.ts'
 import { isSendKey } from '../element/send-key.ts'
 import { dictionary, languageOf } from '../element/words/index.ts'
 import { readFlags } from '../server/flags.ts'
-
-test('follows: scrolling up, however little, ends it; the end, or coming near it downwards, resumes it', () => {
-  expect(follows(true, { top: 99, left: 2 }, 100)).toBe(false)
-  expect(follows(true, { top: 120, left: 40 }, 100)).toBe(true)
-  expect(follows(false, { top: 120, left: 40 }, 100)).toBe(false)
-  expect(follows(false, { top: 120, left: 20 }, 100)).toBe(true)
-  // A list that got shorter ends up at its end.
-  expect(follows(true, { top: 50, left: 0 }, 100)).toBe(true)
-})
 
 test('languageOf: the nearest tag decides', () => {
   expect(languageOf(null, 'zh-Hant-TW')).toBe('zh')

@@ -55,8 +55,11 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
     // At an address that others reach anybody may have given this machine a name.
     allowedHosts: hosts ?? ['*'],
     authorize: owner && (({ headers }) => owner(headers.get('authorization'))),
+    // Without both, the gateway goes by the address of the socket where that may be a user's.
     clientOf:
-      limits.client_runs === undefined ? undefined : (request) => clientAddress(request, Number(options.trust_proxy)),
+      limits.client_runs === undefined && !options.trust_proxy
+        ? undefined
+        : (request) => clientAddress(request, Number(options.trust_proxy)),
     onRunEnd(run) {
       const upstream = run.successor?.upstream ?? upstreamOf(run.model)
       metrics.run(run, upstream, readers.drops(run))

@@ -59,6 +59,22 @@ test('limits: without `client_runs` nobody is counted', async () => {
   for (let i = 0; i < 20; i += 1) expect((await chat(program.fetch, 'hello')).response.status).toBe(200)
 })
 
+test('limits: behind a proxy one user whose requests fail closes no model server for the others', async () => {
+  const [program, fake] = await startWith('recovery: false', ', trust_proxy: true')
+  const fail = async (address: string, content: string): Promise<unknown> => {
+    const body = { stream: false, messages: [{ role: 'user', content }] }
+    const answer = postJson(program.fetch, '/api/chat', body, { 'x-forwarded-for': address })
+    ;(await fake.next()).fail(500, 'no')
+    await answer
+    const state = (await (await program.fetch('/api/chat')).json()) as { readonly upstream: { breaker: string } }
+    return state.upstream.breaker
+  }
+  for (let i = 0; i < 6; i += 1) expect(await fail('1.1.1.1', `request ${i}`)).toBe('closed')
+  const others = []
+  for (let i = 0; i < 4; i += 1) others.push(await fail(`2.2.2.${i}`, `of ${i}`))
+  expect(others).toEqual(['closed', 'closed', 'closed', 'open'])
+})
+
 test('limits: readers, bodies and messages', async () => {
   const [program] = await startWith('limits: { readers: 1, body_bytes: 200, messages: 2 }')
   const answer = await chat(program.fetch, 'hello')
@@ -119,13 +135,12 @@ test('limits: on too many connections a page gets its preflight, a stranger what
 })
 
 test('limits: a request whose head or body comes drop by drop is closed', async () => {
-  const [program] = await startWith('limits: { header_ms: 150, request_ms: 300 }')
+  const [program] = await startWith('limits: { header_ms: 700, request_ms: 1200 }')
   const loris = open(program.url)
   loris.write('GET /api/chat HTTP/1.1\r\nHost: x\r\n')
   const slow = open(program.url)
   slow.write(`POST /api/chat HTTP/1.1\r\nHost: ${new URL(program.url).host}\r\nContent-Length: 100\r\n\r\n{"messages":`)
-  expect(await text(loris)).toMatch(/^HTTP\/1\.1 408 /)
-  expect(await text(slow)).toMatch(/^HTTP\/1\.1 408 /)
+  for (const answer of await Promise.all([text(loris), text(slow)])) expect(answer).toMatch(/^HTTP\/1\.1 408 /)
   expect((await program.fetch('/healthz')).status).toBe(200)
 })
 

@@ -13,6 +13,8 @@ interface Bed {
   readonly gateway: Gateway
   /** Asks, and has the model server fail. */
   fail(who: string, content: string, code?: ChatErrorCode, cause?: unknown): Promise<number>
+  /** The same from an address, as `toNodeListener` tells it. */
+  failFrom(remoteAddress: string, content: string, headers?: Record<string, string>): Promise<void>
   phase(): unknown
 }
 function bed(options: Partial<GatewayOptions> = {}): Bed {
@@ -21,6 +23,14 @@ function bed(options: Partial<GatewayOptions> = {}): Bed {
   onTestFinished(() => gateway.close())
   return {
     gateway,
+    async failFrom(remoteAddress, content, headers = {}) {
+      const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content }] })
+      const request = new Request('http://gateway.test/api/chat', { method: 'POST', headers, body })
+      const { method, url, signal } = request
+      const answer = gateway.reply({ method, url, headers: request.headers, body: request.body, signal, remoteAddress })
+      ;(await upstream.next()).fail(new ChatError('upstream_failed', 'No.', { retryable: true }))
+      await answer
+    },
     phase: () => gateway.stats().upstreams[0]?.breaker,
     async fail(who, content, code = 'upstream_failed', cause) {
       const body = JSON.stringify({ run_id: createId('run'), stream: false, messages: [{ role: 'user', content }] })
@@ -57,6 +67,55 @@ test('breaker: five people whose requests fail open it', async () => {
   expect(phase()).toBe('closed')
   await fail('e', 'of e')
   expect(phase()).toBe('open')
+})
+
+test('breaker: one address whose requests fail twenty times counts once, where nothing else tells users apart', async () => {
+  const { failFrom, phase } = bed()
+  for (let i = 0; i < 20; i++) await failFrom('203.0.113.7', `request ${i}`)
+  expect(phase()).toBe('closed')
+  for (let i = 1; i <= 3; i++) await failFrom(`203.0.113.${100 + i}`, `of ${i}`)
+  expect(phase()).toBe('closed')
+  await failFrom('198.51.100.1', 'of 4')
+  expect(phase()).toBe('open')
+})
+
+test('breaker: all addresses of one IPv6 network are one user’s', async () => {
+  const { failFrom, phase } = bed()
+  for (let i = 0; i < 20; i++) await failFrom(`2001:db8:1:2::${i}`, `request ${i}`)
+  expect(phase()).toBe('closed')
+})
+
+test('breaker: a proxy’s address is no user’s: five requests that come by it and fail open it', async () => {
+  const { failFrom, phase } = bed()
+  for (let i = 0; i < 4; i++) await failFrom('127.0.0.1', `request ${i}`)
+  expect(phase()).toBe('closed')
+  await failFrom('127.0.0.1', 'request 4')
+  expect(phase()).toBe('open')
+})
+
+test('breaker: five people of one address that authorize tells apart open it', async () => {
+  const { failFrom, phase } = bed(owned)
+  for (let i = 0; i < 5; i++) await failFrom('203.0.113.7', `request ${i}`, { authorization: `person ${i}` })
+  expect(phase()).toBe('open')
+})
+
+test('breaker: one client with many accounts, and one account of many clients, count once', async () => {
+  const clientOf: GatewayOptions['clientOf'] = ({ remoteAddress }) => remoteAddress
+  const many = bed({ ...owned, clientOf })
+  for (let i = 0; i < 20; i++) await many.failFrom('127.0.0.1', `request ${i}`, { authorization: `account ${i}` })
+  expect(many.phase()).toBe('closed')
+  const far = bed({ ...owned, clientOf })
+  for (let i = 0; i < 20; i++) await far.failFrom(`203.0.113.${i}`, `request ${i}`, { authorization: 'ann' })
+  expect(far.phase()).toBe('closed')
+})
+
+test('breaker: a clientOf that gives nobody in particular leaves the address, and an empty string is one client', async () => {
+  const nobody = bed({ clientOf: () => undefined })
+  for (let i = 0; i < 20; i++) await nobody.failFrom('203.0.113.7', `request ${i}`)
+  expect(nobody.phase()).toBe('closed')
+  const empty = bed({ clientOf: () => '' })
+  for (let i = 0; i < 20; i++) await empty.failFrom(`203.0.113.${i}`, `request ${i}`)
+  expect(empty.phase()).toBe('closed')
 })
 
 const coded = (message: string, code: string, cause?: unknown): Error =>

@@ -31,7 +31,7 @@ export function MessageList({
   onContinue,
   onTryAgain,
 }: MessageListProps): React.ReactNode {
-  const { scroller, isFollowing, follow, onScroll } = useAutoscroll(messages)
+  const { scroller, isFollowing, follow } = useAutoscroll(messages)
   const last = messages.at(-1)
   const editedAt = editing === undefined ? messages.length : messages.findIndex(({ id }) => id === editing)
   return (
@@ -40,7 +40,6 @@ export function MessageList({
         ref={scroller}
         className="scroller"
         data-testid="messages"
-        onScroll={onScroll}
         // Live regions would read out every token: the announcer speaks instead. Focusable, to be scrolled by keys.
         role="log"
         aria-live="off"

@@ -1,65 +1,40 @@
-import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
-
-/** Scrolling down to this near the end, px, means the end. */
-const nearPx = 24
+import { followEnd, type EndFollower } from '@midstream/example-page-parts/follow-end'
+import { useCallback, useLayoutEffect, useRef, useState, type RefObject } from 'react'
 
 interface Autoscroll {
   readonly scroller: RefObject<HTMLDivElement | null>
   readonly isFollowing: boolean
   /** Goes to the end and stays there. */
   follow(): void
-  onScroll(): void
 }
 
 /** Keeps a growing list at its end. Scrolling up ends that at once; scrolling back down, or a new item, resumes it. */
 export function useAutoscroll(items: readonly unknown[]): Autoscroll {
   const scroller = useRef<HTMLDivElement>(null)
-  // The layout effect must know at once, not with the next render.
-  const following = useRef(true)
-  const lastTop = useRef(0)
+  const follower = useRef<EndFollower>(undefined)
   const count = useRef(items.length)
   const [isFollowing, setFollowing] = useState(true)
 
-  const set = useCallback((value: boolean) => {
-    following.current = value
-    setFollowing(value)
-  }, [])
-
-  const toEnd = useCallback(() => {
-    const element = scroller.current
-    if (element && following.current) element.scrollTop = element.scrollHeight
-  }, [])
-
-  const follow = useCallback(() => {
-    set(true)
-    toEnd()
-  }, [set, toEnd])
-
-  const onScroll = useCallback(() => {
+  useLayoutEffect(() => {
     const element = scroller.current
     if (!element) return
-    const { scrollTop, scrollHeight, clientHeight } = element
-    const left = scrollHeight - scrollTop - clientHeight
-    const isUp = scrollTop < lastTop.current
-    lastTop.current = scrollTop
-    // Growth alone moves nothing: only a person scrolls up. A list that got shorter ends up at its end.
-    if (left <= 1 || (!isUp && left < nearPx)) set(true)
-    else if (isUp) set(false)
-  }, [set])
+    const made = followEnd(element, setFollowing)
+    follower.current = made
+    // A composer that grows and a window that shrinks take room away at the end.
+    const observer = new ResizeObserver(() => made.update())
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      made.close()
+    }
+  }, [])
 
   useLayoutEffect(() => {
-    if (items.length > count.current) set(true)
+    if (items.length > count.current) follower.current?.follow()
+    else follower.current?.update()
     count.current = items.length
-    toEnd()
-  }, [items, set, toEnd])
+  }, [items])
 
-  useEffect(() => {
-    const element = scroller.current
-    if (!element) return
-    const observer = new ResizeObserver(toEnd)
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [toEnd])
-
-  return { scroller, isFollowing, follow, onScroll }
+  const follow = useCallback(() => follower.current?.follow(), [])
+  return { scroller, isFollowing, follow }
 }

@@ -18,6 +18,28 @@ export interface FakeOllama {
   close(): Promise<void>
 }
 
+/** An answer that grows when the test says so. */
+export interface LiveLines extends AsyncIterable<Line> {
+  say(content: string): void
+  /** Says a word after the other until the test is over: text that grows however long the test takes. */
+  keepTalking(onTestFinished: (stop: () => void) => void): void
+}
+
+export function liveLines(): LiveLines {
+  let out: ReadableStreamDefaultController<Line>
+  const lines = new ReadableStream<Line>({ start: (controller) => void (out = controller) })
+  const say = (content: string): void => out.enqueue({ content })
+  return {
+    [Symbol.asyncIterator]: () => lines.values({ preventCancel: true }),
+    say,
+    keepTalking(onTestFinished) {
+      let words = 0
+      const timer = setInterval(() => say(`word ${(words += 1)} `), 20)
+      onTestFinished(() => clearInterval(timer))
+    },
+  }
+}
+
 export async function startFakeOllama(): Promise<FakeOllama> {
   let lines: AsyncIterable<Line> | Iterable<Line> = []
   const about: Readonly<Record<string, unknown>> = {
@@ -39,6 +61,8 @@ export async function startFakeOllama(): Promise<FakeOllama> {
       )
     }
     for await (const line of lines) {
+      // The client has left.
+      if (response.destroyed) return
       if ('error' in line) {
         response.end(`${JSON.stringify(line)}\n`)
         return

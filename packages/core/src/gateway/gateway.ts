@@ -132,7 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
         const client = await clientOf(request)
         if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
-        const run = runs.start(chat, owner, body, client)
+        const run = runs.start(chat, { owner, client, address: request.remoteAddress }, body)
         return chat.stream ? read(run, 0, query) : whole(run, request.signal)
       },
     },

@@ -59,7 +59,7 @@ export interface GatewayOptions {
   readonly system?: string | undefined
   /** What the model is told after a reply that a person cut off; false tells it nothing. @defaultValue '[interrupted by the user]' */
   readonly interruptedNote?: string | false | undefined
-  /** Origins other than the gateway's own that may call it, e.g. `https://app.example` or `capacitor://localhost`; `*` lets in every page, without what a browser adds by itself: `authorize` sees no cookie, and no password. @defaultValue [] */
+  /** Origins other than the gateway's own that may call it, e.g. `https://app.example` or `capacitor://localhost`; `*` lets in every page, without what a browser adds by itself: `authorize` sees no cookie, and no password. A header that a proxy has made of one is seen: with such a proxy, list origins. @defaultValue [] */
   readonly allowedOrigins?: readonly string[] | undefined
   /** Headers that pages of other origins may send besides `authorization`, `content-type` and `last-event-id`. @defaultValue any from listed origins, none from `*` */
   readonly allowedHeaders?: readonly string[] | undefined
@@ -69,7 +69,7 @@ export interface GatewayOptions {
     | undefined
   /** Hosts by which the gateway may be asked, as browsers name it, e.g. `chat.example` or `localhost:8080`; others are 403, as a page may have its own name pointed here (DNS rebinding). `*` allows any. @defaultValue any; without `authorize`, over a loopback socket of `toNodeListener`, localhost and IP addresses */
   readonly allowedHosts?: readonly string[] | undefined
-  /** Tells clients apart for `limits.clientRuns`, e.g. by address; undefined counts nobody. When it throws, the request is 500. */
+  /** Tells clients apart for `limits.clientRuns` and `breaker`, e.g. by address; undefined counts nobody, and '' is one client. When it throws, the request is 500. */
   readonly clientOf?: ((request: GatewayRequest) => ClientName | Promise<ClientName>) | undefined
   /** How long a run whose client promised to come back goes on without a reader, ms; after a poll 60 s longer, as a hidden page polls once a minute. @defaultValue 30000 */
   readonly orphanMs?: number | undefined

@@ -11,20 +11,29 @@ import { ChatError, isChatError } from '../wire/errors.ts'
 import { createId } from '../wire/ids.ts'
 import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
 import { ownFault } from './app-errors.ts'
+import { networkOf } from './network.ts'
 import type { GatewayPolicy } from './options.ts'
 import type { Source } from '../pool/targets.ts'
 
 /** The owner of everything in a gateway that asks nobody who they are. */
 export type Owner = string | undefined
 
+/** Who asks. */
+export interface Asker {
+  readonly owner: Owner
+  /** Whose runs are counted together; undefined counts nobody's. */
+  readonly client: string | undefined
+  /** The address of the other end of the socket. */
+  readonly address: string | undefined
+}
+
 /** The runs and sessions of one gateway. Every method is one synchronous step. */
 export interface Runs {
   /**
    * Starts a run, ending what it supersedes; the same id with the same body gives the run that is there.
-   * @param client - Whose runs are counted together; undefined counts nobody's.
    * @throws {ChatError} `session_busy`, `run_conflict`, `expired`, `not_found`, `overloaded`, `too_many_runs`, `breaker_open`.
    */
-  start(chat: ChatRequest, owner: Owner, body: string, client: string | undefined): Run
+  start(chat: ChatRequest, asker: Asker, body: string): Run
   /** @throws {ChatError} `not_found` for an unknown run and for somebody else's, `expired`. */
   find(runId: string, owner: Owner): Run
   /**
@@ -110,7 +119,8 @@ export function createRuns(policy: GatewayPolicy): Runs {
   }
 
   return {
-    start(chat, owner, body, client) {
+    start(chat, asker, body) {
+      const { owner, client } = asker
       const now = clock.now()
       const bodyHash = hash64(body)
       const known = chat.run_id === undefined ? undefined : kept(chat.run_id, owner)
@@ -144,7 +154,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
         throw new ChatError('too_many_runs', 'This client has too many runs at once.', { retryable: true })
       }
       const model = chat.model ?? targets.model
-      const source = targets.begin(model, () => askedBy(chat, client ?? owner))
+      const source = targets.begin(model, () => askedBy(chat, asker))
 
       // From here on nothing is refused. The session is the new run's before the old one ends, so its end cannot free it.
       try {
@@ -234,10 +244,17 @@ function outcomeOf({ state, error }: Run): 'success' | 'leave' | ChatError {
   return isChatError(error) ? error : 'leave'
 }
 
-/** Who asks, and what, whatever ids it has: what failures are told apart by. */
-function askedBy({ messages, options, tools, think }: ChatRequest, who: string | undefined): readonly string[] {
-  const what = `request ${hash64(JSON.stringify([messages, options, tools, think]))}`
-  return who === undefined ? [what] : [`client ${who}`, what]
+/**
+ * Who asks, and what, whatever ids it has: what failures are told apart by. Each name that the app gives counts by itself: one
+ * user may have many accounts, or many addresses. Where it gives none, the user's network is one.
+ */
+function askedBy(
+  { messages, options, tools, think }: ChatRequest,
+  { owner, client, address }: Asker,
+): readonly string[] {
+  const names = { client, owner, network: owner === undefined && client === undefined ? networkOf(address) : undefined }
+  const request = hash64(JSON.stringify([messages, options, tools, think]))
+  return Object.entries({ ...names, request }).flatMap(([kind, name]) => (name === undefined ? [] : `${kind} ${name}`))
 }
 
 function lastRunOf(run: Run, begun: string): LastRun {

@@ -4,7 +4,7 @@ import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 
 /** @public */
 export interface BreakerOptions {
-  /** Runs in a row that failed in spite of recovery, before it opens; where a request may itself be why, those of one client, and of one request, count once. @defaultValue 5 */
+  /** Runs in a row that failed in spite of recovery, before it opens; where a request may itself be why, those of one client, of one owner, and of one request count once. Where nothing tells users apart, those of one public address do. @defaultValue 5 */
   readonly failures?: number | undefined
   /** How long it stays open before one run may try, ms. @defaultValue 10000 */
   readonly probeMs?: number | undefined
