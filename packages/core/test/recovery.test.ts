@@ -783,6 +783,24 @@ test('recovery: events of the app that every attempt gives are logged once, and 
   ])
 })
 
+test('recovery: what one attempt gave instead of the last one is what the next one repeats', async () => {
+  const other = { data: { type: 'score', value: 1 } }
+  const bed = bench()
+  const { frames, reply } = await bed.start()
+  reply.send(sources, sources)
+  reply.fail(refused)
+  for (const given of [[other], [other]]) {
+    const again = await bed.retry((await frames.until(isRetry)).at(-1)!)
+    again.send(...given)
+    again.fail(refused)
+  }
+  const last = await bed.retry((await frames.until(isRetry)).at(-1)!)
+  last.send(other, 'Hi')
+  last.finish()
+  await frames.rest()
+  expect(bed.ends[0]?.log.read(0).map(({ event }) => event)).toEqual([sources, sources, other, { message: 'Hi' }])
+})
+
 // The fuse
 
 test('recovery: silence between two attempts is no stall', async () => {

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockBytes, boundaryBytes, stringBytes } from '../src/run/held-bytes.ts'
-import { createRunLog, type LogEntry, type Partial, type RunLog } from '../src/run/run-log.ts'
+import type { LogEntry, Partial } from '../src/run/log-view.ts'
+import { createRunLog, type RunLog } from '../src/run/run-log.ts'
 import type { LogEvent, ToolCall } from '../src/wire/events.ts'
 import { heapBytes } from '@midstream/test-support/heap'
 

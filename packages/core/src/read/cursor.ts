@@ -1,4 +1,4 @@
-import type { LogView } from '../run/run.ts'
+import type { LogView } from '../run/log-view.ts'
 import type { Progress } from '../wire/events.ts'
 import type { Output } from './output/output.ts'
 

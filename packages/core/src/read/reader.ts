@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { coalesceDueAt, coalesceSent, coalesceStart, type coalesceDefaults } from './coalesce.ts'
 import { heartbeatDueAt, type heartbeatDefaults } from './heartbeat.ts'
-import type { LogView } from '../run/run.ts'
+import type { LogView } from '../run/log-view.ts'
 import { ChatError } from '../wire/errors.ts'
 import { createCursor } from './cursor.ts'
 import { midstreamOutput } from './output/midstream.ts'

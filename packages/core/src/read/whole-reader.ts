@@ -1,4 +1,4 @@
-import type { LogView } from '../run/run.ts'
+import type { LogView } from '../run/log-view.ts'
 import type { TerminalEvent } from '../wire/events.ts'
 
 /**

@@ -179,10 +179,10 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   }
   const writer: RunWriter = {
     usage: meter.total,
-    end(how) {
+    end() {
       endWait()
-      // Whoever finished is left, not stopped: its connection may be used again.
-      attempt?.end(how === 'finish' ? undefined : new DOMException('The run has ended.', 'AbortError'))
+      // Whoever has finished is over already, and not aborted: its connection may be used again.
+      attempt?.end(new DOMException('The run has ended.', 'AbortError'))
     },
   }
   own.writtenBy(writer)

@@ -1,39 +1,6 @@
-// Long: one array of entries and the figures that go with each of them, which change in the same step.
 import type { LogEvent, ToolCall } from '../wire/events.ts'
 import { blockBytes, boundaryBytes, stringBytes } from './held-bytes.ts'
-
-/** Some events of a log, text merged, with the position after each. @public */
-export interface LogEntry {
-  readonly event: LogEvent
-  readonly position: number
-}
-
-/** The reply of an unfinished run. @public */
-export interface Partial {
-  readonly content: string
-  readonly thinking?: string
-  readonly tool_calls?: readonly ToolCall[]
-}
-
-/** What a reader may see of a log. @public */
-export interface ReadLog {
-  /** The position of the end. */
-  readonly length: number
-  /** The position after the last event that is no text: a reader that is behind it reads at once. */
-  readonly urgentTo: number
-  /**
-   * What stands between two positions; neighbouring text of one kind is one event, up to some length.
-   * @param to - Where it stops. Default: the end of the log.
-   */
-  read(from: number, to?: number): LogEntry[]
-  /** Makes a position from outside usable: absent is the end, larger is clamped, inside a surrogate pair moves before it. */
-  place(position: number | undefined): number
-  /**
-   * The reply up to a position.
-   * @param to - Where it stops. Default: the end of the log.
-   */
-  partial(to?: number): Partial
-}
+import type { LogEntry, ReadLog } from './log-view.ts'
 
 /**
  * The append-only log of one run. A position counts units before a point: one UTF-16 code unit of text or thinking,

@@ -9,8 +9,9 @@ import type {
   TerminalEvent,
   Usage,
 } from '../wire/events.ts'
-import { createRunLog, type Partial, type ReadLog, type RunLog } from './run-log.ts'
-import { runStart, stepRun, type Retry, type RunInput, type RunState } from './run-state.ts'
+import type { LogView, Partial } from './log-view.ts'
+import { createRunLog, type RunLog } from './run-log.ts'
+import { runStart, stepRun, type Retry, type RunInput } from './run-state.ts'
 import type { Successor } from '../pool/failover.ts'
 
 /** @public */
@@ -42,25 +43,6 @@ export interface InterruptOutcome {
   readonly partial: Partial
   /** Of a continuation: what the partial is appended to. */
   readonly continues?: StartEvent['continues'] | undefined
-}
-
-/** What a reader may see of a run, wherever its log is. @public */
-export interface LogView {
-  readonly runId: string
-  readonly sessionId: string
-  readonly model: string
-  readonly continues: StartEvent['continues'] | undefined
-  readonly log: ReadLog
-  readonly state: RunState
-  /** Counts the changes of `state`: a reader that was told of fewer is told anew. */
-  readonly changes: number
-  /** What the model server is at, while it says nothing else and tells. */
-  readonly progress: Progress | undefined
-  /**
-   * Adds a reader: `wake` is called when there may be something new. Returns how it leaves; leaving twice is harmless.
-   * @param awayMs - How much longer than `orphanMs` it may be away once it has left, ms. @defaultValue 0
-   */
-  attach(wake: (now: number) => void, awayMs?: number): () => void
 }
 
 /** One run: its log, its state, its readers. @public */
@@ -95,8 +77,8 @@ export interface Run extends LogView {
 export interface RunWriter {
   /** Tokens so far. */
   usage(): Usage | undefined
-  /** The run has ended: nothing is written any more. A writer that finished has nothing to abort. */
-  end(how: RunInput['type']): void
+  /** The run has ended: nothing is written any more. */
+  end(): void
 }
 
 /** A run, in the hands of who writes it. */
@@ -150,7 +132,7 @@ export function createRun(options: RunOptions): OwnRun {
     run.endedAt = clock.now()
     disarmOrphan()
     run.usage = writer?.usage()
-    writer?.end(input.type)
+    writer?.end()
     // An ended run is kept for a while, and with its writer the whole history would be.
     writer = undefined
     const tell = onEnd

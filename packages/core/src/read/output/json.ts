@@ -1,4 +1,4 @@
-import type { LogView } from '../../run/run.ts'
+import type { LogView } from '../../run/log-view.ts'
 import type { TerminalEvent } from '../../wire/events.ts'
 
 /** The whole answer of `stream: false` (docs/design.md §3), once the run has ended. */

@@ -1,6 +1,5 @@
-import type { LogEntry } from '../../run/run-log.ts'
+import type { LogEntry, LogView } from '../../run/log-view.ts'
 import type { RunState } from '../../run/run-state.ts'
-import type { LogView } from '../../run/run.ts'
 import type { Progress } from '../../wire/events.ts'
 
 /** How a reader's events are worded: a pure encoder. Whatever it returns goes out as it is, in one write. */

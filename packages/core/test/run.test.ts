@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Run } from '../src/run/run.ts'
+import { createRun, type OwnRun, type Run } from '../src/run/run.ts'
 import { startRun, type TestRunOptions } from './support/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import { scriptedUpstream, type ScriptedReply, type ScriptedUpstream } from '../src/testing/scripted-upstream.ts'
@@ -87,6 +87,22 @@ test('run: the upstream is asked once, and not before onStart knows the run', as
   expect(known).toEqual([run])
   await run.ended
   expect(asked).toHaveLength(1)
+})
+
+test('run: the upstream is asked in the very call that starts the run, and may end it there', async () => {
+  let asked = 0
+  const { run, clock, ends } = start({
+    open(_question, sink) {
+      asked += 1
+      void sink.push([{ message: 'Hello' }, { finish: 'stop' }])
+      sink.end()
+    },
+  })
+  expect(asked).toBe(1)
+  expect(run.state.phase).toBe('ended')
+  expect(ends).toEqual([run])
+  expect(clock.timers).toBe(0)
+  expect(await run.ended).toEqual({ done: true, reason: 'stop' })
 })
 
 test('run: everything in one read, first delta and finish, leaves no timer and no error behind', async () => {
@@ -315,6 +331,44 @@ test('onEnd: it is called once, with the run ended and cut', async () => {
   await replying(started, 'Hello')
   started.run.interrupt('person', 2)
   expect(seen).toEqual(['ended', 2, 1_000])
+})
+
+/** A run in the hands of the test. */
+function own(onEnd?: (run: Run) => void): OwnRun {
+  return createRun({
+    runId: 'run_1',
+    sessionId: 'sess_1',
+    model: 'm',
+    clock: manualClock(1_000),
+    orphanMs: 0,
+    onEnd,
+  })
+}
+
+test('end: the log is cut, the upstream told, onEnd, `ended` and the readers come in that order', async () => {
+  const order: string[] = []
+  const seen = (what: string): void => void order.push(`${what} at ${made.run.log.length}`)
+  const made = own(() => seen('onEnd'))
+  made.writtenBy({ usage: () => undefined, end: () => seen('upstream') })
+  made.append({ message: 'Hello' })
+  void made.run.ended.then(() => seen('ended'))
+  made.run.attach(() => {
+    seen('reader')
+    void Promise.resolve().then(() => seen('whoever a reader told'))
+  })
+  made.run.interrupt('person', 2)
+  expect(order).toEqual(['upstream at 2', 'onEnd at 2', 'reader at 2'])
+  await turn()
+  expect(order.slice(3)).toEqual(['ended at 2', 'whoever a reader told at 2'])
+})
+
+test('end: a writer that fails or finishes after it changes nothing', () => {
+  const { run, finish, fail } = own()
+  run.interrupt('person')
+  const { state, endedAt } = run
+  fail(new ChatError('upstream_failed', 'No.'), true)
+  finish('stop', undefined)
+  expect([run.state, run.endedAt, run.error]).toEqual([state, endedAt, undefined])
 })
 
 test('readers: a batch wakes each reader once, whatever it holds', async () => {
