@@ -184,9 +184,7 @@ test('ollama: of a long malformed line only the start is kept', () => {
 })
 
 test('ollama: an empty delta and keys nobody knows are signs of life', () => {
-  expect(decodeLines(lineOf({}), lineOf({ content: 7 }), { logprobs: [] }, {})).toEqual(
-    Array.from({ length: 4 }, () => ({ alive: true })),
-  )
+  expect(decodeLines(lineOf({}), { logprobs: [] }, {})).toEqual(Array.from({ length: 3 }, () => ({ alive: true })))
 })
 
 test('ollama: arguments may be JSON text, or none, and a call whose arguments are no object is a failure, except at the token limit', () => {
@@ -226,4 +224,34 @@ test.for<[unknown, string, boolean]>([
   [{ message: 'out of memory' }, 'upstream_failed', true],
 ])('ollama: the error %o in the stream is %s', ([error, code, retryable]) => {
   expect(decodeLines({ error })).toMatchObject([{ error: { code, retryable } }])
+})
+
+test.for(['true', 'True', 1, '1', 'yes'])('ollama: done as %j ends the reply', (done) => {
+  expect(decodeLines(lineOf({ content: 'Hi' }, { done }))).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
+})
+
+test.for(['false', 'False', 0, '', null, 'no'])('ollama: done as %j does not', (done) => {
+  expect(decodeLines(lineOf({ content: 'Hi' }, { done }))).toEqual([{ message: 'Hi' }])
+})
+
+test.for<[string, object]>([
+  ["OpenAI's name", { finish_reason: 'length' }],
+  ['camel case', { doneReason: 'x', finishReason: 'LENGTH' }],
+  ['a list', { done_reason: ['length'] }],
+  ['the message', { message: { content: '', done_reason: 'length' } }],
+])('ollama: a reason in %s ends the reply', ([, more]) => {
+  expect(decodeLines(lineOf({}, more))).toEqual([{ finish: 'length' }])
+})
+
+test('ollama: calls without an end overflow, behind the text of the same read', () => {
+  const decoder = createOllamaDecoder()
+  const call = lineOf({ tool_calls: [{ function: { name: 'f', arguments: 'x'.repeat(600_000) } }] })
+  const body = [lineOf({ content: 'Hi' }), call, lineOf({ content: 'A' }), call].map((one) => JSON.stringify(one))
+  const events = decoder.push(utf8(`${body.join('\n')}\n`)).filter((event) => !('progress' in event))
+  expect(events).toMatchObject([{ message: 'Hi' }, { message: 'A' }, { error: { code: 'overflow' } }])
+  expect(decoder.finished()).toBe(true)
+})
+
+test('ollama: a text that is a figure is told', () => {
+  expect(decodeLines(lineOf({ content: 7 }))[0]).toHaveProperty('malformed')
 })

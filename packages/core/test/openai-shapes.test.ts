@@ -337,17 +337,17 @@ test('openai: a call of half a million characters in small fragments is whole, a
   const whole = events.flatMap((event) => ('tool_call' in event ? [String(event.tool_call.arguments['x']).length] : []))
   expect(whole).toEqual([500_000])
   const other = createOpenAiDecoder()
-  expect(() => {
-    for (let i = 0; i < 3; i++) other.push(utf8(call({ index: 0, function: { arguments: 'x'.repeat(500_000) } })))
-  }).toThrow(expect.objectContaining({ code: 'overflow' }))
+  const large = utf8(call({ index: 0, function: { arguments: 'x'.repeat(500_000) } }))
+  expect([large, large, large].map((piece) => endOf(other.push(piece)))).toEqual([undefined, undefined, 'overflow'])
 })
 
 test('openai: calls without end overflow, also such that say nothing but a name', () => {
   const decoder = createOpenAiDecoder()
-  expect(() => {
-    for (let i = 0; i < 40; i++)
-      decoder.push(utf8(Array.from({ length: 500 }, (_, j) => call(f('f', '', { index: i * 500 + j }))).join('')))
-  }).toThrow(expect.objectContaining({ code: 'overflow' }))
+  const ends = Array.from({ length: 40 }, (_, i) => {
+    const names = Array.from({ length: 500 }, (_call, j) => call(f('f', '', { index: i * 500 + j })))
+    return endOf(decoder.push(utf8(names.join(''))))
+  })
+  expect(ends.filter((one) => one !== undefined)).toEqual(['overflow'])
 })
 
 // Opaque data
@@ -418,4 +418,48 @@ test('text: an answer that was said in pieces behind thinking is not said again 
 test.for(['  data: ', '\tdata: ', ' '])('frames: %j in front of an object hides no text', (before) => {
   const body = chunk({ content: 'A' }) + before + JSON.stringify(hi) + '\n\n' + end
   expect([textOf(decode(body)), endOf(decode(body))]).toEqual(['AHi', 'stop'])
+})
+
+// Ends
+
+test.for<[string, object]>([
+  ['in camel case', { choices: [{ delta: {}, finishReason: 'STOP' }] }],
+  ['in the delta', { choices: [{ delta: { finish_reason: 'stop' } }] }],
+  ['in the message', { choices: [{ message: { finish_reason: 'stop' } }] }],
+  ['beside the choices', { choices: [{ delta: {} }], finish_reason: 'stop' }],
+  ['beside no choices', { choices: [], finish_reason: 'stop' }],
+  ['as an object', { choices: [{ delta: {}, finish_reason: { type: 'stop', matched: 7 } }] }],
+  ['as details', { choices: [{ delta: {}, finish_reason: null, finish_details: { type: 'stop', stop: '<|x|>' } }] }],
+])('openai: a finish reason %s ends the reply', ([, last]) => {
+  const events = decode(chunk({ content: 'Hi' }) + frame(last) + done)
+  expect(events.filter((event) => !('alive' in event))).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
+})
+
+test('openai: a finish reason of an event that is no chunk ends nothing', () => {
+  expect(endOf(decode(chunk({ content: 'Hi' }) + frame({ type: 'step', finish_reason: 'stop' })))).toBeUndefined()
+})
+
+test.for(['[DONE]', '[END]', '[EOS]', '[EOF]', '[FINISH]', '[STOP]', '[COMPLETE]', '<DONE>', '</s>', '<|im_end|>'])(
+  'openai: %s marks the end',
+  (mark) => {
+    const events = decode(chunk({ content: 'Hi' }) + chunk({}, 'stop') + frame(mark))
+    expect(events.filter((event) => !('alive' in event))).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
+    const accepting = createOpenAiDecoder({}, { proof: '[DONE]' })
+    accepting.push(utf8(chunk({ content: 'Hi' })))
+    expect(endOf(accepting.push(utf8(frame(mark))))).toBe('stop')
+  },
+)
+
+test('openai: another mark in brackets is none', () => {
+  expect(decode(chunk({ content: 'Hi' }) + frame('[error]') + end)).toContainEqual({ malformed: '[error]' })
+})
+
+test('openai: an error in words ends the reply: nothing behind it counts', () => {
+  const events = decode(chunk({ content: 'A' }) + frame('Internal Server Error') + chunk({ content: 'B' }) + end)
+  expect([textOf(events), endOf(events), events.length]).toEqual(['A', 'upstream_failed', 2])
+})
+
+test('openai: a page in place of the rest of a reply is told, and its words are no error', () => {
+  const events = decode(`${chunk({ content: 'A' })}<html>\n<h1>502 Bad Gateway</h1>\nServer is busy\n</html>\n`)
+  expect(events.slice(1).every((event) => 'malformed' in event)).toBe(true)
 })

@@ -1,17 +1,19 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
-import { isRecord, list, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { jsonChars } from '../../wire/opaque.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
+import type { ReplyDecoder } from '../reply/ask-reply.ts'
+import { decodeFrames } from '../reply/decode-frames.ts'
+import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { isDone, readObjects } from '../reply/readable.ts'
+import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
-import { endingOf } from '../reply/finish-reasons.ts'
-import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
-import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
+import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
@@ -52,6 +54,8 @@ export function createAnthropicDecoder(
   let usage: Usage | undefined
   let finished = false
 
+  const unreadable = createUnreadable()
+
   const fail = (error: ChatError): UpstreamEvent[] => {
     finished = true
     return [{ error }]
@@ -67,14 +71,22 @@ export function createAnthropicDecoder(
     const end = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
     return [...calls, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
-  const decode = ({ data, event }: SseFrame): UpstreamEvent[] => {
+  const decode = (frame: SseFrame, events: UpstreamEvent[]): void => {
+    const decoded = eventsOf(frame)
+    hasSaid ||= decoded.some((one) => 'message' in one)
+    events.push(...(decoded.length === 0 ? [{ alive: true } as const] : decoded))
+  }
+  const eventsOf = ({ data, event }: SseFrame): UpstreamEvent[] => {
     if (event === 'comment' || data.trim() === '') return []
     // What proxies that translate from another kind say last.
     if (isDone(data)) return reason === undefined ? [] : finish()
     const frames = readObjects(data)
     // An error that is no JSON is one all the same.
     if (event === 'error' && !frames?.length) return fail(anthropicError(data, {}))
-    if (!frames) return [unreadable(data, event)]
+    if (!frames) {
+      const bad = unreadable(data, event)
+      return 'error' in bad ? fail(bad.error) : [bad]
+    }
     return frames.flatMap((frame) => (finished ? [] : decodeFrame(frame, event, data)))
   }
   const decodeFrame = (frame: Json, event: string | undefined, data: string): UpstreamEvent[] => {
@@ -85,30 +97,36 @@ export function createAnthropicDecoder(
       case 'message':
         return message(frame)
       case 'content_block_start':
-        return startBlock(frame['index'], record(frame['content_block']))
+        return startBlock(frame['index'], frame['content_block'])
       case 'content_block_delta':
-        return delta(frame['index'], record(frame['delta']))
+        return delta(frame['index'], frame['delta'] ?? frame)
       case 'content_block_stop':
         return stopBlock(frame['index'])
       case 'message_delta':
-        return [...counted(record(frame['usage'])), ...over(record(frame['delta']))]
+        return [...counted(record(frame['usage'])), ...over(record(frame['delta']), frame)]
       // What the API said before it had messages.
       case 'completion':
-        return [...said('message', frame['completion']), ...over(frame)]
-      case 'message_stop':
+        return [...contentEvents(frame['completion']), ...over(frame)]
+      case 'message_stop': {
+        const end = reason === undefined ? over(frame) : []
+        if (end.length > 0) return end
         if (reason !== undefined) return finish()
         if (!hasSaid) return fail(incompleteReply('message_stop came first'))
         // Whoever reads the reply judges an end without evidence.
         finished = true
         return []
+      }
       default:
         return []
     }
   }
   /** The start of a stream, or a whole answer in one piece. */
   const message = (whole: Json): UpstreamEvent[] => {
-    const blocks = list(whole['content']).flatMap((block, i) => startBlock(i, record(block)).concat(stopBlock(i)))
-    return [...counted(record(whole['usage'])), ...said('message', whole['content']), ...blocks, ...over(whole)]
+    const { content, usage: counts } = whole
+    const blocks = (Array.isArray(content) ? content : [content]).flatMap((block: unknown, i) =>
+      startBlock(i, block).concat(stopBlock(i)),
+    )
+    return [...counted(record(counts)), ...blocks, ...over(whole)]
   }
   const counted = (more: Json): UpstreamEvent[] => {
     const given = Object.entries(more).filter(([, value]) => typeof value === 'number')
@@ -117,7 +135,8 @@ export function createAnthropicDecoder(
     usage = usageOf(counts)
     return usage ? [{ usage }] : []
   }
-  const startBlock = (index: unknown, block: Json): UpstreamEvent[] => {
+  const startBlock = (index: unknown, given: unknown): UpstreamEvent[] => {
+    const block = record(given)
     // The calls of its own tools the server answers itself: they have other types.
     const before = stopBlock(index)
     known.add(index)
@@ -126,15 +145,16 @@ export function createAnthropicDecoder(
       begun.set(index, { block, args: '' })
       hold(jsonChars(block))
     }
-    return [...before, ...bareCalls(), ...said('thinking', block['thinking']), ...said('message', block['text'])]
+    return [...before, ...bareCalls(), ...said(given)]
   }
   const hold = (chars: number): void => {
     heldChars += chars
     if (heldChars > maxCallChars)
       throw new ChatError('overflow', `Tool calls are longer than ${maxCallChars} characters.`)
   }
-  const delta = (index: unknown, { type, text: words, thinking, partial_json: json }: Json): UpstreamEvent[] => {
-    if (type !== 'input_json_delta') return [...said('thinking', thinking), ...said('message', words)]
+  const delta = (index: unknown, given: unknown): UpstreamEvent[] => {
+    const { type, partial_json: json } = record(given)
+    if (type !== 'input_json_delta') return said(given)
     const call = begun.get(index)
     const piece = typeof json === 'string' ? json : isRecord(json) ? JSON.stringify(json) : ''
     if (piece === '') return []
@@ -162,8 +182,9 @@ export function createAnthropicDecoder(
     return { tool_call: call }
   }
   const bareCalls = (): UpstreamEvent[] => bare.splice(0).map(called)
-  const over = (end: Json): UpstreamEvent[] => {
-    const why = text(end['stop_reason'])
+  /** @param beside - Where proxies may say it in place of that. */
+  const over = (end: Json, beside: Json = {}): UpstreamEvent[] => {
+    const why = reasonIn([end, beside])
     if (why === 'refusal') return fail(refusal(end))
     const ending = endingOf(why)
     if (!ending) return []
@@ -172,31 +193,38 @@ export function createAnthropicDecoder(
     if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
     return []
   }
-  return {
-    finished: () => finished,
-    push(bytes) {
-      const events: UpstreamEvent[] = []
-      for (const frame of finished ? [] : sse.push(bytes)) {
-        if (finished) break
-        const decoded = decode(frame)
-        hasSaid ||= decoded.some((one) => 'message' in one)
-        events.push(...(decoded.length === 0 ? [{ alive: true } as const] : decoded))
-      }
-      return events
-    },
-    end(isBroken = false) {
-      const events: UpstreamEvent[] = []
-      for (const frame of finished || isBroken ? [] : sse.end()) if (!finished) events.push(...decode(frame))
-      events.push(...finish())
-      return events
-    },
-  }
+  return decodeFrames(sse, {
+    decode,
+    isFinished: () => finished,
+    fail: (error) => fail(error)[0]!,
+    end: (events) => events.push(...finish()),
+  })
 }
 
-function said(key: 'message' | 'thinking', value: unknown): UpstreamEvent[] {
-  const words = text(value)
-  if (words === '') return []
-  return [key === 'message' ? { message: words } : { thinking: words }]
+/** Parts of other types, such as the results of tools that the server runs itself, say what they say for the model only. */
+const textTypes = /^(?:|text|text_delta|output_text|output_text_delta|completion)$/
+const thinkingTypes = /^(?:redacted_)?(?:thinking|reasoning|thought)/
+
+/** What a block or a delta says, in whatever shape: a text, a part, a list of parts. Of one that has both, thinking comes first. */
+function said(part: unknown): UpstreamEvent[] {
+  if (Array.isArray(part)) return part.flatMap((one: unknown) => (Array.isArray(one) ? [] : said(one)))
+  if (!isRecord(part)) return contentEvents(part)
+  const type = text(part['type'])
+  const isThinking = thinkingTypes.test(type)
+  const thinking = thoughts(
+    part['thinking'] ?? part['reasoning'] ?? (isThinking ? [part['text'], part['content']] : ''),
+  )
+  const words = isThinking && part['thinking'] === undefined ? undefined : part['text']
+  const more = textTypes.test(type) ? (part['output_text'] ?? part['content'] ?? part['value']) : undefined
+  // It is called a text, and stands where nobody knows to look.
+  const isLost =
+    type !== '' && textTypes.test(type) && (words ?? more) === undefined && thinking === '' && hasWords(part)
+  if (isLost) return [{ malformed: JSON.stringify(part).slice(0, 200) }]
+  return [...(thinking === '' ? [] : [{ thinking }]), ...contentEvents(words ?? more)]
+}
+
+function hasWords(part: Json): boolean {
+  return Object.entries(part).some(([name, value]) => name !== 'type' && typeof value === 'string' && value !== '')
 }
 
 function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | undefined {

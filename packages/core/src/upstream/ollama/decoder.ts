@@ -3,12 +3,13 @@ import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
-import { endingOf } from '../reply/finish-reasons.ts'
+import { decodeFrames } from '../reply/decode-frames.ts'
+import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { saidError } from '../http/error-meaning.ts'
 import { errorIn, errorOf } from '../http/said-error.ts'
 import { readObjects } from '../reply/readable.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
-import { brokenCall, unreadable } from '../reply/reply-errors.ts'
+import { brokenCall, createUnreadable } from '../reply/reply-errors.ts'
 import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -27,15 +28,17 @@ export function createOllamaDecoder(
   const calls = createToolFragments(options)
   let called = false
   let finished = false
-  let isPage = false
+  const unreadable = createUnreadable()
 
+  const fail = (error: ChatError): UpstreamEvent => {
+    finished = true
+    return { error }
+  }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     const said = event === 'comment' || data === '' ? [] : readObjects(data)
     if (!said) {
-      // Behind a line that is no JSON, words are no error of Ollama's, but the next line of a page.
-      events.push(isPage ? { malformed: data.slice(0, 200) } : unreadable(data, event))
-      isPage = true
-      return
+      const bad = unreadable(data, event)
+      return void events.push('error' in bad ? fail(bad.error) : bad)
     }
     const before = events.length
     for (const frame of said) if (!finished) decodeLine(frame, events)
@@ -43,10 +46,7 @@ export function createOllamaDecoder(
   }
   const decodeLine = (frame: Json, events: UpstreamEvent[]): void => {
     const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame
-    if (errorIn(frame, undefined, isReply) !== undefined) {
-      finished = true
-      return void events.push({ error: saidError(errorOf(frame)) })
-    }
+    if (errorIn(frame, undefined, isReply) !== undefined) return void events.push(fail(saidError(errorOf(frame))))
     const { message = {}, response } = frame
     const { thinking, content, tool_calls: calling } = isRecord(message) ? message : { content: message }
     const thought = thoughts(thinking) || thoughts(frame['thinking'])
@@ -54,9 +54,9 @@ export function createOllamaDecoder(
     // The answer of `/api/generate` stands beside the message.
     for (const part of contentEvents(content || response)) events.push(part)
     pushCalls(callFragments(calling), events)
-    const reason = text(frame['done_reason'])
     // Some backends send done_reason without done.
-    if (frame['done'] === true || endingOf(reason)) events.push(...finish(reason || 'stop', frame))
+    const reason = reasonIn([frame, record(message)])
+    if (isTrue(frame['done']) || reason !== '') events.push(...finish(reason || 'stop', frame))
   }
   /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
   const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
@@ -87,16 +87,12 @@ export function createOllamaDecoder(
     const usage = ollamaUsage(frame)
     return [...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
   }
-  const decodeAll = (some: readonly SseFrame[]): UpstreamEvent[] => {
-    const events: UpstreamEvent[] = []
-    for (const frame of some) if (!finished) decode(frame, events)
-    return events
-  }
-  return {
-    finished: () => finished,
-    push: (bytes) => (finished ? [] : decodeAll(frames.push(bytes))),
-    end: (isBroken = false) => (finished || isBroken ? [] : decodeAll(frames.end())),
-  }
+  return decodeFrames(frames, { decode, isFinished: () => finished, fail })
+}
+
+/** Some write it as a text, or as a figure. */
+function isTrue(value: unknown): boolean {
+  return value === true || value === 1 || (typeof value === 'string' && /^(?:true|yes|1)$/i.test(value.trim()))
 }
 
 /** Counters of zero are absent on the wire. */

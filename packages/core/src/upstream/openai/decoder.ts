@@ -5,10 +5,11 @@ import type { AnswerFacts } from './dialect.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
-import { endingOf } from '../reply/finish-reasons.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
+import { decodeFrames } from '../reply/decode-frames.ts'
+import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { isDone, readObjects } from '../reply/readable.ts'
-import { brokenCall, incompleteReply, unreadable } from '../reply/reply-errors.ts'
+import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
 import { callFragments, contentEvents, createChoice, thoughts } from '../reply/said.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -31,6 +32,7 @@ export function createOpenAiDecoder(
   const sse = createSseFrames({ maxChars: options.maxChars })
   const calls = createToolFragments(options)
   const choose = createChoice()
+  const unreadable = createUnreadable()
   /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
   let isInPieces = false
@@ -75,7 +77,10 @@ export function createOpenAiDecoder(
     const chunks = readObjects(data)
     // A line of an error that is no JSON is an error all the same.
     if (event === 'error' && !chunks?.length) return void events.push(fail(bandError({ error: data }, errors)))
-    if (!chunks) return void events.push(unreadable(data, event))
+    if (!chunks) {
+      const bad = unreadable(data, event)
+      return void events.push('error' in bad ? fail(bad.error) : bad)
+    }
     const before = events.length
     for (const chunk of chunks) if (!finished) decodeChunk(chunk, event, events)
     if (events.length === before) events.push({ alive: true })
@@ -84,11 +89,16 @@ export function createOpenAiDecoder(
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
     const wasOver = reason !== undefined || unknown !== undefined
     // Without choices the chunk is the answer, unless it is an event of another kind.
-    const choice = choose(chunk['choices'], said) ?? (chunk['type'] === undefined ? chunk : {})
+    const chosen = choose(chunk['choices'], said)
+    const answer = chosen || chunk['type'] === undefined ? chunk : {}
+    const choice = chosen ?? answer
     usage = usageOf(chunk, choice, usage)
     const says = pushChoice(choice, events)
     progress = openAiProgress(chunk) ?? progress
-    const isOver = over(text(choice['finish_reason']), events)
+    const isOver = over(
+      reasonIn([choice, record(choice['delta']), record(choice['message']), answer], finishReasons),
+      events,
+    )
     // The chunk behind the last one: nothing but `[DONE]` follows. Of one that says something more of the reply nobody knows.
     if (!says && !isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
   }
@@ -153,21 +163,13 @@ export function createOpenAiDecoder(
     else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
     return true
   }
-  return {
-    finished: () => finished,
-    push(bytes) {
-      const events: UpstreamEvent[] = []
-      for (const frame of finished ? [] : sse.push(bytes)) if (!finished) decode(frame, events)
-      pushCounts(events)
-      return events
-    },
-    end(isBroken = false) {
-      const events: UpstreamEvent[] = []
-      for (const frame of finished || isBroken ? [] : sse.end()) if (!finished) decode(frame, events)
-      events.push(...finish())
-      return events
-    },
-  }
+  return decodeFrames(sse, {
+    decode,
+    isFinished: () => finished,
+    fail,
+    read: pushCounts,
+    end: (events) => events.push(...finish()),
+  })
 }
 
 /** Servers call it differently, and some say it under two names at once. */

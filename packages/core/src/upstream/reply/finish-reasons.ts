@@ -1,5 +1,6 @@
 import { ChatError, type ChatErrorCode } from '../../wire/errors.ts'
 import type { FinishReason } from '../../wire/events.ts'
+import { isRecord, type Json } from '../../wire/json.ts'
 import { once } from '../../once.ts'
 import { mayPass } from '../http/error-meaning.ts'
 import { unprovenReply } from './reply-errors.ts'
@@ -24,13 +25,16 @@ const table: Readonly<Record<Meaning, string>> = {
   // Said with every chunk by servers that have no null (watsonx, Gemini's enum).
   none: 'null none undefined unspecified not_finished unfinished in_progress generating',
   stop:
-    'stop stopped end ended eos eos_token eos_found eot eot_token end_turn end_of_turn end_of_text stop_sequence stop_string stop_string_found ' +
-    'stop_token stop_word complete completed done finish finished normal success',
+    'stop stopped end ended eos eos_id eos_token eos_token_id eos_found eot eot_token end_turn end_of_turn end_of_text stop_sequence ' +
+    'stop_string stop_string_found stop_token stop_token_id stop_word stop_words stop_criteria stop_criteria_met stopped_eos stopped_word word ' +
+    'complete completed done finish finished normal success succeeded ' +
+    // Tokens by which models end, `<|im_end|>` and `</s>` among them.
+    'im_end endoftext end_of_sentence end_of_message end_of_utterance end_of_turn_token eot_id eom eom_id eod eod_id return s',
   length:
     'length max_tokens max_token max_length max_new_tokens max_output_tokens max_completion_tokens max_predicted_tokens_reached model_length ' +
-    'token_limit limit length_limit model_context_window_exceeded context_length context_length_reached context_length_exceeded ' +
+    'token_limit limit stopped_limit length_limit max_output context model_context_window_exceeded context_length context_length_reached context_length_exceeded ' +
     'context_window_exceeded',
-  tool_calls: 'tool_calls tool_call tool_use function_call function_calls',
+  tool_calls: 'tool_calls tool_call tool_use function_call function_calls call',
   filter:
     'content_filter content_filtered content_filter_blocked content_policy_violation filter filtered sensitive safety refusal refused ' +
     'recitation language blocklist blocked prohibited_content spii guardrail guardrail_intervened guardrails moderation error_toxic ' +
@@ -50,6 +54,9 @@ const table: Readonly<Record<Meaning, string>> = {
     'malformed_function_call malformed_tool_call malformed_tool_use malformed_model_output malformed_response unexpected_tool_call ' +
     'missing_thought_signature invalid_tool_call',
 }
+
+/** What a dialect knows of its reasons. */
+type OwnReasons = Readonly<Record<string, FinishReason | ChatErrorCode>>
 
 const meanings = /* @__PURE__ */ once<ReadonlyMap<string, Meaning>>(
   () =>
@@ -72,6 +79,37 @@ function plain(reason: string): string {
     .toLowerCase()
 }
 
+const names = ['finish_reason', 'finishReason', 'finish_details', 'stop_reason', 'stopReason', 'done_reason'] as const
+/** What of a reason that is an object names it. */
+const labels = ['type', 'reason', 'name', 'value', 'finish_reason'] as const
+
+/**
+ * The finish reason of a frame, in the first of these places that gives one: most servers have it in the choice, others in its
+ * delta or beside the choices, and in letters of their own.
+ * @param own - What the dialect knows of its reasons.
+ * @returns Its words; empty for none.
+ */
+export function reasonIn(places: readonly Json[], own?: OwnReasons): string {
+  for (const place of places)
+    for (const name of names) {
+      const given = place[name]
+      const words = given === undefined || given === null ? '' : reasonWords(given)
+      if (words !== '' && endingOf(words, own)) return words
+    }
+  return ''
+}
+
+/** What a reason says, which may be an object or a list. A number says what only its server knows, but for 0, which is none. */
+function reasonWords(given: unknown, depth = 0): string {
+  if (typeof given === 'string') return given
+  if (Array.isArray(given))
+    return depth > 2 ? '' : (given.map((one) => reasonWords(one, depth + 1)).find((words) => endingOf(words)) ?? '')
+  if (!isRecord(given)) return given ? String(given) : ''
+  const label = labels.find((name) => given[name] !== undefined)
+  if (label !== undefined && depth <= 2) return reasonWords(given[label], depth + 1)
+  return Object.keys(given).length === 0 ? '' : `object of ${Object.keys(given).join(', ').slice(0, 100)}`
+}
+
 /**
  * How a reply ended. An error stands until a later chunk says how it really ended only where nobody knows the reason: an unknown
  * reason is no `stop`, because it may be a failure, and the text is kept.
@@ -83,10 +121,7 @@ export type Ending = { readonly finish: FinishReason } | { readonly error: ChatE
  * @param own - What the dialect knows of its reasons: it goes before what is known of all.
  * @returns undefined where it is no reason: the reply goes on.
  */
-export function endingOf(
-  reason: string,
-  own: Readonly<Record<string, FinishReason | ChatErrorCode>> = {},
-): Ending | undefined {
+export function endingOf(reason: string, own: OwnReasons = {}): Ending | undefined {
   const found = Object.hasOwn(own, reason)
     ? own[reason]!
     : reason.trim() === ''

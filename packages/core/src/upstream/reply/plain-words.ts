@@ -9,7 +9,7 @@ const empty = /* @__PURE__ */ once(
     new Set(
       (
         'ping pong keep alive keepalive heartbeat heart beat hb noop processing openrouter waiting queued connected ok ' +
-        'done end eof eos t z utc gmt'
+        'done end eof eos eot finish finished stop stopped complete completed t z utc gmt'
       ).split(' '),
     ),
 )

@@ -2,19 +2,25 @@ import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
 import { plainWords } from './plain-words.ts'
 import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 
-/** What servers of OpenAI's kind say last, also where a program wrote it as JSON, or with more white space. */
-const done = /^\s*["']?\[\s?DONE\s?\]/i
+/** What servers of OpenAI's kind say last, also where a program wrote it as JSON, with more white space, or was cut off in it. */
+const done = /^\s*["']?\[\s?DONE/i
+/** What others say in its place: a word in brackets, or the token by which the model ended. */
+const otherEnds =
+  /^\s*["']?(?:\[\/?|<[/|]?|<\uff5c)\s?(?:done|end|eos|eof|eot|eot_id|eom|eom_id|stop|finish|finished|complete|completed|im_end|endoftext|end_?of_?(?:text|turn|stream|message)|end\u2581of\u2581sentence|return|s)\s?(?:\]|[|\uff5c]?>)["']?\s*$/i
 
 /** Whether a frame says that the reply is over. */
 export function isDone(said: string): boolean {
-  return done.test(said)
+  return done.test(said) || (said.length < 40 && otherEnds.test(said))
 }
 
 /** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */
 const gap = /^[\s,]*(?:data:\s*)?$/
 
+/** A list that has begun, and stands on many lines. */
+const listMarks = /^[\s,[\]]*$/
+
 /** What may stand behind the last one. */
-const rest = /^[\s,]*(?:data:\s*)?(?:\[DONE\]\s*)?$/
+const rest = /^[\s,\]]*(?:data:\s*)?(?:\[DONE\]\s*)?$/
 
 /**
  * The objects that a frame holds. Servers glue two of them together, write `NaN` and `Infinity` as Python does, leave line
@@ -23,7 +29,7 @@ const rest = /^[\s,]*(?:data:\s*)?(?:\[DONE\]\s*)?$/
  * may have held some and cannot be read.
  */
 export function readObjects(said: string): readonly Json[] | undefined {
-  if (isDone(said)) return []
+  if (isDone(said) || listMarks.test(said)) return []
   if (isDeeper(said, maxReplyDepth)) return undefined
   let value: unknown
   try {

@@ -33,15 +33,19 @@ export function holedReply(frames: number): ChatError {
 }
 
 /**
- * What came of a frame that is no JSON object: one may pass, but not one that nobody could write again, nor words that say that the
- * server failed.
- * @param event - The SSE event that it came as.
+ * Makes what is said of a frame that is no JSON object: one may pass, but not one that nobody could write again, nor words that say
+ * that the server failed. Where lines stand in no field and say nothing, the words of the next ones are no error, but those of a page.
  */
-export function unreadable(frame: string, event?: string): UpstreamEvent {
-  if (isDeeper(frame, maxReplyDepth)) return { error: tooDeep(frame) }
-  // A keep-alive by its name, with words of its own.
-  if (event !== undefined && plainWords(event) === 'alive' && plainWords(frame) === 'other') return { alive: true }
-  return plainWords(frame) === 'error' ? { error: saidError(frame) } : { malformed: frame.slice(0, 200) }
+export function createUnreadable(): (frame: string, event?: string) => UpstreamEvent {
+  let isPage = false
+  return (frame, event) => {
+    if (isDeeper(frame, maxReplyDepth)) return { error: tooDeep(frame) }
+    const words = isPage && event === 'line' ? undefined : plainWords(frame)
+    isPage ||= event === 'line'
+    // A keep-alive by its name, with words of its own.
+    if (event !== undefined && plainWords(event) === 'alive' && words === 'other') return { alive: true }
+    return words === 'error' ? { error: saidError(frame) } : { malformed: frame.slice(0, 200) }
+  }
 }
 
 /** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */

@@ -9,6 +9,8 @@ export function contentEvents(content: unknown, depth = 0): UpstreamEvent[] {
   if (typeof content === 'string') return content === '' ? [] : [{ message: content }]
   if (Array.isArray(content))
     return depth > maxDepth ? [] : content.flatMap((part: unknown) => contentEvents(part, depth + 1))
+  // A token that a proxy has taken for a figure: how it was written, nobody knows.
+  if (typeof content === 'number') return [{ malformed: `the figure ${content} in place of a text` }]
   if (!isRecord(content)) return []
   const { type } = content
   if (/^(?:thinking|reasoning|thought)/.test(text(type)) || content['thought'] === true) {

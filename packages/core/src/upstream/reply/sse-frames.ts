@@ -1,16 +1,30 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { createWholeLines } from '../../wire/whole-lines.ts'
+import { createBegunFrame, isWholeFrame } from './begun-frame.ts'
 import { plainWords } from './plain-words.ts'
-import { isDone, readObjects } from './readable.ts'
+import { isDone } from './readable.ts'
 
 /** Longest frame, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
 const lineEnd = /* @__PURE__ */ Uint8Array.of(0x0a)
 
+/** A field that is known, by its name in whatever letters, with white space around it. */
+const looseField = /^\s*(data|event|error|id|retry)\s*(?::([^]*)|$)/i
+const strictField = /^(?:data|event|error|id|retry)(?::|$)/
+/** A field that nobody knows, or the beginning of a broken name of `data`: an object in it is read all the same. */
+const unknownField = /^\s*[\w.-]{1,40}\s?:\s*(?=[{[])/
+/** The standard ignores a field that nobody knows, and a word alone, which is the name of one. */
+const ignored = /^[\w.-]+(?:\s?:|$)/
+/** What stands around the objects of a list. */
+const listMarks = /^[\s,[\]]+(?=\{|$)/
+
 /** What model servers send, cut into frames. */
 export interface FrameDecoder {
-  /** @throws {ChatError} `overflow` once a frame is longer than `maxChars`. */
+  /**
+   * Frames by the name of their event: `comment` for a comment, and `line` for a line that stands in no field and is no object.
+   * @throws {ChatError} `overflow` once a frame is longer than `maxChars`.
+   */
   push(bytes: Uint8Array): SseFrame[]
   /** The body has ended. A frame without its blank line counts where it is whole; one that was cut off does not. */
   end(): SseFrame[]
@@ -25,9 +39,10 @@ export interface FrameOptions {
 
 /**
  * The frames of a model server: those of the standard, and what servers make of it. A frame may end with its line, and so may
- * one that stands behind `data: data:`; an object may stand in no field, on one line or on many; comments are given out, and so
- * are errors that are said in a field of their own (llama.cpp until September 2025, its PR #16109). While its stream is silent,
- * it holds little memory.
+ * one that stands behind `data: data:`; names of fields may be in capitals; an object may stand in no field, on one line or on
+ * many, alone or in a list; comments are given out, and so are errors that are said in a field of their own (llama.cpp until
+ * September 2025, its PR #16109). A line that is no field at all may be a piece of a reply, or an error: it is a frame, too.
+ * While its stream is silent, it holds little memory.
  */
 export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }: FrameOptions = {}): FrameDecoder {
   // One BOM at the start is dropped.
@@ -37,79 +52,100 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   /** Pieces of a line that has not ended. */
   let pieces: string[] = []
   let pieceChars = 0
-  /** Lines of a frame that has not ended, and whether the first one is a frame by itself, once that was asked. */
-  let lines: string[] = []
-  let isFirstWhole: boolean | undefined
-  let lineChars = 0
+  const begun = createBegunFrame()
   let event: string | undefined
-  /** An object that stands in no field, on several lines. */
-  let isObject = false
+  /** What has begun stands in no field. */
+  let isStray = false
   /** Lines in fields hold whole objects: each is a frame. */
   let isByLine = false
+  /** Fields have been named in other letters than the standard's. */
+  let isLoose = false
   let isOver = false
   let afterReturn = false
   let overflow = false
 
   const give = (name: string | undefined, data: string): void => void frames.push({ id: undefined, event: name, data })
-  const hold = (line: string): void => {
-    lines.push(line)
-    lineChars += line.length
-  }
-  const isComplete = (): boolean => lines.length === 1 && (isFirstWhole ??= isWhole(lines[0]!))
+  /** @param isTorn - Something else has begun. */
   const dispatch = (isTorn = false): void => {
     // A name behind which a blank line stands is the next frame's.
-    if (lines.length === 0) return
-    const data = lines.length === 1 ? lines[0]! : lines.join('\n')
-    if (!isOver || isTorn || isObject || lines[0] === '' || isWhole(data)) give(event, data)
-    lines = []
-    lineChars = 0
-    isFirstWhole = event = undefined
-    isObject = false
+    if (begun.isEmpty()) return
+    const data = begun.take()
+    if (!isOver || isTorn || isStray || data === '' || isWholeFrame(data)) give(event, data)
+    event = undefined
+    isStray = false
   }
-  /** A frame has begun with an object that has not ended. */
-  const isOpen = (): boolean => isObject || (lines[0]?.startsWith('{') === true && !isComplete())
   /** What is an object itself is no part of one: what had begun was torn. */
-  const isTornBy = (line: string): boolean => line.startsWith('{') && isWhole(line)
+  const isTornBy = (said: string): boolean => said.startsWith('{') && isWholeFrame(said)
+  const add = (said: string, inField: boolean): void => {
+    const state = begun.state()
+    if (state === 'open' && !(isStray && inField) && !isTornBy(said)) {
+      begun.add(said)
+      if ((isStray || isByLine) && begun.state() === 'whole') dispatch()
+      return
+    }
+    if (state === 'words' && inField) return begun.add(said)
+    if (state === 'whole' && inField) isByLine = true
+    if (state !== 'none') dispatch(true)
+    // Empty data are a sign of life, and no part of what follows them.
+    else if (!begun.isEmpty()) give('comment', begun.take())
+    const value = said.startsWith('{') ? said : said.replace(listMarks, '')
+    if (inField) {
+      begun.add(value)
+      if (isByLine && begun.state() === 'whole') dispatch()
+      return
+    }
+    // Most lines are whole: what ends like an object is not looked at twice.
+    if (!value.startsWith('{') || value.trimEnd().endsWith('}')) {
+      give(value.startsWith('{') ? event : 'line', value)
+      event = undefined
+      return
+    }
+    begun.add(value)
+    isStray = true
+    if (begun.state() === 'whole') dispatch()
+  }
   const addData = (line: string): void => {
     let from = 0
     while (line.startsWith('data:', from)) from += line[from + 5] === ' ' ? 6 : 5
-    const value = line.slice(from)
-    if (isComplete()) isByLine = true
-    if (isOpen() ? isObject || isTornBy(value) : isComplete()) dispatch(true)
-    hold(value)
-    if (isByLine && isComplete()) dispatch()
+    add(line.slice(from), true)
   }
-  /** A line of no field. */
+  /** A line that is no field, or none that is known. */
   const addStray = (line: string): void => {
-    if (isOpen() && !isTornBy(line)) {
-      hold(line)
-      if (isObject && line.trimEnd() === '}') dispatch()
-    } else if (isLines || line.startsWith('{')) {
-      dispatch(true)
-      isObject = line.trimEnd() === '{'
-      if (isObject) hold(line)
-      else give(undefined, line)
-    } else if (/^\s/.test(line)) {
-      // A template or a proxy has indented what it sends.
-      const said = line.trimStart()
-      if (said.startsWith('data:')) addData(said)
-      else if (said.startsWith('{') && isWhole(said)) addStray(said)
+    if (isLines || begun.state() === 'open') return add(line, false)
+    const [name = ''] = unknownField.exec(line) ?? []
+    if (name !== '') add(line.slice(name.length), true)
+    else if (!ignored.test(line) || isDone(line)) add(line.replace(/^\s+(?=\{)/, ''), false)
+    else if (!isOver && !line.includes(':') && plainWords(line) === 'error') give('line', line)
+  }
+  const takeField = (line: string): void => {
+    const [, name, value] = looseField.exec(line) ?? []
+    const isStrict = strictField.test(line)
+    // A line of a text that holds line breaks may begin like a field.
+    if (name === undefined || (!isStrict && !isLoose && begun.state() === 'open')) return addStray(line)
+    switch (name.toLowerCase()) {
+      case 'data':
+        isLoose ||= !isStrict
+        return addData(`data:${value ?? ''}`)
+      case 'event': {
+        const state = begun.state()
+        if (state === 'open' || (event !== undefined && state === 'whole')) dispatch(true)
+        event = value?.trim() || undefined
+        return
+      }
+      case 'error': {
+        const said = value?.trim() ?? ''
+        if (value === undefined || (begun.state() === 'open' && !isTornBy(said))) return addStray(line)
+        if (!isOver || isWholeFrame(said)) give('error', said)
+      }
     }
   }
   const take = (line: string): void => {
-    if (lineChars + line.length > maxChars) overflow = true
+    if (begun.chars() + line.length > maxChars) overflow = true
     else if (line === '') {
-      if (!isObject) dispatch()
+      if (!isStray) dispatch()
     } else if (line.startsWith('data:')) addData(line)
-    else if (line === 'data') hold('')
     else if (line[0] === ':') give('comment', line.slice(line[1] === ' ' ? 2 : 1))
-    else if (line.startsWith('event:')) {
-      if (event !== undefined && isComplete()) dispatch()
-      event = line.slice(6).trim() || undefined
-    } else if (line.startsWith('error:')) {
-      const said = line.slice(6).trimStart()
-      if (!isOver || isWhole(said)) give('error', said)
-    } else if (!/^(?:id|retry)(?::|$)/.test(line)) addStray(line)
+    else takeField(line)
   }
   const feedText = (said: string): never[] => {
     let text = afterReturn && said[0] === '\n' ? said.slice(1) : said
@@ -130,7 +166,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     if (from < text.length) {
       pieces.push(text.slice(from))
       pieceChars += text.length - from
-      overflow ||= lineChars + pieceChars > maxChars
+      overflow ||= begun.chars() + pieceChars > maxChars
     }
     return []
   }
@@ -139,7 +175,10 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     feed(bytes)
     const given = frames
     frames = []
-    if (overflow) pieces = lines = []
+    if (overflow) {
+      pieces = []
+      begun.take()
+    }
     // What came before the long frame, in the same read, is given out first; after that it throws ever after.
     if (overflow && given.length === 0)
       throw new ChatError('overflow', `A frame of the model server is longer than ${maxChars} characters.`)
@@ -154,10 +193,4 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
       return [...last, ...frames]
     },
   }
-}
-
-/** Whether a line is all of a frame: then the next line is another one. */
-function isWhole(line: string): boolean {
-  if (line === '') return false
-  return isDone(line) || plainWords(line) !== undefined || readObjects(line) !== undefined
 }

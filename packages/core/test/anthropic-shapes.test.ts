@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { createAnthropicDecoder } from '../src/upstream/anthropic/decoder.ts'
+import type { UpstreamEvent } from '../src/upstream/upstream.ts'
+import { block, frame, reason, stop } from './support/anthropic-samples.ts'
+import { eachByte, utf8 } from './support/bytes.ts'
+
+// What proxies that speak like Anthropic's API send beside what it sends.
+
+const decode = (body: string): UpstreamEvent[] => {
+  const decoder = createAnthropicDecoder({ random: (bytes) => bytes.fill(7) })
+  const events = [...eachByte(utf8(body)).flatMap((piece) => decoder.push(piece)), ...decoder.end()]
+  return events.filter((event) => 'finish' in event || !('alive' in event || 'usage' in event))
+}
+const end = block('content_block_stop', {}) + reason('end_turn') + stop
+const heard = (body: string): string[] =>
+  decode(body).map((event) => ('message' in event ? event.message : 'thinking' in event ? `(${event.thinking})` : 'x'))
+const joined = (body: string): string => heard(body).join('').replaceAll(')(', '')
+
+test.for<[string, unknown]>([
+  ['a list of texts', { type: 'text_delta', text: ['H', 'i'] }],
+  ['a list of parts', { type: 'text_delta', text: [{ type: 'text', text: 'H' }, { text: 'i' }] }],
+  ['an object', { type: 'text_delta', text: { text: 'Hi' } }],
+  ['an object with a value', { type: 'text', text: { value: 'Hi' } }],
+  ['content', { type: 'text_delta', content: 'Hi' }],
+  ['content in parts', { content: [{ type: 'output_text', text: 'Hi' }] }],
+  ['a text alone', 'Hi'],
+  ['parts alone', [{ type: 'text', text: 'H' }, 'i']],
+])('anthropic: the text of a delta, or of the start of a block, as %s is read', ([, given]) => {
+  expect(joined(block('content_block_delta', { delta: given }) + end)).toBe('Hix')
+  expect(joined(block('content_block_start', { content_block: given }) + end)).toBe('Hix')
+})
+
+test('anthropic: a text beside the delta is read', () => {
+  expect(joined(block('content_block_delta', { text: 'Hi' }) + end)).toBe('Hix')
+})
+
+test.for<[string, object]>([
+  ['a list', { type: 'thinking_delta', thinking: ['H', { text: 'm' }] }],
+  ['an object', { type: 'thinking_delta', thinking: { text: 'Hm' } }],
+  ['text', { type: 'thinking_delta', text: 'Hm' }],
+  ['reasoning', { type: 'reasoning', reasoning: 'Hm' }],
+])('anthropic: thinking as %s is thinking', ([, delta]) => {
+  expect(joined(block('content_block_delta', { delta }) + end)).toBe('(Hm)x')
+})
+
+test.for<[string, unknown]>([
+  ['a text', 'Hi'],
+  ['a text in a list', ['Hi']],
+  ['one block', { type: 'text', text: 'Hi' }],
+  ['blocks of parts', [{ type: 'text', text: [{ text: 'Hi' }] }]],
+])('anthropic: a whole message whose content is %s is read', ([, content]) => {
+  expect(joined(frame({ type: 'message', content, stop_reason: 'end_turn' }))).toBe('Hix')
+})
+
+test('anthropic: the results of tools that the server runs itself are no text of the reply', () => {
+  for (const type of ['mcp_tool_result', 'code_execution_tool_result', 'web_search_tool_result']) {
+    const content_block = { type, content: [{ type: 'text', text: 'for the model only' }] }
+    expect(heard(block('content_block_start', { content_block }) + end)).toEqual(['x'])
+  }
+})
+
+test.for<[string, object]>([
+  ['a field that nobody knows', { type: 'text_delta', words: 'Hi' }],
+  ['a figure', { type: 'text_delta', text: 42 }],
+])('anthropic: a text delta with its text in %s is told', ([, delta]) => {
+  expect(decode(block('content_block_delta', { delta }) + end)[0]).toHaveProperty('malformed')
+})
+
+test.for<[string, string]>([
+  ['beside the delta', frame({ type: 'message_delta', stop_reason: 'end_turn' })],
+  ['in camel case', frame({ type: 'message_delta', delta: { stopReason: 'END_TURN' } })],
+  ['as a list', frame({ type: 'message_delta', delta: { stop_reason: ['end_turn'] } })],
+  ["in OpenAI's name", frame({ type: 'message_delta', delta: { finish_reason: 'stop' } })],
+])('anthropic: a stop reason %s ends the reply', ([, last]) => {
+  expect(
+    decode(block('content_block_delta', { delta: { type: 'text_delta', text: 'Hi' } }) + last + stop),
+  ).toMatchObject([{ message: 'Hi' }, { finish: 'stop' }])
+})
+
+test('anthropic: a stop reason in the last event only ends the reply', () => {
+  const last = frame({ type: 'message_stop', stop_reason: 'max_tokens' })
+  expect(decode(block('content_block_delta', { delta: { type: 'text_delta', text: 'Hi' } }) + last)).toMatchObject([
+    { message: 'Hi' },
+    { finish: 'length' },
+  ])
+})
