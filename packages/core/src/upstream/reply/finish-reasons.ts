@@ -104,7 +104,8 @@ function reasonWords(given: unknown, depth = 0): string {
   if (typeof given === 'string') return given
   if (Array.isArray(given))
     return depth > 2 ? '' : (given.map((one) => reasonWords(one, depth + 1)).find((words) => endingOf(words)) ?? '')
-  if (!isRecord(given)) return given ? String(given) : ''
+  if (given === true || (typeof given === 'number' && given !== 0)) return `${given}`
+  if (!isRecord(given)) return ''
   const label = labels.find((name) => given[name] !== undefined)
   if (label !== undefined && depth <= 2) return reasonWords(given[label], depth + 1)
   return Object.keys(given).length === 0 ? '' : `object of ${Object.keys(given).join(', ').slice(0, 100)}`
