@@ -39,18 +39,7 @@ export const sections: readonly (readonly [heading: string, intro: string, group
   [
     'Parts for servers of your own',
     'From `@midstream/core`. `coalesce()`, `heartbeat()` and `fuse()` take the objects of `createGateway`, and a `clock`.',
-    [
-      'StageOptions',
-      'LineDecoderOptions',
-      'SseDecoderOptions',
-      'ReaderOptions',
-      'RunOptions',
-      'GenerationOptions',
-      'StartRunOptions',
-      'MessageLimits',
-      'ChatErrorOptions',
-      'HistoryOptions',
-    ],
+    ['StageOptions', 'LineDecoderOptions', 'SseDecoderOptions', 'MessageLimits', 'ChatErrorOptions', 'HistoryOptions'],
   ],
   [
     'The fault kit',

@@ -1,5 +1,11 @@
 import * as core from '@midstream/core'
-import { gatewayDefaults, limitDefaults } from '@midstream/core/gateway'
+import {
+  gatewayDefaults,
+  keepDefaults,
+  limitDefaults,
+  recoveryDefaults,
+  sessionDefaults,
+} from '@midstream/core/gateway'
 import { breakerDefaults } from '@midstream/core/upstream'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,10 +24,10 @@ const tables: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   CoalesceOptions: core.coalesceDefaults,
   HeartbeatOptions: core.heartbeatDefaults,
   FuseOptions: { ...core.fuseDefaults },
-  RecoveryOptions: { ...core.recoveryDefaults },
+  RecoveryOptions: { ...recoveryDefaults },
   BreakerOptions: { ...breakerDefaults },
-  SessionOptions: core.sessionDefaults,
-  KeepOptions: core.keepDefaults,
+  SessionOptions: sessionDefaults,
+  KeepOptions: keepDefaults,
 }
 
 const root = join(import.meta.dirname, '../..')
@@ -38,10 +44,6 @@ beforeAll(async () => {
 
 /** What is passed and has optional parts, and is no option: what travels, and what others implement or are called with. */
 const data = [
-  'createReader', // an event of the wire
-  'claimSession', // what a request says
-  'RunState',
-  'RunInput',
   'FuseInput',
   'BreakerInput',
   'FinishedEvent',
@@ -55,7 +57,6 @@ const data = [
   'OpaqueData',
   'ChatMessage',
   'KeptChat',
-  'KeptRun',
   'Ask',
   'Upstream',
   'UpstreamEvent',

@@ -6,18 +6,7 @@ import {
   type ReconnectOptions,
   type SessionExtension,
 } from '@midstream/client'
-import {
-  ChatError,
-  coalesceDefaults,
-  createLineDecoder,
-  createReader,
-  pullFrames,
-  createSseDecoder,
-  fuseDefaults,
-  heartbeatDefaults,
-  startRun,
-  type Clock,
-} from '@midstream/core'
+import { ChatError, createLineDecoder, createSseDecoder, type Clock } from '@midstream/core'
 import { persist, type ChatStorage } from '@midstream/client/persist'
 import { createGateway } from '@midstream/core/gateway'
 import { nodeTransport } from '@midstream/core/node'
@@ -197,26 +186,6 @@ export const observed: Readonly<Record<string, () => unknown>> = {
       'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n',
     )
     return events.some((event) => 'finish' in event) ? '[DONE]' : 'finish_reason'
-  },
-  'ReaderOptions.unreadMs': () => {
-    const clock = manualClock()
-    const [runId, sessionId, model] = ['run_one', 'sess_one', 'm']
-    const run = startRun({ runId, sessionId, model, clock, fuse: fuseDefaults, orphanMs: 0, open: () => undefined })
-    let leftAt = Infinity
-    const onLeave = (): void => void (leftAt = clock.now())
-    const pace = { coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position: 0 }
-    void pullFrames(createReader(run, { clock, ...pace, onLeave })).next()
-    clock.advance(2 * fuseDefaults.maxRunMs)
-    return leftAt
-  },
-  'ReaderOptions.awayMs': () => {
-    const clock = manualClock()
-    const [runId, sessionId, model, orphanMs] = ['run_one', 'sess_one', 'm', 1_000] as const
-    const run = startRun({ runId, sessionId, model, clock, fuse: fuseDefaults, orphanMs, open: () => undefined })
-    createReader(run, { clock, coalesce: coalesceDefaults, heartbeat: heartbeatDefaults, position: 0 }).cancel()
-    let waited = 0
-    for (; run.endedAt === undefined; waited += 100) clock.advance(100)
-    return waited - orphanMs
   },
   'HistoryOptions.thinking': () => {
     const history = normaliseHistory([{ role: 'assistant', content: 'Hi', thinking: 'hm' }], null)

@@ -1,4 +1,5 @@
-import { pullFrames, type Clock, type FrameReader } from '@midstream/core'
+import type { Clock } from '@midstream/core'
+import { pullFrames, type FrameReader } from '@midstream/core/gateway'
 import type { Gateway } from '@midstream/core/gateway'
 import type { SeededRandom } from '@midstream/core/testing'
 import { createChatClient } from '../src/client.ts'

@@ -1,4 +1,5 @@
-import { ChatError, isChatError, type FinishReason, type Run } from '@midstream/core'
+import { ChatError, isChatError, type FinishReason } from '@midstream/core'
+import type { Run } from '@midstream/core/gateway'
 import type { ScriptedReply } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
 import type { ChatSession } from '../src/chat-session.ts'

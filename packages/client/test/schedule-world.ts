@@ -1,4 +1,4 @@
-import type { Run } from '@midstream/core'
+import type { Run } from '@midstream/core/gateway'
 import { createGateway } from '@midstream/core/gateway'
 import {
   manualClock,

@@ -1,26 +1,8 @@
 export { backoffMs } from './run/backoff.ts'
 export { systemClock, type Clock, type StageOptions } from './clock.ts'
-export type { LogEntry, LogView, Partial, ReadLog } from './run/log-view.ts'
+export type { LogEntry, Partial, ReadLog } from './run/log-view.ts'
 export { createRunLog, type RunLog } from './run/run-log.ts'
-export { pullFrames, type FrameReader } from './read/pull-frames.ts'
-export { createReader, type FrameSink, type Reader, type ReaderOptions } from './read/reader.ts'
-export { recoveryDefaults, type RecoveryOptions } from './run/recovery.ts'
-export type { Failover, Successor } from './pool/failover.ts'
-export { type GenerationOptions, type Question } from './run/generation.ts'
-export { type InterruptOutcome, type Run, type RunOptions } from './run/run.ts'
-export { startRun, type StartRunOptions } from './run/start-run.ts'
-export { runStart, stepRun, type RunInput, type RunState } from './run/run-state.ts'
-export { createRunCache, keepDefaults, type KeepOptions, type KeptRun, type RunCache } from './gateway/run-cache.ts'
-export { digestOf, isSameConversation, type Digest } from './session/digest.ts'
-export {
-  claimSession,
-  releaseSession,
-  type Claim,
-  type Claimed,
-  type LastRun,
-  type Session,
-} from './session/session.ts'
-export { createSessionCache, sessionDefaults, type SessionCache, type SessionOptions } from './session/session-cache.ts'
+export type { InterruptOutcome } from './run/run.ts'
 export {
   coalesceDefaults,
   coalesceDueAt,

@@ -277,6 +277,34 @@ test.for(each)('%s over %s: an abort while an error is read throws its reason', 
   }
 })
 
+test.for(Object.keys(kinds))('%s: what fails closes its request by itself, whoever listens', (kind) => {
+  const { error, reply, type } = kinds[kind]!
+  const whole = reply.join('')
+  const bodies: readonly (readonly [what: string, type: string, body: string, isClosed: boolean])[] = [
+    ['an error event', type, error, true],
+    ['a page of a proxy', 'text/html', '<p>no</p>', true],
+    ['a reply that breaks off', type, reply[0], true],
+    ['a whole reply', type, whole, false],
+  ]
+  for (const [what, contentType, body, isClosed] of bodies) {
+    let request: AbortSignal | undefined
+    const transport: Transport = ({ signal }, sink) => {
+      request = signal
+      sink.head({ status: 200, header: (name) => (name === 'content-type' ? contentType : undefined) })
+      void sink.data(new TextEncoder().encode(body))
+      // No server ends a body that is read on for its end.
+      if (!isClosed) return
+      if (what === 'a reply that breaks off') sink.error(new Error('reset'))
+      else if (what !== 'an error event') sink.end()
+    }
+    const upstream = kinds[kind]!.make({ url: 'http://h', transport, clock: manualClock() })
+    const messages = [{ role: 'user' as const, content: 'Hello' }]
+    const asked = { model: 'm', messages, prefill: '', interruptedNote: null }
+    upstream.open(asked, { push: () => undefined, end: () => undefined }, new AbortController().signal)
+    expect([what, request?.aborted]).toEqual([what, isClosed])
+  }
+})
+
 // Addresses and headers
 
 const silent: Transport = pushing(async () => {

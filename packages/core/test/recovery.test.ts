@@ -803,6 +803,16 @@ test('recovery: what one attempt gave instead of the last one is what the next o
 
 // The fuse
 
+test('recovery: maxBytes bounds the reply, and not what one attempt gives of it', async () => {
+  const bed = bench({ fuse: { maxBytes: 10 } })
+  const { frames, reply } = await bed.start()
+  reply.send('12345678')
+  reply.fail(refused)
+  const again = await bed.retry((await frames.until(isRetry)).at(-1)!)
+  again.send('90', '!')
+  expect((await frames.rest()).at(-1)?.event).toMatchObject({ error: { code: 'overflow' }, position: 10 })
+})
+
 test('recovery: silence between two attempts is no stall', async () => {
   const bed = bench()
   const started = await bed.start()

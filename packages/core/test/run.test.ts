@@ -436,6 +436,17 @@ test('orphan: a reader that comes back in time saves the run, and the time start
   expect(run.state.phase).toBe('ended')
 })
 
+test('orphan: leaving twice is leaving once, and who comes back in time saves the run all the same', () => {
+  const { run, clock } = start({ read: false, orphanMs: 30_000 })
+  const leave = run.attach(() => undefined)
+  leave()
+  leave()
+  expect(clock.timers).toBe(1 + 1) // and the fuse
+  run.attach(() => undefined)
+  clock.advance(60_000)
+  expect(run.state.phase).toBe('waiting')
+})
+
 test('orphan: a reader that polls may be away for longer, and one that streams does not take that away', async () => {
   const started = start({ read: false, orphanMs: 30_000, fuse: { ...fuseDefaults, stallMs: 600_000 } })
   const { run, clock } = started

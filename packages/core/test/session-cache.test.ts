@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createSessionCache, resolveSessions, sessionDefaults } from '../src/session/session-cache.ts'
-import type { Session } from '../src/session/session.ts'
+import type { Session } from '../src/session/claim.ts'
 
 const session = (id: string, usedAt: number, activeRunId: string | null = null): Session => ({
   id,

@@ -1,5 +1,5 @@
-import type { coalesceDefaults, FusePolicy, heartbeatDefaults, keepDefaults } from '@midstream/core'
-import type { recoveryDefaults, sessionDefaults } from '@midstream/core'
+import type { coalesceDefaults, FusePolicy, heartbeatDefaults } from '@midstream/core'
+import type { keepDefaults, recoveryDefaults, sessionDefaults } from '@midstream/core/gateway'
 import type { breakerDefaults } from '@midstream/core/upstream'
 import type { Provider } from './providers.ts'
 

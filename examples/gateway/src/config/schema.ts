@@ -1,12 +1,11 @@
+import { coalesceDefaults, fuseDefaults, heartbeatDefaults } from '@midstream/core'
 import {
-  coalesceDefaults,
-  fuseDefaults,
-  heartbeatDefaults,
+  gatewayDefaults,
   keepDefaults,
+  limitDefaults,
   recoveryDefaults,
   sessionDefaults,
-} from '@midstream/core'
-import { gatewayDefaults, limitDefaults } from '@midstream/core/gateway'
+} from '@midstream/core/gateway'
 import { breakerDefaults, dialects } from '@midstream/core/upstream'
 import * as z from 'zod'
 import type { Config } from './config.ts'

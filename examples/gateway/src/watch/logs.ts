@@ -1,4 +1,4 @@
-import type { Run } from '@midstream/core'
+import type { Run } from '@midstream/core/gateway'
 import { isChatError } from '@midstream/core'
 import pino from 'pino'
 import type { Config } from '../config/config.ts'

@@ -1,5 +1,5 @@
-import type { ChatErrorCode, Run } from '@midstream/core'
-import type { GatewayStats } from '@midstream/core/gateway'
+import type { ChatErrorCode } from '@midstream/core'
+import type { GatewayStats, Run } from '@midstream/core/gateway'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The figures of one program, for Prometheus. */

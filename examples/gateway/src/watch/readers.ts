@@ -1,4 +1,4 @@
-import type { Reader, Run } from '@midstream/core'
+import type { Reader, Run } from '@midstream/core/gateway'
 
 /** Follows the readers of all runs that go on. */
 export interface ReaderWatch {

@@ -1,20 +1,12 @@
-// Long: the table of routes and the handlers that it names, read from top to bottom.
-import { jsonOutput } from '../read/output/json.ts'
-import { createPollReader, pollAwayMs } from '../read/poll-reader.ts'
-import { createReader } from '../read/reader.ts'
-import { readWhole } from '../read/whole-reader.ts'
-import type { Run } from '../run/run.ts'
-import { version } from '../version.ts'
-import { ChatError, isChatError, type RequestLimits } from '../wire/errors.ts'
-import { parseChatRequest, parseInterrupt, type ChatRequest } from '../wire/messages.ts'
-import { resolveGateway, type GatewayOptions } from './options.ts'
+import { ChatError, isChatError } from '../wire/errors.ts'
 import { checkHost } from './host.ts'
-import { checkOrigin, preflightReply } from './origin.ts'
-import { pathBelow } from './path.ts'
-import { errorReply, jsonReply, streamReply, toResponse, type GatewayReply } from './reply.ts'
-import { readBody, type GatewayRequest } from './request.ts'
-import { createRuns, type Owner } from './runs.ts'
-import { checkedOptions } from './request-options.ts'
+import { resolveGateway, type GatewayOptions } from './options.ts'
+import { checkOrigin } from './origin.ts'
+import { createReaders } from './readers.ts'
+import { errorReply, toResponse, type GatewayReply } from './reply.ts'
+import type { GatewayRequest } from './request.ts'
+import { createRoutes, requestLimits } from './routes.ts'
+import { createRuns } from './runs.ts'
 import { createStanding } from './standing.ts'
 
 /** @public */
@@ -65,9 +57,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const policy = resolveGateway(options)
   const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
-  let closed = false
-  let readers = 0
+  const readers = createReaders(policy)
   const standing = createStanding(targets, clock, (error) => policy.appErrors.report(error, {}))
+  let closed = false
+  const route = createRoutes(policy, { runs, readers, standing, isClosed: () => closed })
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
     let cors: Readonly<Record<string, string>> = {}
@@ -84,139 +77,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     return { ...answer, headers: { ...answer.headers, ...cors } }
   }
 
-  /** How much a request may hold, for a client that leaves out what is too much. */
-  const limits: RequestLimits = { messages: policy.limits.messages, body_bytes: policy.limits.bodyBytes }
   const withLimits = (error: unknown): unknown => {
     if (!isChatError(error) || (error.code !== 'too_large' && error.code !== 'too_many_messages')) return error
-    return new ChatError(error.code, error.message, { limits })
-  }
-
-  const route = async (request: GatewayRequest): Promise<GatewayReply> => {
-    const path = pathBelow(basePath, request.url)
-    const [kind, id, action, ...rest] = path?.segments ?? []
-    const at = !path || rest.length > 0 ? 'nowhere' : [kind, id && ':id', action].filter(Boolean).join('/')
-    const handlers = own(routes, at)
-    if (!path || !handlers) throw new ChatError('not_found', 'There is nothing at this path.')
-    if (request.method === 'OPTIONS') return preflightReply(request, policy)
-    const handler = own(handlers, request.method)
-    if (!handler) {
-      const cause = Object.keys(handlers).join(', ')
-      throw new ChatError('method_not_allowed', `This path answers ${cause}.`, { cause })
-    }
-    // How the gateway is, anybody may ask: it says nothing of anybody.
-    const isOpen = at === '' && request.method !== 'POST'
-    const owner = isOpen ? undefined : await ownerOf(request)
-    return handler(request, owner, id ?? '', path.query)
-  }
-
-  /** @throws {ChatError} `unauthorized`. Whatever else `authorize` throws lets nobody in either. */
-  const ownerOf = async (request: GatewayRequest): Promise<Owner> => {
-    if (!policy.authorize) return undefined
-    const owner: unknown = await policy.authorize(request)
-    if (typeof owner === 'string' && owner !== '') return owner
-    throw new ChatError('unauthorized', 'Authentication required.')
-  }
-
-  type Handler = (
-    request: GatewayRequest,
-    owner: Owner,
-    id: string,
-    query: URLSearchParams,
-  ) => GatewayReply | Promise<GatewayReply>
-  const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
-    '': {
-      GET: async () => jsonReply(200, { ...(await standing()), limits, version }),
-      HEAD: () => ({ status: 200, headers: {}, body: null }),
-      POST: async (request, owner, _id, query) => {
-        const body = await readBody(request, policy.limits.bodyBytes)
-        const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }))
-        const client = await clientOf(request)
-        if (closed) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
-        const run = runs.start(chat, { owner, client, address: request.remoteAddress }, body)
-        return chat.stream ? read(run, 0, query) : whole(run, request.signal)
-      },
-    },
-    'runs/:id': {
-      GET: (request, owner, id, query) => {
-        const after = request.headers.get('last-event-id') ?? query.get('after') ?? '0'
-        if (!/^\d{1,15}$/.test(after)) throw new ChatError('bad_request', 'Last-Event-ID must be a position.')
-        return read(runs.find(id, owner), Number(after), query)
-      },
-    },
-    'runs/:id/interrupt': {
-      POST: async (request, owner, id) => {
-        const position = parseInterrupt(await readBody(request, policy.limits.bodyBytes))
-        return jsonReply(200, runs.interrupt(id, owner, position))
-      },
-    },
-    'sessions/:id': {
-      GET: (_request, owner, id) => {
-        const session = runs.session(id, owner)
-        return jsonReply(200, {
-          session_id: session.id,
-          active_run: session.activeRunId,
-          runs: session.runs,
-          created_at: Math.round(session.createdAt),
-          used_at: Math.round(session.usedAt),
-          last_run: session.lastRun && { run_id: session.lastRun.runId, interrupted_by: session.lastRun.interruptedBy },
-        })
-      },
-      DELETE: (_request, owner, id) => {
-        runs.deleteSession(id, owner)
-        return { status: 204, headers: {}, body: null }
-      },
-    },
-  }
-
-  /** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
-  const allowed = (chat: ChatRequest): ChatRequest => {
-    if (chat.model !== undefined && !targets.byModel.has(chat.model)) {
-      throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
-    }
-    const option = Object.keys(chat.options ?? {}).find((name) => !policy.requestOptions.has(name))
-    if (option !== undefined)
-      throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
-    if (policy.system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
-      throw new ChatError('bad_request', 'System messages are set by the gateway.')
-    }
-    return chat.options ? { ...chat, options: checkedOptions(chat.options) } : chat
-  }
-
-  /** @throws {TypeError} Whoever answers with something else would have nobody counted. */
-  const clientOf = async (request: GatewayRequest): Promise<string | undefined> => {
-    const client = (await policy.clientOf?.(request)) ?? undefined
-    if (client === undefined || typeof client === 'string') return client
-    throw new TypeError(`clientOf must return a string, null or undefined, and not a ${typeof client}.`)
-  }
-
-  const checkRoom = (run: Run): void => {
-    if (run.readers < policy.limits.readers) return
-    throw new ChatError('too_many_readers', 'Too many readers of this run.', { retryable: true })
-  }
-
-  /** `?poll=1`: what is there is the whole answer, and the client asks again. */
-  const read = (run: Run, position: number, query: URLSearchParams): GatewayReply => {
-    checkRoom(run)
-    const { coalesce, heartbeat, limits } = policy
-    const onLeave = (): void => void (readers -= 1)
-    readers += 1
-    const { unreadMs } = limits
-    const polls = query.has('poll')
-    const awayMs = polls ? pollAwayMs : 0
-    const reader = createReader(run, { clock, coalesce, heartbeat, position, unreadMs, awayMs, onLeave })
-    return streamReply(polls ? createPollReader(reader) : reader, run)
-  }
-
-  /** `stream: false`: a client that goes away is a reader that leaves. */
-  const whole = async (run: Run, signal: AbortSignal): Promise<GatewayReply> => {
-    checkRoom(run)
-    readers += 1
-    const terminal = await readWhole(run, signal, () => void (readers -= 1))
-    // Nobody reads it.
-    if (!terminal) return { status: 499, headers: {}, body: null }
-    const { status, headers } = terminal.reason === 'error' ? errorReply(run.error) : { status: 200, headers: {} }
-    const ids = { 'session-id': run.sessionId, 'run-id': run.runId }
-    return jsonReply(status, jsonOutput(run, terminal), { ...headers, ...ids })
+    return new ChatError(error.code, error.message, { limits: requestLimits(policy) })
   }
 
   /** Waits, but not for longer. @returns Whether that was enough. */
@@ -235,7 +98,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     stats() {
       return {
         runs: runs.active().length,
-        readers,
+        readers: readers.count,
         upstreams: targets.all.map(({ upstream: { name, model }, breaker }) => ({
           name,
           model,
@@ -252,9 +115,4 @@ export function createGateway(options: GatewayOptions): Gateway {
       appErrors.report(new Error(`onRunEnd was not done ${saveMs} ms after the gateway was closed.`), {})
     },
   })
-}
-
-/** An entry of a table by a name from outside, which may be that of something every object has. */
-function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined
 }

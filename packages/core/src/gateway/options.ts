@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { tickerOf } from '../ticker.ts'
 import { recoveryDefaults, resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
-import { resolveKeep, type keepDefaults, type KeepOptions } from './run-cache.ts'
+import { resolveKeep, type keepDefaults, type KeepOptions } from './directory.ts'
 import type { Run } from '../run/run.ts'
 import { resolveSessions, type sessionDefaults, type SessionOptions } from '../session/session-cache.ts'
 import { resolveCoalesce, type coalesceDefaults, type CoalesceOptions } from '../read/coalesce.ts'

@@ -1,5 +1,7 @@
 import { ChatError } from '../wire/errors.ts'
 import { isRecord, type Json } from '../wire/json.ts'
+import type { ChatRequest } from '../wire/messages.ts'
+import type { GatewayPolicy } from './options.ts'
 
 /** What a number may be, as all servers understand it. Outside of that some fail (HTTP 500), or answer with nonsense. */
 interface Range {
@@ -96,3 +98,16 @@ const rangeWords = ({ least, most, isWhole }: Range): string =>
 const isText = (value: unknown): boolean => typeof value === 'string' && value.length <= maxChars
 const isScalar = (value: unknown): boolean =>
   isText(value) || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+
+/** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
+export function allowed(chat: ChatRequest, { targets, requestOptions, system }: GatewayPolicy): ChatRequest {
+  if (chat.model !== undefined && !targets.byModel.has(chat.model)) {
+    throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
+  }
+  const option = Object.keys(chat.options ?? {}).find((name) => !requestOptions.has(name))
+  if (option !== undefined) throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
+  if (system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
+    throw new ChatError('bad_request', 'System messages are set by the gateway.')
+  }
+  return chat.options ? { ...chat, options: checkedOptions(chat.options) } : chat
+}

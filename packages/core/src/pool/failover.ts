@@ -6,7 +6,7 @@ export interface Successor {
   readonly model: string
 }
 
-/** What a run has to know of the model servers that stand by, and they of it. @public */
+/** What a run has to know of the model servers that stand by, and they of it. */
 export interface Failover {
   /** Who answers from the start, when it is not who should. */
   readonly successor: Successor | undefined

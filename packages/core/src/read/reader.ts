@@ -7,7 +7,7 @@ import { createCursor } from './cursor.ts'
 import { midstreamOutput } from './output/midstream.ts'
 import type { Output } from './output/output.ts'
 
-/** @public */
+/** How a reader reads. */
 export interface ReaderOptions {
   /** Time and timers. */
   readonly clock: Clock
@@ -49,7 +49,7 @@ export interface Reader {
   cancel(): void
 }
 
-/** Attaches a reader to a run. @public */
+/** Attaches a reader to a run. */
 export function createReader(view: LogView, options: ReaderOptions): Reader {
   const {
     clock,

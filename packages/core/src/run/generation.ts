@@ -11,7 +11,7 @@ import { recoverySeen, recoveryStart, stepRecovery, type RecoveryPolicy } from '
 import type { OwnRun, RunWriter } from './run.ts'
 import { createUsageMeter } from './usage.ts'
 
-/** What is asked of the upstream in one attempt. @public */
+/** What is asked of the upstream in one attempt. */
 export interface Question {
   /** The reply so far, to be continued from exactly its end; empty for a reply from the start. */
   readonly prefill: string
@@ -19,7 +19,7 @@ export interface Question {
   readonly spent: number
 }
 
-/** @public */
+/** How a reply is made. */
 export interface GenerationOptions {
   /** Asks the upstream, when the run starts and once more for each retry. */
   readonly open: (question: Question, sink: UpstreamSink, signal: AbortSignal) => void

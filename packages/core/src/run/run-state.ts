@@ -20,7 +20,7 @@ export interface Retry {
   readonly at: number
 }
 
-/** @public */
+/** What may happen to a run. */
 export type RunInput =
   | { readonly type: 'delta' }
   /** An attempt has failed, and another one follows. */
@@ -39,11 +39,10 @@ export type RunInput =
     }
   | { readonly type: 'fail'; readonly error: ErrorBody; readonly position: number }
 
-/** @public */
 export const runStart: RunState = /* @__PURE__ */ Object.freeze({ phase: 'waiting' })
 const generating: RunState = /* @__PURE__ */ Object.freeze({ phase: 'generating' })
 
-/** One step of a run. Returns the same object when nothing changed. @public */
+/** One step of a run. Returns the same object when nothing changed. */
 export function stepRun(state: RunState, input: RunInput): RunState {
   if (state.phase === 'ended') return state
   switch (input.type) {

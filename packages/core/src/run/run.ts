@@ -14,7 +14,7 @@ import { createRunLog, type RunLog } from './run-log.ts'
 import { runStart, stepRun, type Retry, type RunInput } from './run-state.ts'
 import type { Successor } from '../pool/failover.ts'
 
-/** @public */
+/** What a run is, and who is told of its end. */
 export interface RunOptions {
   /** Names the run, for good. */
   readonly runId: string

@@ -4,12 +4,11 @@ import type { ChatTurn } from '../wire/messages.ts'
 /** How many user messages tell one conversation from another. */
 const digested = 3
 
-/** Hashes of the first user messages of a conversation. @public */
+/** Hashes of the first user messages of a conversation. */
 export type Digest = readonly string[]
 
 /**
  * Hashes the first three user messages. Says whether two histories are of one conversation; it is no security boundary.
- * @public
  */
 export function digestOf(messages: readonly ChatTurn[]): Digest {
   const hashes: string[] = []
@@ -20,7 +19,7 @@ export function digestOf(messages: readonly ChatTurn[]): Digest {
   return hashes
 }
 
-/** Tells whether one digest continues the other: the shorter one is a prefix of the longer one. @public */
+/** Tells whether one digest continues the other: the shorter one is a prefix of the longer one. */
 export function isSameConversation(a: Digest, b: Digest): boolean {
   const common = Math.min(a.length, b.length)
   for (let i = 0; i < common; i++) if (a[i] !== b[i]) return false

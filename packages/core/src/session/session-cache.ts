@@ -1,5 +1,5 @@
 import { createOwnerShares } from '../owner-shares.ts'
-import type { Session } from './session.ts'
+import type { Session } from './claim.ts'
 
 /** @public */
 export interface SessionOptions {
@@ -35,7 +35,6 @@ export function resolveSessions(options: SessionOptions = {}): typeof sessionDef
  * Sessions by id: least recently used goes first, over idle ones only; one with an active run is never evicted, and no owner
  * evicts those of another one who has fewer.
  * Needs no timer: what is too old is forgotten when the cache is next used.
- * @public
  */
 export interface SessionCache {
   /** The session, unless it has expired. Looking is no use: only `put` makes it recent. */
@@ -48,7 +47,6 @@ export interface SessionCache {
   readonly size: number
 }
 
-/** @public */
 export function createSessionCache(policy: typeof sessionDefaults): SessionCache {
   const live = new Map<string, Session>()
   // In order of last use, as a Map keeps the order of insertion.

@@ -1,7 +1,7 @@
 import type { InterruptedBy } from '../wire/events.ts'
 import { isSameConversation, type Digest } from './digest.ts'
 
-/** How a session's last run ended: enough to know its partial again, not the text itself. @public */
+/** How a session's last run ended: enough to know its partial again, not the text itself. */
 export interface LastRun {
   readonly runId: string
   readonly interruptedBy: InterruptedBy | null
@@ -9,7 +9,7 @@ export interface LastRun {
   readonly reply: string
 }
 
-/** What the gateway remembers of a conversation. @public */
+/** What the gateway remembers of a conversation. */
 export interface Session {
   readonly id: string
   /** Who may touch it; undefined when the gateway does not ask. */
@@ -24,7 +24,7 @@ export interface Session {
   readonly digest: Digest
 }
 
-/** A request to start a run in a session. @public */
+/** A request to start a run in a session. */
 export interface Claim {
   readonly now: number
   readonly owner: string | undefined
@@ -39,7 +39,7 @@ export interface Claim {
   readonly whenBusy: 'interrupt' | 'reject'
 }
 
-/** What a claim does: the session with its new run, and the run that ends in the same step. @public */
+/** What a claim does: the session with its new run, and the run that ends in the same step. */
 export type Claimed =
   | { readonly busy: string }
   | {
@@ -51,7 +51,6 @@ export type Claimed =
  * Claims a session for a new run, in one step: whether it forks, what it ends, and that it is taken now.
  * A stale `interrupts` (a run that is not the active one) ends nothing in a session that goes on.
  * @param session - The session under the id asked for; undefined adopts the id.
- * @public
  */
 export function claimSession(session: Session | undefined, claim: Claim): Claimed {
   const { now, runId, digest, interrupts } = claim
@@ -77,7 +76,7 @@ function newSession(id: string, { now, owner, runId, digest = [] }: Claim): Sess
   return { id, owner, createdAt: now, usedAt: now, runs: 1, activeRunId: runId, lastRun: null, digest }
 }
 
-/** A run of the session has ended. A run that has been superseded leaves the newer one alone. @public */
+/** A run of the session has ended. A run that has been superseded leaves the newer one alone. */
 export function releaseSession(session: Session, lastRun: LastRun, now: number): Session {
   const activeRunId = session.activeRunId === lastRun.runId ? null : session.activeRunId
   return { ...session, usedAt: now, activeRunId, lastRun }

@@ -1,7 +1,9 @@
 import { createOwnerShares } from '../owner-shares.ts'
-import { isId } from '../wire/ids.ts'
 import { runBytes, stringBytes } from '../run/held-bytes.ts'
 import type { Run } from '../run/run.ts'
+import { ChatError } from '../wire/errors.ts'
+import { isId } from '../wire/ids.ts'
+import { notFound, owned, type Owner } from './owner.ts'
 
 /** @public */
 export interface KeepOptions {
@@ -34,10 +36,10 @@ export function resolveKeep(options: KeepOptions = {}): typeof keepDefaults {
   return { keepRunMs, maxRuns, maxBytes }
 }
 
-/** A run and what the gateway must know to let somebody at it. @public */
+/** A run and what the gateway must know to let somebody at it. */
 export interface KeptRun {
   readonly run: Run
-  readonly owner: string | undefined
+  readonly owner: Owner
   /** Hash of the body that started it: the same id with the same body attaches. */
   readonly body: string
   /** Text of the message that this run grows, before it. */
@@ -53,19 +55,24 @@ export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log
 const maxExpired = 10_000
 
 /**
- * The runs of a gateway: active ones, and ended ones for a while, bounded in time, number and bytes. Needs no timer.
- * @public
+ * The runs of a gateway by their ids: active ones, and ended ones for a while, bounded in time, number and bytes. Needs no timer.
+ * An id that is barred before its run was ever seen is one that has expired: an interrupt may overtake the request that it ends.
  */
-export interface RunCache {
+export interface Directory {
   /** The run; `expired` for one that was there; undefined for an id never seen. */
   get(runId: string, now: number): KeptRun | 'expired' | undefined
+  /**
+   * The run, for its owner; undefined for an id never seen.
+   * @throws {ChatError} `not_found` for somebody else's, `expired`.
+   */
+  find(runId: string, owner: Owner, now: number): KeptRun | undefined
+  /** A run that somebody wants ended: one that is not there yet must not start, and one that is not theirs goes on. */
+  stoppable(runId: string, owner: Owner, now: number): KeptRun | undefined
   add(kept: KeptRun): void
   /** To be called when a run has ended: from now on it can be forgotten. */
   end(runId: string, now: number): KeptRun | undefined
   /** Sees to it that a run that was never seen is not started any more: it counts as expired. */
-  bar(runId: string, owner: string | undefined): void
-  /** Who may be told that the run has expired. */
-  expiredOwner(runId: string): string | undefined
+  bar(runId: string, owner: Owner): void
   /** Forgets the ended runs of a session at once. */
   forget(sessionId: string): void
   /** Runs that have not ended. */
@@ -73,19 +80,18 @@ export interface RunCache {
   readonly activeCount: number
 }
 
-/** @public */
-export function createRunCache(policy: typeof keepDefaults): RunCache {
+export function createDirectory(policy: typeof keepDefaults): Directory {
   const active = new Map<string, KeptRun>()
   // In the order in which they ended.
   const ended = new Map<string, KeptRun>()
   /** Owners by run id. */
-  const expired = new Map<string, string | undefined>()
+  const expired = new Map<string, Owner>()
   const expiredShares = createOwnerShares()
   const weights = new Map<string, number>()
   const shares = createOwnerShares()
   let bytes = 0
 
-  const bar = (runId: string, owner: string | undefined): void => {
+  const bar = (runId: string, owner: Owner): void => {
     if (!isId('run', runId)) return
     if (expired.has(runId)) expiredShares.delete(expired.get(runId), runId)
     expired.set(runId, owner)
@@ -112,10 +118,23 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       expire(runId, ended.get(runId)!)
     }
   }
+  const get = (runId: string, now: number): KeptRun | 'expired' | undefined => {
+    sweep(now)
+    return active.get(runId) ?? ended.get(runId) ?? (expired.has(runId) ? 'expired' : undefined)
+  }
   return {
-    get(runId, now) {
-      sweep(now)
-      return active.get(runId) ?? ended.get(runId) ?? (expired.has(runId) ? 'expired' : undefined)
+    get,
+    find(runId, owner, now) {
+      const found = get(runId, now)
+      if (found !== 'expired') return owned(found, owner, 'run')
+      if (expired.get(runId) !== owner) throw notFound('run')
+      throw new ChatError('expired', 'The run has ended and is no longer kept.')
+    },
+    stoppable(runId, owner, now) {
+      const found = get(runId, now)
+      if (!found) bar(runId, owner)
+      if (!found || found === 'expired' || found.owner !== owner) return undefined
+      return found.run.state.phase === 'ended' ? undefined : found
     },
     add(kept) {
       active.set(kept.run.runId, kept)
@@ -134,7 +153,6 @@ export function createRunCache(policy: typeof keepDefaults): RunCache {
       return kept
     },
     bar,
-    expiredOwner: (runId) => expired.get(runId),
     forget(sessionId) {
       for (const [runId, kept] of ended) if (kept.run.sessionId === sessionId) expire(runId, kept)
     },

@@ -7,7 +7,7 @@ import {
   type Claimed,
   type LastRun,
   type Session,
-} from '../src/session/session.ts'
+} from '../src/session/claim.ts'
 
 const ours = digestOf([{ role: 'user', content: 'Hello' }])
 const theirs = digestOf([{ role: 'user', content: 'Something else' }])
