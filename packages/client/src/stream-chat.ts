@@ -1,6 +1,7 @@
 import { systemClock, type ChatEvent, type ChatTurn, type Clock } from '@midstream/core'
 import { abortWith, follow, reasonOf } from './connection/abort.ts'
-import { droppedError, request, type Endpoint } from './connection/request.ts'
+import { droppedError } from './connection/refusal.ts'
+import { request, type Endpoint } from './connection/request.ts'
 import { readEvents } from './connection/read-events.ts'
 import { presumedHeartbeatMs, silentHeartbeats, watch } from './connection/watchdog.ts'
 import type { RequestOptions } from './options.ts'

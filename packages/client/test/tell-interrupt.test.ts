@@ -187,3 +187,36 @@ test.for(['{}', '[]', '{"outcome":"maybe"}', '{"outcome":"interrupted"}', null])
     await world.session.clear()
   },
 )
+
+const comeBack = (seconds: number): Answer => {
+  const headers = { 'retry-after': `${seconds}` }
+  return () => Promise.resolve(new Response('Busy', { status: 503, headers }))
+}
+
+test('interrupt: a first refusal that says when to come back is waited out', async () => {
+  const world = bad()
+  const { run, outcome } = await stopped(world, comeBack(2))
+  expect(world.told()).toBe(1)
+  world.clock.advance(1_999)
+  await turn()
+  expect(world.told()).toBe(1)
+  world.network = undefined
+  world.clock.advance(1)
+  expect(await outcome).toEqual({ outcome: 'interrupted' })
+  expect(world.told()).toBe(2)
+  expect(run.signal.aborted).toBe(true)
+})
+
+test('interrupt: one that is to come back in an hour is unconfirmed after 10 s, and told again then', async () => {
+  const world = bad()
+  const { run, outcome } = await stopped(world, comeBack(3_600))
+  world.clock.advance(9_999)
+  await turn()
+  expect(world.told()).toBe(1)
+  expect(world.session.getSnapshot().status).toBe('interrupting')
+  world.network = undefined
+  world.clock.advance(1)
+  expect(await outcome).toEqual({ outcome: 'unconfirmed' })
+  await turn()
+  expect(run.signal.aborted).toBe(true)
+})

@@ -2,6 +2,8 @@
 export interface EventStream {
   /** @returns Whether an event has become longer than `maxChars`: nothing can be read any more. */
   feed(text: string): boolean
+  /** Whether an event has begun and not ended. Blank lines and comments are none. */
+  readonly isWithin: boolean
 }
 
 /**
@@ -46,6 +48,9 @@ export function createEventStream(
         if (chars > maxChars) break
       }
       return rest.length + chars > maxChars
+    },
+    get isWithin() {
+      return chars > 0 || /^[^:]/.test(rest)
     },
   }
 }

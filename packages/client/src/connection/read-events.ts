@@ -1,7 +1,7 @@
 import { ChatError, type ChatErrorCode, type ChatEvent, type LogEvent } from '@midstream/core'
 import { abortable } from './abort.ts'
-import { notTheGateway } from './request.ts'
 import { createEventStream } from './event-stream.ts'
+import { isDocument, notTheGateway } from './refusal.ts'
 
 /** One event of a body, with the position after it if its frame names one. */
 export interface Received {
@@ -16,7 +16,8 @@ const maxChars = 4_194_304
 /**
  * Reads the events of a body; events that came in one read come at once. A caller that leaves the loop cancels the body.
  * A platform whose `fetch` has no body streams (React Native) gets all events at the body's end.
- * @returns Ends when the body ends.
+ * @returns A batch for each read that brought an event, or a part of one: what a layer sends to keep a connection open is no
+ * sign of the gateway. Ends when the body ends.
  * @throws {ChatError} `overflow`; `network` if the body is no event stream; `dropped` if a frame of it is broken.
  */
 export async function* readEvents(
@@ -36,7 +37,8 @@ export async function* readEvents(
   try {
     for (;;) {
       const { done, value } = await abortable(reader.read(), signal)
-      yield done ? decoder.end() : decoder.push(utf8.decode(value, { stream: true }))
+      const batch = done ? decoder.end() : decoder.push(utf8.decode(value, { stream: true }))
+      if (batch.length > 0 || decoder.isWithin) yield batch
       if (done) return
     }
   } finally {
@@ -57,7 +59,12 @@ interface Decoder {
   push(text: string): readonly Received[]
   /** The body ended. */
   end(): readonly Received[]
+  /** Whether an event has come in part. */
+  readonly isWithin: boolean
 }
+
+/** Longest beginning of a body without a frame, UTF-16 code units. */
+const maxHead = 64
 
 function createDecoder(response: Response): Decoder {
   let received: Received[] = []
@@ -84,8 +91,9 @@ function createDecoder(response: Response): Decoder {
       // What came before a broken frame is given out first.
       check('overflow', 'dropped')
       received = []
-      if (!isStream) head = (head + text).trimStart().slice(0, 64)
-      if (!isStream && head.startsWith('<')) throw notTheGateway(response)
+      if (!isStream) head = (head + text).trimStart().slice(0, maxHead)
+      // Said at once: a body that stays open has no end.
+      if (!isStream && !isLikeFrames(head)) throw notTheGateway(response)
       feed(text)
       if (received.length === 0) check('overflow', 'dropped')
       return received
@@ -93,15 +101,25 @@ function createDecoder(response: Response): Decoder {
     end() {
       check('overflow', 'dropped')
       received = []
+      const isWord = head !== '' && !head.includes(':') && isDocument(response)
+      if (!isStream && (isWord || response.status === 204)) throw notTheGateway(response)
       // Layers trim the last blank line. A frame that was cut off does not parse, as its JSON lacks the last brace.
       feed('\n\n')
       check('overflow')
-      const isLike = head === '' ? response.status !== 204 : /^(:|[a-z]{1,5}(:|$))/.test(head)
-      if (!isStream && !isLike) throw notTheGateway(response)
       return received
+    },
+    get isWithin() {
+      return stream.isWithin
     },
   }
 }
+
+/** Whether frames may begin like this: with a comment or a field, which may not be all there. */
+function isLikeFrames(head: string): boolean {
+  const [field] = head.split(/[:\r\n]/, 1)
+  return fields.some((name) => (field === head ? name.startsWith(head) : field === '' || name === field))
+}
+const fields = ['data', 'id', 'event', 'retry']
 
 /**
  * The events of one frame. A frame that has several kinds, merged by a layer in between, is several events. Unknown frames,

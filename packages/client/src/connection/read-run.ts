@@ -1,6 +1,7 @@
 import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
-import { droppedError, isPassing, request, type Endpoint } from './request.ts'
+import { droppedError, isDocument, isPassing, notTheGateway } from './refusal.ts'
+import { request, type Endpoint } from './request.ts'
 import { pause } from './page.ts'
 import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
 import { canStream, isLogEvent, readEvents, units, type Received } from './read-events.ts'
@@ -66,9 +67,11 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     let polls = false
     /** What this connection has brought. */
     let got: 'nothing' | 'bytes' | 'run' = 'nothing'
+    /** An answer that says of itself that it is no event stream, until an event comes. */
+    let stranger: ChatError | undefined
     const watchdog = watch(
       clock,
-      () => silentHeartbeats * heartbeatMs,
+      () => (stranger ? 1 : silentHeartbeats) * heartbeatMs,
       () => abortWith(connection, silence),
     )
     /** Where the log stands in this body: a frame whose `id` a layer has taken away begins there. */
@@ -88,6 +91,10 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           })
         : await request(endpoint, polls ? '?poll=1' : '', { json: json!, signal: connection.signal })
       if (!polls && !canStream(response)) learnNoStreams(endpoint)
+      if (!opened && isDocument(response)) {
+        stranger = notTheGateway(response)
+        watchdog.feed()
+      }
       for await (const batch of readEvents(response, connection.signal)) {
         watchdog.feed()
         if (got === 'nothing') got = 'bytes'
@@ -95,6 +102,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
         for (const received of batch) {
           const { event } = received
           opened = true
+          stranger = undefined
           if ('session_id' in event) {
             if (event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
             cursor = event.position ?? 0
@@ -135,6 +143,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       if (signal.aborted) throw lost
       // A body that is held back until its end looks like a dead line: a poll tells.
       if (lost === silence && got === 'nothing' && !hasStreamed) isHeld = true
+      if (lost === silence && stranger) throw stranger
       // A gateway that has restarted: a run of which nothing has come yet is started again.
       if (opened && json && position === 0 && lost.code === 'not_found') opened = false
       // The request of a page that was left has arrived after all, and was another one.

@@ -1,6 +1,7 @@
-import { ChatError, isChatError, systemClock, type ErrorBody } from '@midstream/core'
-import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
+import { ChatError, isChatError, systemClock } from '@midstream/core'
 import type { ChatClientOptions } from '../options.ts'
+import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
+import { isPage, notTheGateway, refusal } from './refusal.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>
@@ -25,7 +26,7 @@ export async function request(endpoint: Endpoint, path: string, parts: RequestPa
   let response = await send(endpoint, path, parts)
   if (response.status === 401 && typeof headers === 'function') response = await send(endpoint, path, parts)
   if (response.ok) {
-    if (!/\bhtml\b/i.test(contentType(response))) return response
+    if (!isPage(response)) return response
     discard(response)
     throw notTheGateway(response)
   }
@@ -76,23 +77,63 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
         'headers_failed',
         `The option \`headers\` gives a name or a value that no header can have: ${name}`,
       )
+  const url = endpoint.url.replace(/\/$/, '') + path
+  const body = json && JSON.stringify(json)
   try {
-    const response = (endpoint.fetch ?? fetch)(endpoint.url.replace(/\/$/, '') + path, {
-      method,
-      ...(json && { method: 'POST', body: JSON.stringify(json) }),
-      ...(endpoint.credentials && { credentials: endpoint.credentials }),
-      ...(isUrgent && { keepalive: true }),
-      // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
-      ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
-      cache: 'no-store',
-      headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
-      signal: signal ?? null,
-    })
-    return await abortable(response, signal)
+    const response = await abortable(
+      called(endpoint, url, {
+        method,
+        ...(body && { method: 'POST', body }),
+        ...(endpoint.credentials && { credentials: endpoint.credentials }),
+        ...(isUrgent && { keepalive: true }),
+        // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
+        ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
+        cache: 'no-store',
+        headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
+        signal: signal ?? null,
+      }),
+      signal,
+    )
+    if (typeof response?.headers?.get !== 'function') throw fetchFailed('returned no Response')
+    return response
   } catch (cause) {
     // `fetch` may reject with an error of its own, before or after.
     if (signal) throwIfAborted(signal)
+    // An app that knows that asking again is in vain throws a ChatError of its own.
+    if (isChatError(cause)) throw cause
+    // One of the app's own may know what to do with any URL, until it complains of it.
+    if (!canBeAsked(url) && (!endpoint.fetch || /url/i.test(String(cause)))) {
+      throw new ChatError(
+        'network',
+        `The option \`url\` leads nowhere: ${endpoint.url}. Outside of a page it has to be absolute`,
+        { cause },
+      )
+    }
     throw new ChatError('network', 'The gateway was not reached', { cause, retryable: true })
+  }
+}
+
+/** A `fetch` rejects where it fails. Of one that throws, only a TypeError is as a failure of the network would be. */
+function called({ fetch: own = fetch }: Endpoint, url: string, init: RequestInit): Promise<Response> | Response {
+  try {
+    return own(url, init)
+  } catch (cause) {
+    throw cause instanceof TypeError ? cause : fetchFailed(`failed: ${wordsOf(cause)}`, cause)
+  }
+}
+
+const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+const fetchFailed = (how: string, cause?: unknown): ChatError =>
+  new ChatError('network', `The option \`fetch\` ${how}`, { cause })
+
+/** Whether a URL can be asked at all: relative to nothing, without a host, or with a password in it, it never can. */
+function canBeAsked(url: string): boolean {
+  try {
+    const { host, username } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href)
+    return host !== '' && username === ''
+  } catch {
+    return false
   }
 }
 
@@ -108,74 +149,17 @@ async function ask(
   } catch (cause) {
     if (!signal?.aborted && isChatError(cause)) throw cause
     if (signal?.aborted && !isChatError(reasonOf(signal))) throw cause
-    const how = signal?.aborted
-      ? 'did not settle in time'
-      : `failed: ${cause instanceof Error ? cause.message : String(cause)}`
+    const how = signal?.aborted ? 'did not settle in time' : `failed: ${wordsOf(cause)}`
     throw new ChatError('headers_failed', `The option \`headers\` ${how}`, { cause, retryable: true })
   }
 }
-
-const contentType = (response: Response): string => response.headers.get('content-type') ?? ''
-
-/** A login page, a start page, another API: it will not become the gateway by asking again. */
-export function notTheGateway(response: Response): ChatError {
-  const { status, redirected } = response
-  const kind = contentType(response).split(';')[0] || 'no content type'
-  const where = redirected ? ', after a redirect' : ''
-  return new ChatError(
-    'network',
-    `HTTP ${status} (${kind})${where} is no answer of the gateway. Check the option url, and whether the user is signed in`,
-  )
-}
-
-/** An answer that is none of the gateway's may pass: a balancer answers 404 while no gateway is ready. */
-export const isPassing = (error: ChatError): boolean => error.cause === passing
-const passing = {}
 
 /** A request whose time was up, while it waited for its answer or for the app's `headers`: it has waited already. */
 export const isLate = (error: unknown): boolean =>
   isChatError(error) && (error.cause === tooLate || (isChatError(error.cause) && error.cause.cause === tooLate))
 const tooLate = {}
 
-async function refusal(response: Response, signal: AbortSignal | undefined): Promise<ChatError> {
-  const { status } = response
-  const body: unknown = await abortable(response.json(), signal).catch(() => null)
-  if (signal) throwIfAborted(signal)
-  const { error } = (body ?? {}) as { readonly error?: Partial<ErrorBody> | null }
-  const retryAfterMs = error?.retry_after_ms ?? retryAfter(response)
-  if (typeof error?.code === 'string' && typeof error.retryable === 'boolean') {
-    const { retryable, limits } = error
-    return new ChatError(error.code, error.message ?? error.code, { retryable, retryAfterMs, limits })
-  }
-  const message = `HTTP ${status} (${contentType(response) || 'no content type'}) from something other than the gateway`
-  // A proxy has a bound of its own.
-  if (status === 413) return new ChatError('too_large', message)
-  if (status === 401) return new ChatError('unauthorized', message)
-  const isBusy = [408, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 505)
-  const cause = status === 404 ? passing : undefined
-  return new ChatError('network', message, { retryable: isBusy, retryAfterMs, cause })
-}
-
-/** `Retry-After`, in seconds or as a date, ms from now. */
-function retryAfter({ headers }: Response): number | undefined {
-  const said = headers.get('retry-after')?.trim()
-  if (!said) return undefined
-  if (/^\d+$/.test(said)) return Number(said) * 1_000
-  const date = headers.get('date')
-  const ms = Date.parse(said) - (date ? Date.parse(date) : Date.now())
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
-}
-
 /** Gives a body up that nobody reads, so that its connection is free. */
 function discard({ body }: Response): void {
   if (typeof body?.cancel === 'function') void body.cancel().catch(() => undefined)
-}
-
-/**
- * Why a connection gave no terminal event, which is never a success: what the gateway said, or that it was lost.
- * @param cause - Nothing when the body just ended.
- */
-export function droppedError(cause?: unknown): ChatError {
-  if (isChatError(cause)) return cause
-  return new ChatError('dropped', 'The connection was lost', { cause, retryable: true })
 }

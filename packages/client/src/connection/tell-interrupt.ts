@@ -1,6 +1,7 @@
 import { backoffMs, type Clock, type InterruptOutcome, type RandomBytes } from '@midstream/core'
 import { pause } from './page.ts'
-import { answerMs, droppedError, isLate, isPassing, requestJson, type Endpoint } from './request.ts'
+import { droppedError, isPassing } from './refusal.ts'
+import { answerMs, isLate, requestJson, type Endpoint } from './request.ts'
 import type { Interrupts } from '../state/reply.ts'
 
 export interface Telling {
@@ -57,11 +58,14 @@ async function tellUntilAnswered(
       const error = droppedError(cause)
       if (error.code === 'not_found' || error.code === 'expired') return 'gone'
       if (!error.retryable && !isPassing(error)) return undefined
+      // The model runs on meanwhile: a gateway that is to be left alone for an hour is asked sooner.
+      const refusedMs = Math.min(error.retryAfterMs ?? 0, answerMs)
       // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once.
-      if (attempt === 0 && !isLate(error)) continue
-      late()
+      const isFirst = attempt === 0 && !isLate(error)
+      if (isFirst && refusedMs === 0) continue
+      if (!isFirst) late()
       // One that waited in vain for a free connection is asked again at once: another request would get the next one.
-      const waitMs = Math.max(error.retryAfterMs ?? 0, isLate(error) ? 0 : backoffMs(attempt, random))
+      const waitMs = Math.max(refusedMs, isFirst || isLate(error) ? 0 : backoffMs(attempt, random))
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       await pause(clock, waitMs, signal)
       if (signal.aborted || clock.now() >= lastAt) return undefined

@@ -1,6 +1,6 @@
 import { toErrorBody } from '@midstream/core'
 import { readRun } from '../connection/read-run.ts'
-import { droppedError } from '../connection/request.ts'
+import { droppedError } from '../connection/refusal.ts'
 import type { ChatMessage } from '../message.ts'
 import type { Ask } from '../state/kept-chat.ts'
 import type { Interrupts } from '../state/reply.ts'
