@@ -140,7 +140,7 @@ test.for([
   ['throws no error', () => raise('oops'), 'failed: oops'],
   ['is broken', () => raise(new ReferenceError('axios is not defined')), 'failed: axios is not defined'],
 ] as const)('heal: a fetch that %s is said at once, and called once', async ([, fetch, words]) => {
-  const { session, requests } = setup({ fetch: fetch as Fetch })
+  const { session, requests } = setup({ fetch })
   expect(await session.send('Hello')).toMatchObject({
     state: 'failed',
     error: { code: 'network', retryable: false, message: expect.stringContaining(words) as string },
