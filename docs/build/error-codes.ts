@@ -173,6 +173,13 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
     'What was stored makes no sense, in whole or in part, and that was left out.',
     'Look at what else writes to that key.',
   ),
+  closed: fact(
+    'client',
+    undefined,
+    false,
+    'The conversation, or its client, was closed. The snapshot says so; `send` and the like throw a TypeError.',
+    'Ask an open client: `client.session(name)`. Do not close a client in an effect of React: StrictMode runs it twice.',
+  ),
 }
 
 const heads: Readonly<Record<ErrorFact['by'], readonly [head: string, text: string]>> = {

@@ -55,6 +55,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   dropped: 'dropped',
   storage_failed: 'failed',
   stored_invalid: 'failed',
+  closed: 'failed',
 }
 
 /** The problem behind an error. A newer gateway may send codes that this page does not know. */

@@ -35,7 +35,7 @@ export interface ChatClient {
    * @throws {ChatError} `network`, or what the gateway answered.
    */
   status(signal?: AbortSignal): Promise<GatewayStatus>
-  /** Closes every conversation; `session()` throws a TypeError afterwards. */
+  /** Closes every conversation. `session()` returns closed ones from then on. */
   close(): void
   [Symbol.dispose](): void
 }

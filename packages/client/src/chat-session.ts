@@ -50,9 +50,10 @@ export interface ChatSession {
    */
   regenerate(): Promise<ChatMessage>
   /**
-   * Lets the conversation go: gives up its connection, closes its channel to other tabs, writes what waits to be stored, and
-   * calls no listener any more. The run goes on at the gateway for `orphanMs`; `interrupt()` first ends it. What can be asked
-   * of it afterwards throws a TypeError; the client's next `session()` of that name is a new one.
+   * Lets the conversation go: gives up its connection, closes its channel to other tabs, and writes what waits to be stored. The
+   * snapshot keeps the messages and says so: `status` is `error`, `error.code` is `closed`; listeners hear of that, and of nothing
+   * more. The run goes on at the gateway for `orphanMs`; `interrupt()` first ends it. `send`, `continue`, `edit` and `regenerate`
+   * throw a TypeError afterwards; the client's next `session()` of that name is a new one.
    */
   close(): void
   [Symbol.dispose](): void

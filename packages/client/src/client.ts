@@ -19,21 +19,14 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
   if (!(gcMs >= 0)) throw new RangeError(`gcMs must be 0 or more, got ${gcMs}`)
   const limits = createLimits(options, clock)
   const lifetimes = createLifetimes(clock, gcMs)
-  let isClosed = false
   const client: ChatClient = {
-    session(name = '') {
-      if (isClosed) throw new TypeError('The client is closed')
-      return lifetimes.get(name, (host) => createSession(options, name, { ...host, limits }))
-    },
+    session: (name = '') => lifetimes.get(name, (host) => createSession(options, name, { ...host, limits })),
     async status(signal) {
       const status = await requestJson<GatewayStatus>(options, '', { signal })
       limits.told(status.limits)
       return status
     },
-    close() {
-      isClosed = true
-      lifetimes.close()
-    },
+    close: lifetimes.close,
     [disposeKey]: () => client.close(),
   }
   return client

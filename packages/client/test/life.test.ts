@@ -74,7 +74,7 @@ test('life: the main session stays, and leaves no timer', () => {
   expect(channels.size).toBe(1)
 })
 
-test('life: close gives up the reader, calls no listener, and the name is free', async () => {
+test('life: close gives up the reader, tells its listeners once, and the name is free', async () => {
   const { client, upstream, channels } = life()
   const session = client.session('a')
   const sent = session.send('Hello')
@@ -83,12 +83,45 @@ test('life: close gives up the reader, calls no listener, and the name is free',
   let calls = 0
   session.subscribe(() => (calls += 1))
   session.close()
-  expect((await sent)?.content).toBe('Hi')
-  expect([calls, channels.size]).toEqual([0, 0])
+  const said = { content: 'Hi', state: 'dropped', error: { code: 'closed' } }
+  expect(await sent).toMatchObject(said)
+  expect([calls, channels.size]).toEqual([1, 0])
+  const isOver = { status: 'error', error: { code: 'closed', retryable: false } }
+  expect(session.getSnapshot()).toMatchObject({ ...isOver, messages: [{ content: 'Hello' }, said] })
   expect(() => session.send('More')).toThrow(TypeError)
   expect(client.session('a')).not.toBe(session)
+  session.close()
+  session.subscribe(() => (calls += 1))
+  await session.clear()
+  expect(calls).toBe(1)
   client.close()
-  expect(() => client.session()).toThrow(TypeError)
+})
+
+test('life: a closed client gives its conversations as they were, closed; one that it never had is empty and closed', async () => {
+  const { client, upstream, channels } = life()
+  const session = client.session('a')
+  const sent = session.send('Hello')
+  ;(await upstream.next()).send('Hi')
+  await when(session, shows('Hi'))
+  client.close()
+  await sent
+  expect(client.session('a')).toBe(session)
+  expect(session.getSnapshot().messages.map(({ content }) => content)).toEqual(['Hello', 'Hi'])
+  const isOver = { status: 'error', error: { code: 'closed' } }
+  const other = client.session('b')
+  expect(other.getSnapshot()).toMatchObject({ ...isOver, messages: [] })
+  expect(client.session('b')).toBe(other)
+  expect(channels.size).toBe(0)
+  for (const closed of [session, other]) {
+    for (const act of ['send', 'continue', 'regenerate'] as const)
+      expect(() => closed[act]('More')).toThrow('is closed')
+    expect(() => closed.edit('msg_1', 'More')).toThrow('is closed')
+    expect(closed.takeBack('msg_1')).toBe(false)
+    closed.subscribe(() => undefined)()
+    closed.close()
+  }
+  client.close()
+  expect(await other.interrupt()).toEqual({ outcome: 'already_done' })
 })
 
 test('life: `using` closes a session, where the platform has it', () => {

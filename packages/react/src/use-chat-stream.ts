@@ -47,11 +47,30 @@ export function useChatStream(options: UseChatStreamOptions): UseChatStreamResul
   const client = 'client' in options ? options.client : clientOf(options.url)
   const { session: name } = options
   useStableClient(client)
-  const subscribe = useCallback((listener: () => void) => client.session(name).subscribe(listener), [client, name])
+  const subscribe = useCallback((listener: () => void) => subscribeByName(client, name, listener), [client, name])
   const getSnapshot = useCallback(() => client.session(name).getSnapshot(), [client, name])
   const snapshot = useSyncExternalStore(subscribe, getSnapshot, () => emptySnapshot)
   const actions = useMemo(() => actionsOf(client, name), [client, name])
   return useMemo(() => ({ ...snapshot, ...actions }), [snapshot, actions])
+}
+
+/** Subscribes to whatever session has the name: when one was closed, to the next one. */
+function subscribeByName(client: ChatClient, name: string | undefined, listener: () => void): () => void {
+  let session: ChatSession | undefined
+  let leave = (): void => {}
+  const follow = (): void => {
+    const now = client.session(name)
+    if (now === session) return
+    leave()
+    session = now
+    leave = now.subscribe(heard)
+  }
+  const heard = (): void => {
+    follow()
+    listener()
+  }
+  follow()
+  return () => leave()
 }
 
 type Actions = Omit<UseChatStreamResult, keyof ChatSnapshot>

@@ -3,7 +3,7 @@ import { createChatClient, type ChatClient } from '@midstream/client'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, scriptedUpstream, type ScriptedUpstream } from '@midstream/core/testing'
 import { act, cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
-import { Profiler, StrictMode, type ReactElement } from 'react'
+import { Profiler, StrictMode, useEffect, type ReactElement } from 'react'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -194,4 +194,48 @@ test('useChatStream: a client that is made in each render is told of, whether or
   for (let n = 0; n < 5; n++) rerender()
   const words = told.mock.calls.map(([first]) => String(first)).filter((first) => first.includes('another client'))
   expect(words).toHaveLength(1)
+})
+
+test('useChatStream: of a session that was closed it shows the next one of its name, and follows that', async () => {
+  const { client, upstream } = setup()
+  render(<Chat client={client} />)
+  press()
+  ;(await upstream.next()).send('Hi')
+  await waitFor(() => expect(reply()).toBe('Hi'))
+  act(() => client.session().close())
+  expect(screen.getByTestId('status').textContent).toBe('idle')
+  expect(reply()).toBe('')
+  press()
+  ;(await upstream.next()).send('Again')
+  await waitFor(() => expect(reply()).toBe('Again'))
+  client.close()
+})
+
+test('useChatStream: of a client that is closed it shows what was there, says so, and throws in no render', async () => {
+  const { client, upstream } = setup()
+  const view = render(<Chat client={client} />)
+  press()
+  ;(await upstream.next()).send('Hi')
+  await waitFor(() => expect(reply()).toBe('Hi'))
+  act(() => client.close())
+  expect([screen.getByTestId('status').textContent, reply()]).toEqual(['error', 'Hi'])
+  view.unmount()
+  const { result } = renderHook(() => useChatStream({ client, session: 'another' }), { wrapper: StrictMode })
+  expect(result.current).toMatchObject({ status: 'error', error: { code: 'closed' }, messages: [] })
+  expect(() => result.current.send('Hello')).toThrow('is closed')
+})
+
+test('useChatStream: a client that an effect closes, twice in StrictMode, is closed, and throws in no render', () => {
+  const { client } = setup()
+  const { result } = renderHook(
+    () => {
+      useEffect(() => () => client.close(), [])
+      return useChatStream({ client })
+    },
+    { wrapper: StrictMode },
+  )
+  expect(result.current).toMatchObject({
+    status: 'error',
+    error: { code: 'closed', message: expect.any(String) as string },
+  })
 })

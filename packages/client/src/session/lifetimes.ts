@@ -30,6 +30,7 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
   const all = new Map<string, Held>()
   /** Names of those at rest, the longest first. */
   const resting = new Set<string>()
+  let isClosed = false
   /** Names of those that were let go and are the only copy, the longest first. */
   const onlyCopies = new Set<string>()
   // React Native has none before 0.84: there, a name stays as an empty entry.
@@ -92,8 +93,10 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
           const held = all.get(name)
           if (held?.weak.deref() !== session) return
           wake(name, held)
-          all.delete(name)
+          // Of a closed client it is found again, and says that it is closed.
+          if (!isClosed) all.delete(name)
         },
+        isClosed,
       })
       own.hosted = hosted
       const { session } = hosted
@@ -103,6 +106,7 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
       return session
     },
     close() {
+      isClosed = true
       for (const { weak } of all.values()) weak.deref()?.close()
     },
   }

@@ -20,6 +20,13 @@ import { createStore } from './store.ts'
 /** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
 const maxTries = 6
 
+/** What a session that is over says. */
+const closed = {
+  code: 'closed',
+  message: 'The session is closed. Ask an open client for another one: client.session(name)',
+  retryable: false,
+} as const
+
 const warn = (error: ChatError): void => console.warn(`midstream: ${error.message}`)
 
 /** What the conversations of one client share. */
@@ -28,6 +35,8 @@ export interface SessionHost {
   rest(session: ChatSession, isAtRest: boolean): void
   /** The session is over. */
   closed(session: ChatSession): void
+  /** Whether the client is closed: a session of it is closed from the beginning. */
+  readonly isClosed: boolean
   readonly limits: GatewayLimits
 }
 
@@ -121,9 +130,7 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     lookAtRest()
   }
   const mustBeOpen = (): void => {
-    if (closing.signal.aborted) {
-      throw new TypeError('The session is closed. Ask the client for another one: client.session(name)')
-    }
+    if (closing.signal.aborted) throw new TypeError(closed.message)
     use()
   }
 
@@ -203,12 +210,16 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       extensions.letGo()
       closing.abort()
       replies.stop()
-      listeners.clear()
+      step({ type: 'close', error: closed })
       host.closed(session)
+      // Who shows it hears of that, and of nothing more.
+      publish()
+      listeners.clear()
     },
     [disposeKey]: () => session.close(),
   }
   const extensions = createExtensions(shared, { name, session, ...createNotices(store, onError) }, queue, replies)
-  use()
+  if (host.isClosed) session.close()
+  else use()
   return { session, letGo: extensions.letGo, isOnlyCopy: extensions.isOnlyCopy }
 }

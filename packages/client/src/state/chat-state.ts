@@ -47,6 +47,8 @@ export type ChatInput =
   /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
   | { readonly type: 'confirm'; readonly frozen: ChatMessage; readonly reply: ChatMessage }
   | { readonly type: 'clear'; readonly sessionId: string }
+  /** The session is closed: nothing is read any more. */
+  | { readonly type: 'close'; readonly error: ErrorBody }
   /** Another tab is at this version. */
   | { readonly type: 'see'; readonly version: number }
   | RunInput
@@ -111,6 +113,13 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
         snapshot: { ...emptySnapshot, notice: snapshot.notice },
         run: null,
         removed: removedBy(state, []),
+      }
+    case 'close':
+      return {
+        ...state,
+        ...(run
+          ? failed(snapshot, 'dropped', input.error)
+          : { snapshot: at('error', snapshot, { error: input.error }) }),
       }
     case 'see':
       return input.version > state.highest ? { ...state, highest: input.version } : state

@@ -42,6 +42,7 @@ export type ChatErrorCode =
   | 'orphaned'
   | 'storage_failed'
   | 'stored_invalid'
+  | 'closed'
   | 'dropped'
 
 /** What can go wrong with a model server. @public */
