@@ -8,8 +8,7 @@ export const maxReplyDepth = 100
  * `JSON.stringify` does, which then throws.
  */
 export function isDeeper(json: string, levels: number): boolean {
-  // Each level takes two characters, at least.
-  if (json.length <= levels * 2) return false
+  if (!hasOpenings(json, levels)) return false
   let depth = 0
   for (let i = 0; i < json.length; i++) {
     const code = json.charCodeAt(i)
@@ -18,6 +17,17 @@ export function isDeeper(json: string, levels: number): boolean {
       depth += 1
       if (depth > levels) return true
     } else if (code === 0x7d || code === 0x5d) depth -= 1
+  }
+  return false
+}
+
+/** Whether more brackets open than so many, in strings or out of them: most JSON has few, and they are soon counted. */
+function hasOpenings(json: string, levels: number): boolean {
+  // Each level takes two characters, at least.
+  if (json.length <= levels * 2) return false
+  let left = levels
+  for (const opening of ['{', '[']) {
+    for (let at = json.indexOf(opening); at >= 0; at = json.indexOf(opening, at + 1)) if (--left < 0) return true
   }
   return false
 }

@@ -8,6 +8,7 @@ import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
+import { createAlike } from '../reply/alike.ts'
 import { isDone, readObjects } from '../reply/readable.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
@@ -38,6 +39,7 @@ export function createAnthropicDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
 ): ReplyDecoder {
   const sse = createSseFrames({ maxChars: options.maxChars })
+  const alike = createAlike([])
   /** Calls whose blocks are open, and the numbers of all blocks that have begun. */
   const begun = new Map<unknown, Begun>()
   const known = new Set<unknown>()
@@ -72,7 +74,10 @@ export function createAnthropicDecoder(
     return [...calls, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
   const decode = (frame: SseFrame, events: UpstreamEvent[]): void => {
-    const decoded = eventsOf(frame)
+    const isDelta = frame.event === 'content_block_delta'
+    const same = isDelta ? alike.read(frame.data) : undefined
+    const decoded = same ? [same] : eventsOf(frame)
+    if (isDelta && !same && decoded.length === 1) alike.learn(frame.data, decoded[0]!)
     hasSaid ||= decoded.some((one) => 'message' in one)
     events.push(...(decoded.length === 0 ? [{ alive: true } as const] : decoded))
   }

@@ -2,6 +2,7 @@ import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import type { SseFrame } from '../../wire/sse.ts'
+import { createAlike } from '../reply/alike.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
@@ -26,6 +27,7 @@ export function createOllamaDecoder(
 ): ReplyDecoder {
   const frames = createSseFrames({ maxChars: options.maxChars, isLines: true })
   const calls = createToolFragments(options)
+  const alike = createAlike(['created_at'])
   let called = false
   let finished = false
   const unreadable = createUnreadable()
@@ -35,6 +37,8 @@ export function createOllamaDecoder(
     return { error }
   }
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
+    const same = event === undefined ? alike.read(data) : undefined
+    if (same) return void events.push(same)
     const said = event === 'comment' || data === '' ? [] : readObjects(data)
     if (!said) {
       const bad = unreadable(data, event)
@@ -43,6 +47,7 @@ export function createOllamaDecoder(
     const before = events.length
     for (const frame of said) if (!finished) decodeLine(frame, events)
     if (events.length === before) events.push({ alive: true })
+    if (event === undefined && events.length === before + 1) alike.learn(data, events[before]!)
   }
   const decodeLine = (frame: Json, events: UpstreamEvent[]): void => {
     const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame

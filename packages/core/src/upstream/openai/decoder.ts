@@ -2,6 +2,7 @@ import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import type { AnswerFacts } from './dialect.ts'
+import { createAlike } from '../reply/alike.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
@@ -33,6 +34,8 @@ export function createOpenAiDecoder(
   const calls = createToolFragments(options)
   const choose = createChoice()
   const unreadable = createUnreadable()
+  // OpenAI pads its chunks, so that nobody tells a text by its length.
+  const alike = createAlike(['obfuscation'])
   /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
   let isInPieces = false
@@ -74,6 +77,9 @@ export function createOpenAiDecoder(
       } else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
       return
     }
+    const isGoingOn = isInPieces && event === undefined && reason === undefined && !unknown
+    const same = isGoingOn ? alike.read(data) : undefined
+    if (same) return void events.push(same)
     const chunks = readObjects(data)
     // A line of an error that is no JSON is an error all the same.
     if (event === 'error' && !chunks?.length) return void events.push(fail(bandError({ error: data }, errors)))
@@ -82,8 +88,13 @@ export function createOpenAiDecoder(
       return void events.push('error' in bad ? fail(bad.error) : bad)
     }
     const before = events.length
+    const [hadUsage, hadProgress, hadText] = [usage, progress, hasText]
     for (const chunk of chunks) if (!finished) decodeChunk(chunk, event, events)
     if (events.length === before) events.push({ alive: true })
+    const isSame = usage === hadUsage && progress === hadProgress && hasText === hadText
+    if (!isSame) alike.forget()
+    else if (isGoingOn && reason === undefined && !unknown && events.length === before + 1)
+      alike.learn(data, events[before]!)
   }
   const decodeChunk = (chunk: Json, event: string | undefined, events: UpstreamEvent[]): void => {
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))

@@ -123,6 +123,8 @@ export type Ending = { readonly finish: FinishReason } | { readonly error: ChatE
  * @returns undefined where it is no reason: the reply goes on.
  */
 export function endingOf(reason: string, own: OwnReasons = {}): Ending | undefined {
+  // Most chunks have none.
+  if (reason === '') return undefined
   const found = Object.hasOwn(own, reason)
     ? own[reason]!
     : reason.trim() === ''

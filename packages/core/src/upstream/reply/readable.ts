@@ -10,7 +10,8 @@ const otherEnds =
 
 /** Whether a frame says that the reply is over. */
 export function isDone(said: string): boolean {
-  return done.test(said) || (said.length < 40 && otherEnds.test(said))
+  // Most frames are objects, and none of those is one.
+  return said[0] !== '{' && (done.test(said) || (said.length < 40 && otherEnds.test(said)))
 }
 
 /** What may stand between two objects in one frame: they were glued together, with or without the next frame's field. */

@@ -131,15 +131,17 @@ export function createThinkTags(opensThinking = false): ThinkTags {
   return {
     push(events) {
       if (state === 'text' && unproven === '') return events
-      return events.flatMap((event) => {
+      const given: UpstreamEvent[] = []
+      for (const event of events) {
         // The server takes the thinking out by itself.
         if ('thinking' in event && state === 'start') isOpened = false
         if ('message' in event && state !== 'text') {
           const said = take(event.message)
-          return said.length === 0 ? [{ alive: true } as const] : said
-        }
-        return 'finish' in event || 'error' in event || 'tool_call' in event ? over(event) : [event]
-      })
+          given.push(...(said.length === 0 ? [{ alive: true } as const] : said))
+        } else if ('finish' in event || 'error' in event || 'tool_call' in event) given.push(...over(event))
+        else given.push(event)
+      }
+      return given
     },
     end: rest,
   }
