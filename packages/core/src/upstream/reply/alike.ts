@@ -6,8 +6,8 @@ const maxChars = 2_048
 const maxLearnt = 8
 /** Longer text is read in the ordinary way: engines take so many characters out of a text without keeping all of it in memory. */
 const maxText = 12
-/** What JSON writes in another way than it reads. */
-const hasEscape = /[\\\u0000-\u001f]/
+/** What JSON writes as it reads: everything but control characters and the backslash; a quote ends it. */
+const isVerbatim = /^[ -[\]-\uffff]*$/
 
 /** Reads frames that say the same as an earlier one, but for their text, without parsing them: most tokens come in such frames. */
 export interface Alike {
@@ -38,7 +38,7 @@ export function createAlike(stamps: readonly string[]): Alike {
         const end = frame.indexOf('"', from)
         if (end < 0 || !stands(pieces[i]!, frame, end)) return undefined
         const said = frame.slice(from, end)
-        if (hasEscape.test(said)) return undefined
+        if (!isVerbatim.test(said)) return undefined
         if (i === textAt) text = said
         from = end + pieces[i]!.length
       }
