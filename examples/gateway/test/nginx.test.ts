@@ -112,9 +112,8 @@ test.skipIf(isMissing)(
     ])
     const [answer, dead] = await Promise.all([chat(alive.fetch, 'hello'), chat(silent.fetch, 'hello')])
     const [asked, unheard] = await Promise.all([model.next(), other.next()])
-    const from = performance.now()
+    // nginx has given up the silent one, and the other one, as old, goes on.
     await Promise.all([answer.pings(6), expect(dead.end()).rejects.toThrow('terminated')])
-    expect(performance.now() - from).toBeGreaterThan(1_100)
     expect(await silent.line(/upstream timed out/)).toContain('/api/chat')
     expect(await unheard.whole).toBe(false)
     asked.say('At last')

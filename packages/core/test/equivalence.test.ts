@@ -32,11 +32,12 @@ const random: RandomBytes = (bytes) => bytes.fill(7)
 
 /** Everything in the very call, without a promise. */
 const pushed =
-  (type: string, pieces: readonly Uint8Array[]): Transport =>
+  (type: string, pieces: readonly Uint8Array[], ended: 'end' | 'reset'): Transport =>
   (_request, sink) => {
     sink.head({ status: 200, header: (name) => (name === 'content-type' ? type : undefined) })
     for (const piece of pieces) void sink.data(piece)
-    sink.end()
+    if (ended === 'end') sink.end()
+    else sink.error(new Error('reset'))
   }
 
 async function played(upstream: Upstream): Promise<unknown> {
@@ -93,17 +94,19 @@ test('equivalence: the samples are those of every dialect, of Ollama and of Anth
   expect(few).toEqual([])
 })
 
-test('equivalence: the same bytes, however they are cut, give the same log pushed and pulled', async () => {
+const ends = fc.constantFrom('end' as const, 'reset' as const)
+
+test('equivalence: the same bytes, however they are cut and however they end, give the same log pushed and pulled', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...kinds), cuts, async ({ type, body, make }, at) => {
+    fc.asyncProperty(fc.constantFrom(...kinds), cuts, ends, async ({ type, body, make }, at, ended) => {
       const pieces = cutAt(body, at)
-      const pulled = make(answering(() => ({ status: 200, type, pieces, ended: 'end' })))
+      const pulled = make(answering(() => ({ status: 200, type, pieces, ended })))
       const iterated = fromIterable({
         name: pulled.name,
         model: pulled.model,
         generate: (request, signal) => eventsOf(pulled, request, signal),
       })
-      expect(await played(iterated)).toEqual(await played(make(pushed(type, pieces))))
+      expect(await played(iterated)).toEqual(await played(make(pushed(type, pieces, ended))))
     }),
     { numRuns: 600 },
   )

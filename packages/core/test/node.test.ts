@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import {
   Agent,
+  createServer,
   get as httpGet,
   request as httpRequest,
   type ClientRequest,
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { json, text as textOfBody } from 'node:stream/consumers'
@@ -120,6 +121,31 @@ test('toNodeListener: the first frame is there before the upstream has answered'
   const rest = await frames.rest()
   expect(textOf([...seen, ...rest])).toBe('Hello 春光🌸')
   expect(rest.at(-1)?.event).toEqual({ done: true, reason: 'stop' })
+})
+
+test('toNodeListener: a stream holds no small frame back, whatever its server does (no Nagle)', async () => {
+  const gateway = createGateway({ upstream: scriptedUpstream() })
+  onTestFinished(() => gateway.close())
+  const answer = toNodeListener(gateway)
+  const said: unknown[] = []
+  const server = createServer({ noDelay: false }, (request, response) => {
+    const { socket } = request
+    socket.setNoDelay = (isOn) => {
+      said.push(isOn)
+      return socket
+    }
+    answer(request, response)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }] })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/chat`
+  const response = await fetch(url, { method: 'POST', body })
+  expect(said).toEqual([true])
+  await response.body?.cancel()
 })
 
 test('toNodeListener: a reader of ten lines that only splits on "data: " gets the full text', async () => {

@@ -1,16 +1,20 @@
 import { createHook } from 'node:async_hooks'
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { expect, test } from 'vitest'
+import { createServer, type AddressInfo } from 'node:net'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { tickerOf } from '../src/ticker.ts'
 import { systemClock, type Clock } from '../src/clock.ts'
 import { createGateway } from '../src/gateway/index.ts'
+import { toNodeListener } from '../src/node/listener.ts'
 import { nodeTransport } from '../src/node/transport.ts'
 import { resolveFuse } from '../src/run/fuse.ts'
 import { startRun } from '../src/run/start-run.ts'
 import { gatewayFetch, scriptedUpstream } from '../src/testing/index.ts'
-import { anthropic, ollama, openaiCompatible } from '../src/upstream/index.ts'
+import { anthropic, ollama, openaiCompatible, type Transport } from '../src/upstream/index.ts'
 import type { Upstream } from '../src/upstream/upstream.ts'
 import { said, start } from './support/anthropic-samples.ts'
+import { utf8 } from './support/bytes.ts'
 import { turn } from './support/event-loop.ts'
 import { listen } from './support/listen.ts'
 
@@ -145,4 +149,75 @@ test('token path: however many runs stream and wait, all of their coarse waits a
   await Promise.all(bodies.slice(25).map((reader) => reader.cancel()))
   await gateway.close()
   expect(armed).toBe(0)
+})
+
+test('token path: by their defaults, gateways, upstreams and transports share one timer of the process', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  // It takes connections and says nothing: no TLS comes about.
+  const mute = createServer((socket) => void socket.on('error', () => undefined)).listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  onTestFinished(() => void mute.close())
+  const connected = once(mute, 'connection')
+  const silent: Transport = () => undefined
+  // Its words do not end.
+  const busy: Transport = ({ signal }, sink) => {
+    signal.addEventListener('abort', () => sink.error(signal.reason))
+    sink.head({ status: 503, header: () => undefined })
+    void sink.data(utf8('busy'))
+  }
+  const url = `https://127.0.0.1:${(mute.address() as AddressInfo).port}`
+  const gateways = [
+    ollama({ model: 'm', transport: silent }),
+    openaiCompatible({ model: 'm', dialect: 'lmstudio', transport: silent }),
+    openaiCompatible({ model: 'm', transport: busy }),
+    anthropic({ model: 'm', apiKey: 'k', transport: busy }),
+    anthropic({ model: 'm', apiKey: 'k', url, transport: nodeTransport() }),
+  ].map((upstream) => createGateway({ upstream }))
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }] })
+  const answers: Response[] = []
+  for (const gateway of gateways) answers.push(await gatewayFetch(gateway)('/api/chat', { method: 'POST', body }))
+  await connected
+  expect(vi.getTimerCount()).toBe(1)
+  for (const answer of answers) await answer.body?.cancel()
+  for (const gateway of gateways) await gateway.close()
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('token path: what is due at one time is one write of one string, whatever frames it holds', async () => {
+  const upstream = scriptedUpstream()
+  const gateway = createGateway({ upstream, coalesce: { windowMs: 0 } })
+  onTestFinished(() => gateway.close())
+  const writes: unknown[] = []
+  const answer = toNodeListener(gateway)
+  const server = await listen((request, response) => {
+    const write = response.write.bind(response) as (chunk: unknown) => boolean
+    response.write = (chunk: unknown) => {
+      writes.push(chunk)
+      return write(chunk)
+    }
+    answer(request, response)
+  })
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }] })
+  const asked = fetch(`${server.url}/api/chat`, { method: 'POST', body })
+  const reply = await upstream.next()
+  const response = await asked
+  for (const batch of [
+    ['Once'],
+    [' upon', ' a'],
+    [{ thinking: 'hm' }, ' time', { data: { type: 'x' } }, '.'],
+  ] as const) {
+    reply.send(...batch)
+    await turn()
+  }
+  reply.finish()
+  await response.text()
+  expect(writes.map((text) => String(text).match(/(?<=^data: \{")\w+/gm))).toEqual([
+    ['session_id', 'status'],
+    ['status', 'message'],
+    ['message'],
+    ['thinking', 'message', 'data', 'message'],
+    ['done'],
+  ])
+  expect(writes.every((text) => typeof text === 'string' && text.endsWith('\n\n'))).toBe(true)
 })

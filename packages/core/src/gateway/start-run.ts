@@ -16,7 +16,7 @@ import type { GatewayPolicy } from './options.ts'
 import { owned, type Owner } from './owner.ts'
 
 /** Who asks. */
-export interface Asker {
+interface Asker {
   readonly owner: Owner
   /** Whose runs are counted together; undefined counts nobody's. */
   readonly client: string | undefined

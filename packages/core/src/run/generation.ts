@@ -12,7 +12,7 @@ import type { OwnRun, RunWriter } from './run.ts'
 import { createUsageMeter } from './usage.ts'
 
 /** What is asked of the upstream in one attempt. */
-export interface Question {
+interface Question {
   /** The reply so far, to be continued from exactly its end; empty for a reply from the start. */
   readonly prefill: string
   /** Tokens that the prefill took this run, thinking included: as many as are certain. */
