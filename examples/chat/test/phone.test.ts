@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, test, type TestContext } from 'vitest'
 import { dictionary } from '../page/words/index.ts'
 import { chromiumPath, keepScreenshot, launchBrowser } from './support/browser.ts'
 import { createChatPages } from './support/chat-pages.ts'
-import { composer, grown, reaches, replies, say, textOf } from './support/conversation.ts'
+import { atStatus, composer, grown, reaches, replies, say, textOf } from './support/conversation.ts'
 import type { Line } from './support/fake-ollama.ts'
 import { ownFake } from './support/own-servers.ts'
 import { startRelay } from './support/relay.ts'
@@ -98,6 +98,8 @@ describe.skipIf(chromiumPath === null).concurrent('a small phone in Chromium', {
       onTestFinished(() => relay.close())
       const page = await open(onTestFinished, relay.url, locale)
       const bar = page.getByTestId('status')
+      // On a busy machine the first answer may say that the model server is not there.
+      await atStatus(page, 'ready')
       const before = await bar.evaluate((element) => element.clientHeight)
       fake.answers(unfinished('Once'))
       await say(page, 'Hello!')

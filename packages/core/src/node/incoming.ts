@@ -28,10 +28,13 @@ export function isHttp2({ httpVersionMajor }: Incoming): boolean {
   return httpVersionMajor >= 2
 }
 
-/** HTTP/2 has `:authority` instead, and leaves no difference between the two (RFC 9113, 8.3.1). */
-function hostOf({ headers }: Incoming): string | undefined {
+/**
+ * HTTP/2 has `:authority` instead, and leaves no difference between the two (RFC 9113, 8.3.1). Of two Host headers Node takes the
+ * first, and a proxy in front perhaps the other: they are none (RFC 9112, 3.2).
+ */
+function hostOf({ headers, headersDistinct }: Incoming): string | undefined {
   const authority = headers[':authority']
-  if (typeof authority !== 'string') return headers.host
+  if (typeof authority !== 'string') return (headersDistinct?.['host']?.length ?? 1) > 1 ? '' : headers.host
   return headers.host === undefined || headers.host === authority ? authority : ''
 }
 
