@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { liveLines, startFakeOllama } from '../../chat/test/support/fake-ollama.ts'
 import { startBlogServer, type BlogServer } from './support/blog-server.ts'
 import { chromiumPath, createBlogPages, keepScreenshot, launchBrowser, type BlogPages } from './support/browser.ts'
 import { bodyOf, bubbleOf, eventually, grown, reaches, recordPosts, story, textIn } from './support/bubble.ts'
@@ -268,36 +269,53 @@ describe.skipIf(chromiumPath === null)('bubble in Chromium: page', { timeout: 90
   })
 
   test('bubble: scrolling up stops the autoscroll, the end and a question resume it, and a selection stays', async () => {
-    const page = await open({ viewport: { width: 900, height: 520 } })
+    const fake = await startFakeOllama()
+    onTestFinished(() => fake.close())
+    const own = await startBlogServer('--port', '0', '--upstream', fake.url, '--model', 'fake')
+    onTestFinished(async () => void (await own.end()))
+    const lines = liveLines()
+    fake.answers(lines)
+    const page = await open({ viewport: { width: 900, height: 520 } }, own.url)
     const bubble = bubbleOf(page)
     await bubble.open()
     const gap = (): Promise<number> =>
       bubble.messages.evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
     const top = (): Promise<number> => bubble.messages.evaluate(({ scrollTop }) => scrollTop)
+    const answer = bubble.answers.first()
+    let length = 0
+    const grow = async (): Promise<void> => {
+      lines.say('wide '.repeat(200))
+      length += 1_000
+      await grown(answer, length - 1)
+    }
     await bubble.ask(story)
+    await grow()
     await eventually(async () => expect(await top()).toBeGreaterThan(60))
     expect(await gap()).toBeLessThanOrEqual(1)
+    const end = await top()
     await bubble.messages.hover()
     await page.mouse.wheel(0, -20)
-    await eventually(async () => expect(await gap()).toBeGreaterThan(10))
-    const stays = await top()
-    const answer = bubble.answers.first()
+    await eventually(async () => expect(await top()).toBe(end - 20))
     await answer.evaluate((element) =>
       getSelection()?.setBaseAndExtent(element.firstChild!, 0, element.firstChild!, 12),
     )
-    await grown(answer, (await textIn(answer)).length + 40)
-    expect(await top()).toBe(stays)
+    await grow()
+    expect(await top()).toBe(end - 20)
     expect((await page.evaluate(() => getSelection()?.toString()))?.length).toBe(12)
-    await page.mouse.wheel(0, 2_000)
+    await page.mouse.wheel(0, 9_000)
     await eventually(async () => expect(await gap()).toBeLessThanOrEqual(1))
-    await grown(answer, (await textIn(answer)).length + 40)
+    await grow()
     expect(await gap()).toBeLessThanOrEqual(1)
+
+    // The user wins over text that grows in that very moment, too.
+    lines.keepTalking(onTestFinished)
     await page.mouse.wheel(0, -20)
-    await eventually(async () => expect(await gap()).toBeGreaterThan(10))
+    await eventually(async () => expect(await gap()).toBeGreaterThan(60))
     const before = await top()
     await bubble.button('Stop').click()
     await reaches(answer, 'interrupted')
-    expect(await top()).toBe(before)
+    expect(await top()).toBeLessThanOrEqual(before)
+    fake.answers([{ content: 'Pebble.' }])
     await bubble.ask('What is its name?')
     await reaches(bubble.answers.nth(1), 'done')
     expect(await gap()).toBeLessThanOrEqual(1)

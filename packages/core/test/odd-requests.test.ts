@@ -240,7 +240,7 @@ test('HTTP/2: many streams at once, one that is reset and trailers disturb nobod
   const answers = await Promise.all(Array.from({ length: 10 }, () => ask({}, stream)))
   reset.close(http2.constants.NGHTTP2_CANCEL)
   for (const [status, body] of answers) expect([status, body.includes('"done":true')]).toEqual([200, true])
-  const late = client.request({ ':method': 'POST', ':path': '/api/chat' }, { waitForTrailers: true } as object)
+  const late = client.request({ ':method': 'POST', ':path': '/api/chat' }, { waitForTrailers: true })
   late.on('wantTrailers', () => late.sendTrailers({ authorization: 'late' }))
   late.end(whole)
   const [head] = (await once(late, 'response')) as [http2.IncomingHttpHeaders]
