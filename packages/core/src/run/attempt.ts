@@ -19,7 +19,7 @@ export interface AttemptOwner {
   /** The batch is over. */
   flush(now: number): void
   /**
-   * It has failed, and nothing follows.
+   * It has failed, and nothing follows. Never throws: who tells of it may be a socket or a timer.
    * @param isBlown - The fuse has judged it.
    * @param left - What it leaves for the next attempt.
    */
@@ -107,12 +107,12 @@ export function createAttempt(options: AttemptOptions, owner: AttemptOwner): Att
           else take(checkedEvent(event), now)
           if (isOver) break
         }
+        owner.flush(now)
       } catch (cause) {
         // The server has said something; who could make nothing of it is not the server.
         const own = new ChatError('internal', 'The gateway failed at what its upstream gave.', { cause })
         fail(isChatError(cause) ? cause : own, false)
       }
-      owner.flush(now)
     },
     end: (error) => fail(error === undefined ? incompleteReply() : toChatError(error), false),
   }

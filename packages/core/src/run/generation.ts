@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { fuseDueAt, startFuse, stepFuse, type FusePolicy } from './fuse.ts'
 import type { Failover, Successor } from '../pool/failover.ts'
 import type { UpstreamSink } from '../upstream/upstream.ts'
-import type { ChatError } from '../wire/errors.ts'
+import { ChatError, isChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
 import { systemRandom, type RandomBytes } from '../wire/ids.ts'
 import { createAttempt, type Attempt, type AttemptOwner, type Left } from './attempt.ts'
@@ -58,6 +58,18 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   let giving = 0
   let endWait = (): void => {}
 
+  /**
+   * What fails in here is our own code, or what an app has put into it, such as a clock: the run ends with that. It must not hang,
+   * and no socket or timer has to bear it.
+   */
+  const guarded = (step: () => void): void => {
+    try {
+      step()
+    } catch (cause) {
+      const fault = new ChatError('internal', 'The gateway failed while the reply was made.', { cause })
+      own.fail(isChatError(cause) ? cause : fault, false)
+    }
+  }
   const ask = (): void => {
     askedAt = clock.now()
     giving = 0
@@ -79,7 +91,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
     },
     finish: ({ finish, usage }) => own.finish(finish, meter.finished(usage)),
     flush: own.wake,
-    fail,
+    fail: (error, isBlown, left) => guarded(() => fail(error, isBlown, left)),
   }
   const append = (event: LogEvent): void => {
     const before = log.length
@@ -157,6 +169,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   const wait = (ms: number, error: ChatError): void => {
     tell(ms)
     const go = (): void => {
+      if (own.hasEnded()) return
       endWait()
       const successor = failover?.isOpen ? moveOn(error) : null
       if (successor) askAgain(0, successor)
@@ -166,16 +179,15 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
       const blown = stepFuse(fuse, { type: 'tick', now: clock.now() }, policy)
       if (blown.phase === 'blown') own.fail(blown.error, true)
     }
-    const disarm = clock.after(ms, go)
-    // Between two attempts only the run's own length is bounded.
-    const disarmFuse = clock.after(fuseDueAt(fuse, policy) - clock.now(), tooLong)
-    const leave = failover?.onOpen(go)
+    const leave: (() => void)[] = []
     endWait = () => {
-      disarm()
-      disarmFuse()
-      leave?.()
       endWait = () => undefined
+      for (const one of leave) one()
     }
+    leave.push(clock.after(ms, () => guarded(go)))
+    // Between two attempts only the run's own length is bounded.
+    leave.push(clock.after(fuseDueAt(fuse, policy) - clock.now(), () => guarded(tooLong)))
+    if (failover) leave.push(failover.onOpen(() => guarded(go)))
   }
   const writer: RunWriter = {
     usage: meter.total,
@@ -188,7 +200,7 @@ export function createGeneration(own: OwnRun, options: GenerationOptions): { sta
   own.writtenBy(writer)
   return {
     start() {
-      if (!own.hasEnded()) ask()
+      if (!own.hasEnded()) guarded(ask)
     },
   }
 }

@@ -61,7 +61,7 @@ export interface Run extends LogView {
   readonly successor: Successor | undefined
   /** Tokens, those of failed attempts with them; undefined while it goes on. */
   readonly usage: Usage | undefined
-  /** Why it failed, with the `cause` that must not travel. */
+  /** Why it failed, with the `cause` that must not travel; else what somebody threw who was told of its end. */
   readonly error: unknown
   readonly readers: number
   /** Settles, never rejects, when the run has ended. */
@@ -132,14 +132,23 @@ export function createRun(options: RunOptions): OwnRun {
     run.endedAt = clock.now()
     disarmOrphan()
     run.usage = writer?.usage()
-    writer?.end()
+    guarded(() => writer?.end())
     // An ended run is kept for a while, and with its writer the whole history would be.
     writer = undefined
     const tell = onEnd
     onEnd = undefined
-    tell?.(run)
+    guarded(() => tell?.(run))
     settle(terminal)
-    wake(run.endedAt)
+    const now = run.endedAt
+    for (const reader of wakes) guarded(() => reader(now))
+  }
+  /** Who is told of the end keeps nobody else from it, whatever it throws. */
+  const guarded = (tell: () => void): void => {
+    try {
+      tell()
+    } catch (cause) {
+      run.error ??= cause
+    }
   }
 
   // Fields and no getters: engines make a dictionary of an object with getters of its own, and this one is looked at for every token.
