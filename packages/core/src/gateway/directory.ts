@@ -1,4 +1,5 @@
 import { createOwnerShares } from '../owner-shares.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import { runBytes, stringBytes } from '../run/held-bytes.ts'
 import type { Run } from '../run/run.ts'
 import { ChatError } from '../wire/errors.ts'
@@ -24,16 +25,8 @@ export const keepDefaults: Readonly<{ keepRunMs: number; maxRuns: number; maxByt
   })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveKeep(options: KeepOptions = {}): typeof keepDefaults {
-  const {
-    keepRunMs = keepDefaults.keepRunMs,
-    maxRuns = keepDefaults.maxRuns,
-    maxBytes = keepDefaults.maxBytes,
-  } = options
-  for (const [name, value] of Object.entries({ keepRunMs, maxRuns, maxBytes })) {
-    if (!(value >= 0)) throw new RangeError(`${name} must be >= 0, got ${value}`)
-  }
-  return { keepRunMs, maxRuns, maxBytes }
+export function resolveKeep(options?: KeepOptions): typeof keepDefaults {
+  return resolveNumbers('keep', options, keepDefaults, '>= 0')
 }
 
 /** A run and what the gateway must know to let somebody at it. */

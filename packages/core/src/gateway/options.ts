@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import { tickerOf } from '../ticker.ts'
 import { recoveryDefaults, resolveRecovery, type RecoveryOptions, type RecoveryPolicy } from '../run/recovery.ts'
 import { resolveKeep, type keepDefaults, type KeepOptions } from './directory.ts'
@@ -156,12 +157,7 @@ export function resolveGateway(options: GatewayOptions): GatewayPolicy {
     throw new TypeError(`basePath must look like /api/chat, got ${basePath}`)
   if (!(orphanMs >= 0)) throw new RangeError(`orphanMs must be >= 0, got ${orphanMs}`)
   const clock = tickerOf(options.clock ?? systemClock)
-  const limits = { ...limitDefaults }
-  for (const name of Object.keys(limitDefaults) as (keyof LimitOptions)[]) {
-    const value = options.limits?.[name] ?? limitDefaults[name]
-    if (!(value > 0)) throw new RangeError(`limits.${name} must be > 0, got ${value}`)
-    limits[name] = value
-  }
+  const limits = resolveNumbers('limits', options.limits, limitDefaults, '> 0')
   const recovery = options.recovery === false ? undefined : resolveRecovery(options.recovery)
   const coalesce = resolveCoalesce(options.coalesce)
   const heartbeat = resolveHeartbeat(options.heartbeat)

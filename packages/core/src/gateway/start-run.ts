@@ -51,7 +51,7 @@ export function createStartRun(policy: GatewayPolicy, directory: Directory, sess
   const endOf =
     (source: Source, client: string | undefined) =>
     (run: Run): void => {
-      source.end(outcomeOf(run))
+      policy.appErrors.guard(() => source.end(outcomeOf(run)), { run })
       if (client !== undefined) count(client, -1)
       onEnd(run)
     }

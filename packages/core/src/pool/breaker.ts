@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import { hasNoAnswer } from '../upstream/http/no-answer.ts'
 import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 
@@ -17,11 +18,8 @@ export type BreakerPolicy = { readonly [Name in keyof BreakerOptions]-?: number 
 export const breakerDefaults: BreakerPolicy = /* @__PURE__ */ Object.freeze({ failures: 5, probeMs: 10_000 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveBreaker(options: BreakerOptions = {}): BreakerPolicy {
-  const { failures = breakerDefaults.failures, probeMs = breakerDefaults.probeMs } = options
-  if (!(failures >= 1)) throw new RangeError(`breaker.failures must be >= 1, got ${failures}`)
-  if (!(probeMs > 0)) throw new RangeError(`breaker.probeMs must be > 0, got ${probeMs}`)
-  return { failures, probeMs }
+export function resolveBreaker(options?: BreakerOptions): BreakerPolicy {
+  return resolveNumbers('breaker', options, breakerDefaults, { failures: '>= 1', probeMs: '> 0' })
 }
 
 /** What is known of a model server by the runs that it answered or failed. @public */

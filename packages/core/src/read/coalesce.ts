@@ -1,3 +1,5 @@
+import { resolveNumbers } from '../resolve-numbers.ts'
+
 /** @public */
 export interface CoalesceOptions {
   /** At most one text frame in this time, ms; 0 sends every delta by itself. @defaultValue 100 */
@@ -8,10 +10,8 @@ export interface CoalesceOptions {
 export const coalesceDefaults: Readonly<{ windowMs: number }> = /* @__PURE__ */ Object.freeze({ windowMs: 100 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveCoalesce(options: CoalesceOptions = {}): typeof coalesceDefaults {
-  const { windowMs = coalesceDefaults.windowMs } = options
-  if (!(windowMs >= 0)) throw new RangeError(`windowMs must be >= 0, got ${windowMs}`)
-  return { windowMs }
+export function resolveCoalesce(options?: CoalesceOptions): typeof coalesceDefaults {
+  return resolveNumbers('coalesce', options, coalesceDefaults, '>= 0')
 }
 
 /** When text may be sent again. The machine decides when a reader reads; it holds no text. @public */

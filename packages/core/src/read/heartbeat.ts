@@ -1,4 +1,5 @@
 import type { PingEvent } from '../wire/events.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 
 /** @public */
 export interface HeartbeatOptions {
@@ -10,10 +11,8 @@ export interface HeartbeatOptions {
 export const heartbeatDefaults: Readonly<{ intervalMs: number }> = /* @__PURE__ */ Object.freeze({ intervalMs: 5_000 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveHeartbeat(options: HeartbeatOptions = {}): typeof heartbeatDefaults {
-  const { intervalMs = heartbeatDefaults.intervalMs } = options
-  if (!(intervalMs > 0)) throw new RangeError(`intervalMs must be > 0, got ${intervalMs}`)
-  return { intervalMs }
+export function resolveHeartbeat(options?: HeartbeatOptions): typeof heartbeatDefaults {
+  return resolveNumbers('heartbeat', options, heartbeatDefaults, '> 0')
 }
 
 /** The heartbeat of every reader. A data frame, as SDK parsers drop comments. @public */

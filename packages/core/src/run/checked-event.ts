@@ -1,5 +1,5 @@
 import type { UpstreamEvent } from '../upstream/upstream.ts'
-import { isDeeper, maxReplyDepth } from '../wire/depth.ts'
+import { isDeeper, maxReplyDepth, replyTooDeep } from '../wire/depth.ts'
 import { ChatError } from '../wire/errors.ts'
 import type { FinishReason, Usage } from '../wire/events.ts'
 import { isRecord } from '../wire/json.ts'
@@ -55,13 +55,8 @@ function text(event: UpstreamEvent, value: unknown): UpstreamEvent {
 
 function copied(event: UpstreamEvent): UpstreamEvent {
   const json = encoded(event)
-  if (isDeeper(json, maxReplyDepth + 1)) throw tooDeep()
+  if (isDeeper(json, maxReplyDepth + 1)) throw replyTooDeep(json)
   return JSON.parse(json) as UpstreamEvent
-}
-
-/** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */
-function tooDeep(): ChatError {
-  return new ChatError('overflow', `An event of the reply nests deeper than ${maxReplyDepth} levels.`)
 }
 
 function encoded(event: UpstreamEvent): string {
@@ -71,7 +66,7 @@ function encoded(event: UpstreamEvent): string {
     json = JSON.stringify(event)
   } catch (error) {
     // The stack of some engines ends before the levels do.
-    if (error instanceof RangeError) throw tooDeep()
+    if (error instanceof RangeError) throw replyTooDeep()
     cause = error
   }
   // What is undefined, or a function, leaves nothing behind.

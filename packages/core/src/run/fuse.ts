@@ -1,4 +1,5 @@
 import { ChatError } from '../wire/errors.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
 
 /** @public */
@@ -37,14 +38,8 @@ export const fuseDefaults: FusePolicy = /* @__PURE__ */ Object.freeze({
 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveFuse(options: FuseOptions = {}): FusePolicy {
-  const policy = { ...fuseDefaults }
-  for (const name of Object.keys(fuseDefaults) as (keyof FusePolicy)[]) {
-    const value = options[name] ?? fuseDefaults[name]
-    if (!(value > 0)) throw new RangeError(`fuse.${name} must be > 0, got ${value}`)
-    policy[name] = value
-  }
-  return policy
+export function resolveFuse(options?: FuseOptions): FusePolicy {
+  return resolveNumbers('fuse', options, fuseDefaults, '> 0')
 }
 
 /** What a fuse knows. It ends one run, once: `blown` absorbs everything. @public */

@@ -1,4 +1,5 @@
 import { backoffMs } from './backoff.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import type { ChatError, ChatErrorCode } from '../wire/errors.ts'
 import type { RandomBytes } from '../wire/ids.ts'
 
@@ -23,16 +24,12 @@ export const recoveryDefaults: RecoveryPolicy = /* @__PURE__ */ Object.freeze({
 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveRecovery(options: RecoveryOptions = {}): RecoveryPolicy {
-  const {
-    maxAttempts = recoveryDefaults.maxAttempts,
-    maxWaitMs = recoveryDefaults.maxWaitMs,
-    failoverMs = recoveryDefaults.failoverMs,
-  } = options
-  if (!(maxAttempts >= 1)) throw new RangeError(`recovery.maxAttempts must be >= 1, got ${maxAttempts}`)
-  if (!(maxWaitMs >= 0)) throw new RangeError(`recovery.maxWaitMs must be >= 0, got ${maxWaitMs}`)
-  if (!(failoverMs >= 0)) throw new RangeError(`recovery.failoverMs must be >= 0, got ${failoverMs}`)
-  return { maxAttempts, maxWaitMs, failoverMs }
+export function resolveRecovery(options?: RecoveryOptions): RecoveryPolicy {
+  return resolveNumbers('recovery', options, recoveryDefaults, {
+    maxAttempts: '>= 1',
+    maxWaitMs: '>= 0',
+    failoverMs: '>= 0',
+  })
 }
 
 /** What is known of a run's failed attempts. @public */

@@ -1,4 +1,5 @@
 import { createOwnerShares } from '../owner-shares.ts'
+import { resolveNumbers } from '../resolve-numbers.ts'
 import type { Session } from './claim.ts'
 
 /** @public */
@@ -19,16 +20,12 @@ export const sessionDefaults: { readonly [Name in keyof SessionOptions]-?: numbe
 })
 
 /** @throws {RangeError} When a value makes no sense. @public */
-export function resolveSessions(options: SessionOptions = {}): typeof sessionDefaults {
-  const {
-    maxIdle = sessionDefaults.maxIdle,
-    maxIdlePerOwner = sessionDefaults.maxIdlePerOwner,
-    idleMs = sessionDefaults.idleMs,
-  } = options
-  if (!(maxIdle >= 0)) throw new RangeError(`maxIdle must be >= 0, got ${maxIdle}`)
-  if (!(maxIdlePerOwner >= 0)) throw new RangeError(`maxIdlePerOwner must be >= 0, got ${maxIdlePerOwner}`)
-  if (!(idleMs > 0)) throw new RangeError(`idleMs must be > 0, got ${idleMs}`)
-  return { maxIdle, maxIdlePerOwner, idleMs }
+export function resolveSessions(options?: SessionOptions): typeof sessionDefaults {
+  return resolveNumbers('sessions', options, sessionDefaults, {
+    maxIdle: '>= 0',
+    maxIdlePerOwner: '>= 0',
+    idleMs: '> 0',
+  })
 }
 
 /**

@@ -1,3 +1,5 @@
+import { ChatError } from './errors.ts'
+
 /** How deep the JSON of a request may nest, levels. What a model may send fits into it, with the message around it. */
 export const maxRequestDepth = 128
 /** How deep what a model server sends may nest, levels. */
@@ -40,4 +42,13 @@ function endOfString(json: string, from: number): number {
     else if (code === 0x22) return i
   }
   return json.length
+}
+
+/**
+ * A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it.
+ * @param json - What came of it.
+ */
+export function replyTooDeep(json?: string): ChatError {
+  const message = `What the model server sent nests deeper than ${maxReplyDepth} levels.`
+  return new ChatError('overflow', message, { cause: json?.slice(0, 200) })
 }

@@ -1,4 +1,4 @@
-import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
+import { isDeeper, maxReplyDepth, replyTooDeep } from '../../wire/depth.ts'
 import { ChatError, isChatError } from '../../wire/errors.ts'
 import { saidError } from '../http/error-meaning.ts'
 import { plainWords } from './plain-words.ts'
@@ -18,7 +18,7 @@ export function unprovenReply(cause: string): ChatError {
 
 /** @param call - What came of it. */
 export function brokenCall(call: string): ChatError {
-  if (isDeeper(call, maxReplyDepth)) return tooDeep(call)
+  if (isDeeper(call, maxReplyDepth)) return replyTooDeep(call)
   const message = 'The model server sent a tool call that is not whole.'
   return new ChatError('upstream_malformed', message, { cause: call.slice(0, 200), retryable: true })
 }
@@ -39,19 +39,13 @@ export function holedReply(frames: number): ChatError {
 export function createUnreadable(): (frame: string, event?: string) => UpstreamEvent {
   let isPage = false
   return (frame, event) => {
-    if (isDeeper(frame, maxReplyDepth)) return { error: tooDeep(frame) }
+    if (isDeeper(frame, maxReplyDepth)) return { error: replyTooDeep(frame) }
     const words = isPage && event === 'line' ? undefined : plainWords(frame)
     isPage ||= event === 'line'
     // A keep-alive by its name, with words of its own.
     if (event !== undefined && plainWords(event) === 'alive' && words === 'other') return { alive: true }
     return words === 'error' ? { error: saidError(frame) } : { malformed: frame.slice(0, 200) }
   }
-}
-
-/** A bound of the run: no other server is asked, and none is blamed, as a request can bring a model to it. */
-function tooDeep(json: string): ChatError {
-  const message = `What the model server sent nests deeper than ${maxReplyDepth} levels.`
-  return new ChatError('overflow', message, { cause: json.slice(0, 200) })
 }
 
 /** What our own code, or the app's, threw before the server was asked: it is not to blame. */
