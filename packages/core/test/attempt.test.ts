@@ -128,10 +128,17 @@ test.for<[what: string, events: readonly UpstreamEvent[], logged: number]>([
 })
 
 test('attempt: what it leaves is a fuse that has not blown, with the bytes and the start of the whole reply', () => {
-  const { clock, sink, left } = ask({ stallMs: 5_000 }, { startedAt: 400, bytes: 7 })
-  void sink.push([{ message: 'ab' }, { message: '春' }])
-  clock.advance(5_000)
-  expect(left()?.fuse).toMatchObject({ phase: 'intact', startedAt: 400, bytes: 12 })
+  const faults: readonly ((asked: Asked) => void)[] = [
+    ({ clock }) => clock.advance(5_000),
+    ({ sink }) => void sink.push([{ error: failure }]),
+    ({ sink }) => sink.end(),
+  ]
+  for (const fault of faults) {
+    const asked = ask({ stallMs: 5_000 }, { startedAt: 400, bytes: 7 })
+    void asked.sink.push([{ message: 'ab' }, { message: '春' }])
+    fault(asked)
+    expect(asked.left()?.fuse).toMatchObject({ phase: 'intact', startedAt: 400, bytes: 12 })
+  }
 })
 
 test('attempt: the clock is asked once a batch, and no delta sets a timer', () => {

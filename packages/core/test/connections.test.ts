@@ -163,6 +163,7 @@ test.for(Object.keys(kinds))(
     const clock = manualClock()
     const { promise: left, resolve: leave } = Promise.withResolvers<void>()
     const rest = new Uint8Array(1_000)
+    let given = 0
     const reply = new TextEncoder().encode(kinds[kind]!.reply.join(''))
     // It never waits for a socket, and does not look at its signal.
     const transport: Transport = pushing(async () => ({
@@ -171,7 +172,7 @@ test.for(Object.keys(kinds))(
       body: (async function* () {
         try {
           yield reply
-          for (;;) yield rest
+          for (; given < 1_000; given++) yield rest
         } finally {
           leave()
         }
@@ -183,6 +184,7 @@ test.for(Object.keys(kinds))(
     const request = { model: 'm', messages, prefill: '', interruptedNote: null }
     for await (const events of eventsOf(upstream, request, signal)) if (events.some((event) => 'finish' in event)) break
     await left
+    expect(given).toBeLessThan(100)
     await until(() => clock.timers === 0)
   },
 )

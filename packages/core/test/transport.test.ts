@@ -481,6 +481,37 @@ test('nodeTransport: behind each large read the event loop turns, so that a mode
   expect(shutOut).toBe(0)
 })
 
+for (const [name, transport] of transports) {
+  test(`${name}: a sink that is full is given nothing until its promise resolves`, async () => {
+    const server = await held()
+    const done = Promise.withResolvers<void>()
+    let bytes = 0
+    let isFull = false
+    let tooEarly = 0
+    transport(get(server.url), {
+      head: () => undefined,
+      data(read) {
+        bytes += read.length
+        if (isFull) tooEarly += 1
+        isFull = true
+        return new Promise((room) => {
+          setImmediate(() => {
+            isFull = false
+            room()
+          })
+        })
+      },
+      end: done.resolve,
+      error: done.reject,
+    })
+    const { response } = await server.next()
+    for (let i = 0; i < 500; i++) response.write('x'.repeat(2_000))
+    response.end()
+    await done.promise
+    expect([bytes, tooEarly]).toEqual([1_000_000, 0])
+  })
+}
+
 test('nodeTransport: connectMs must be above 0', () => {
   for (const connectMs of [0, -1, Number.NaN]) expect(() => nodeTransport({ connectMs })).toThrow(RangeError)
 })
