@@ -22,6 +22,9 @@ const replies: readonly (readonly [string, number, readonly LogEvent[]])[] = [
   ['text', 65_536, [{ message: 'x' }]],
   ['text and thinking in turn', 32_768, [{ message: 'x' }, { thinking: 'y' }]],
   ['thinking that starts over again and again', 32_768, [{ thinking: 'y' }, { reset: 'thinking' }]],
+  ['data', 65_536, [{ data: { type: 'n' } }]],
+  ['data and text in turn', 32_768, [{ data: { type: 'n' } }, { message: 'x' }]],
+  ['data, calls and thinking in turn', 16_384, [{ data: { type: 'n' } }, call, { thinking: 'y' }]],
   ['thinking between a few calls, and then text', 1_024, [{ thinking: 'y' }, call]],
 ]
 for (const [name, largest, events] of replies) {

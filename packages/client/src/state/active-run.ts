@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../message.ts'
 import type { KeptRun } from './kept-chat.ts'
+import type { Lists } from './lists.ts'
 
 /** Units of the run's log that are of one kind, from a position on: what it takes to cut a reply at a position. */
 export interface Span {
@@ -22,6 +23,9 @@ export interface ActiveRun extends KeptRun {
   readonly position: number
   /** The last one. */
   readonly spans: Span | null
+  /** Once the run has brought a call or data: the lists of the reply, and the reply without them. */
+  readonly lists?: Lists | undefined
+  readonly bare?: ChatMessage | undefined
 }
 
 /** A reply as it was at a position of its run's log: it was interrupted there. */

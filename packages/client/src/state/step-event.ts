@@ -3,6 +3,7 @@ import type { ChatMessage } from '../message.ts'
 import type { ChatSnapshot, ChatStatus } from '../snapshot.ts'
 import { isData, isToolCall } from '../valid-chat.ts'
 import { cutReply, type ActiveRun, type Span } from './active-run.ts'
+import { append, withLists, type ListName } from './lists.ts'
 
 /** The parts of the state that an event changes. */
 interface Stepped {
@@ -15,13 +16,14 @@ interface Stepped {
 export function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEvent, position: number): Stepped {
   const reply = snapshot.messages.at(-1)!
   const { spans, before } = run
-  const grow = (kind: Span['kind'], change: Partial<ChatMessage>): Stepped => {
+  const grow = (kind: Span['kind'], change: Partial<ChatMessage>, lists = run.lists): Stepped => {
     const hasText = kind === 'content' || spans?.hasText === true
     const more = kind === 'reset' && { thinking: reply.thinking }
     const span: Span = { at: run.position, kind, hasText, previous: spans, ...more }
+    const bare = { ...(run.bare ?? reply), ...change }
     return {
-      snapshot: at('streaming', withReply(snapshot, { ...reply, ...change })),
-      run: { ...run, position, spans: spans?.kind === kind ? spans : span },
+      snapshot: at('streaming', withReply(snapshot, lists ? withLists(bare, lists) : bare)),
+      run: { ...run, position, spans: spans?.kind === kind ? spans : span, lists, bare: lists && bare },
     }
   }
   // Whatever else a terminal frame carries, the run is over.
@@ -31,13 +33,10 @@ export function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEve
     return grow('content', { content: content + event.message })
   }
   if ('thinking' in event) return grow('thinking', { thinking: (reply.thinking ?? '') + event.thinking })
-  if ('tool_call' in event) {
-    const { tool_call: call } = event
-    return isToolCall(call) ? grow('toolCalls', { toolCalls: [...(reply.toolCalls ?? []), call] }) : { snapshot, run }
-  }
-  if ('data' in event) {
-    return isData(event.data) ? grow('data', { data: [...(reply.data ?? []), event.data] }) : { snapshot, run }
-  }
+  const list = (kind: ListName, item: unknown): Stepped =>
+    grow(kind, {}, append(run.lists, kind, run.bare ? run.bare[kind] : reply[kind], item))
+  if ('tool_call' in event && isToolCall(event.tool_call)) return list('toolCalls', event.tool_call)
+  if ('data' in event && isData(event.data)) return list('data', event.data)
   if ('reset' in event) return grow('reset', { thinking: before.thinking })
   if ('session_id' in event) {
     const { session_id: sessionId, model, continues } = event
