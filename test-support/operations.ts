@@ -19,6 +19,8 @@ const isCounted = (url: string): boolean => {
 export interface Counter {
   /** Counts what a function takes; its result is not waited for. */
   count(work: () => unknown): Operations
+  /** Counts what a function takes until its promise settles, and all else that runs meanwhile. */
+  countAsync(work: () => Promise<unknown>): Promise<Operations>
 }
 
 /**
@@ -39,23 +41,34 @@ export function createCounter(): Counter {
   }
   post('Profiler.enable')
   post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+  const begin = (): void => {
+    post('Profiler.takePreciseCoverage')
+    post('HeapProfiler.startSampling', {
+      samplingInterval: 8_192,
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    })
+  }
+  const end = (): Operations => {
+    const { profile } = post('HeapProfiler.stopSampling') as { profile: { samples: { size: number }[] } }
+    type Script = { url: string; functions: { ranges: { count: number }[] }[] }
+    const { result } = post('Profiler.takePreciseCoverage') as { result: Script[] }
+    const ranges = result.filter(({ url }) => isCounted(url)).flatMap(({ functions }) => functions)
+    return {
+      blocks: ranges.flatMap((one) => one.ranges).reduce((sum, { count }) => sum + count, 0),
+      bytes: profile.samples.reduce((sum, { size }) => sum + size, 0),
+    }
+  }
   return {
     count(work) {
-      post('Profiler.takePreciseCoverage')
-      post('HeapProfiler.startSampling', {
-        samplingInterval: 8_192,
-        includeObjectsCollectedByMajorGC: true,
-        includeObjectsCollectedByMinorGC: true,
-      })
+      begin()
       work()
-      const { profile } = post('HeapProfiler.stopSampling') as { profile: { samples: { size: number }[] } }
-      type Script = { url: string; functions: { ranges: { count: number }[] }[] }
-      const { result } = post('Profiler.takePreciseCoverage') as { result: Script[] }
-      const ranges = result.filter(({ url }) => isCounted(url)).flatMap(({ functions }) => functions)
-      return {
-        blocks: ranges.flatMap((one) => one.ranges).reduce((sum, { count }) => sum + count, 0),
-        bytes: profile.samples.reduce((sum, { size }) => sum + size, 0),
-      }
+      return end()
+    },
+    async countAsync(work) {
+      begin()
+      await work()
+      return end()
     },
   }
 }
@@ -78,6 +91,23 @@ export function checkLinear(counter: Counter, largest: number, make: (size: numb
   counter.count(make(Math.ceil(size / 64)))
   const half = counter.count(make(Math.ceil(size / 2)))
   const whole = counter.count(make(size))
+  compare(half, whole)
+}
+
+/** As {@link checkLinear}, of work that gives a promise. */
+export async function checkLinearAsync(
+  counter: Counter,
+  largest: number,
+  make: (size: number) => () => Promise<unknown>,
+): Promise<void> {
+  const size = Math.ceil(largest * part)
+  await counter.countAsync(make(Math.ceil(size / 64)))
+  const half = await counter.countAsync(make(Math.ceil(size / 2)))
+  const whole = await counter.countAsync(make(size))
+  compare(half, whole)
+}
+
+function compare(half: Operations, whole: Operations): void {
   const isLinear =
     whole.blocks <= mostGrowth * half.blocks + 1_000 && whole.bytes <= mostGrowth * half.bytes + slackBytes
   if (!isLinear)

@@ -17,6 +17,8 @@ export function createEventStream(
 ): EventStream {
   /** The line that has not ended. Searched once, piece by piece. */
   let rest = ''
+  /** Its first character: to look into text that was put together of pieces copies it. */
+  let first = ''
   let data: string[] = []
   let chars = 0
   let id: string | undefined
@@ -42,15 +44,17 @@ export function createEventStream(
       const [head, ...lines] = (endsWithCr && text.startsWith('\n') ? text.slice(1) : text).split(/\r\n|\r|\n/)
       if (text) endsWithCr = text.endsWith('\r')
       rest += head!
+      first ||= head!.slice(0, 1)
       for (const line of lines) {
         read(rest)
         rest = line
+        first = line.slice(0, 1)
         if (chars > maxChars) break
       }
       return rest.length + chars > maxChars
     },
     get isWithin() {
-      return chars > 0 || /^[^:]/.test(rest)
+      return chars > 0 || (first !== '' && first !== ':')
     },
   }
 }
