@@ -9,7 +9,7 @@ import { createSession } from './session/session.ts'
 
 /**
  * Creates a client of one gateway. It holds the conversations: whoever asks for the same name gets the same one, so a
- * view that goes and comes back finds its answer. A named one that nobody shows is let go after `gcMs`; what was said in it stays.
+ * view that goes and comes back finds its answer. A named one that nobody shows is let go of after `gcMs`, which says what is kept.
  * @throws {TypeError | RangeError} When `url` is empty, or another option makes no sense.
  * @public
  */

@@ -15,17 +15,32 @@ export interface RequestOptions {
 
 /** @public */
 export interface ReconnectOptions {
-  /** Longest time without a connection before the message is given up as `dropped`, ms. @defaultValue 120000 */
+  /**
+   * Longest time without a connection before the message is given up as `dropped`, or as `failed` when nothing came of it, ms; 0 or
+   * more. Time in which the machine slept does not count. An interrupt that was not confirmed is retried as long.
+   * @defaultValue 120000
+   */
   readonly maxMs?: number | undefined
 }
 
 /** @public */
 export interface ChatClientOptions {
-  /** Where the gateway is mounted, e.g. `/api/chat`. */
+  /**
+   * Where the gateway is mounted, e.g. `/api/chat`; outside of a page it has to be absolute. A URL that can never be asked fails a
+   * message at once (`network`).
+   */
   readonly url: string
-  /** What asks the gateway; of a test, `gatewayFetch(gateway)`. @defaultValue the platform's */
+  /**
+   * Sends every request; in a test, `gatewayFetch(gateway)`. A rejection, or a TypeError that it throws, is a lost connection and is
+   * retried. Anything else that it throws, and an answer that is no `Response`, fails the message at once (`network`); a `ChatError`
+   * is taken as it is.
+   * @defaultValue the platform's
+   */
   readonly fetch?: typeof globalThis.fetch | undefined
-  /** Headers of every request; a function is asked each time, for tokens that change. */
+  /**
+   * Headers of every request. A function is called before each one, and once more after a 401. One that throws, rejects or does not
+   * settle is called again a few times (`headers_failed`); a `ChatError` that is not retryable fails the message at once.
+   */
   readonly headers?:
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
@@ -33,13 +48,13 @@ export interface ChatClientOptions {
   /** Whether cookies go along, as `fetch` takes it. @defaultValue 'same-origin' */
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined
   /**
-   * Runs `publish` when the page is next painted.
+   * Calls `publish` when the page is next painted. One that throws, or has not called it after 1 s, is not waited for.
    * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
    */
   readonly schedule?: ((publish: () => void) => void) | undefined
-  /** What every request says besides the history. */
+  /** What every request for a reply says besides the history. */
   readonly body?: RequestOptions | undefined
-  /** How long a lost connection is tried again. */
+  /** How long a lost connection is retried. */
   readonly reconnect?: ReconnectOptions | undefined
   /**
    * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse.
@@ -48,24 +63,34 @@ export interface ChatClientOptions {
   readonly whenBusy?: 'interrupt' | 'queue' | 'reject' | undefined
   /**
    * What becomes of a request that is more than the gateway takes: the oldest turns are left out of it, and the snapshot says
-   * how many messages (`omitted`); or its reply fails with `too_large` or `too_many_messages`.
+   * how many messages (`omitted`); or its reply fails with `too_large`, or with `too_many_messages`
+   * when the gateway said so. A last turn that alone is too much fails either way.
    * @defaultValue 'omit'
    */
   readonly whenTooLong?: 'omit' | 'fail' | undefined
   /**
-   * How long a named conversation that is idle keeps its channels and listeners when nobody is subscribed to it, ms. After that
-   * the client holds only its messages, and only where `persist` has not stored all of them: those of the 1 000 conversations
-   * that were used last. It comes back when it is used. The main conversation stays until `close()`.
+   * How long a named conversation rests before the client lets go of it, ms; 0 or more, `Infinity` for never. It rests while nobody is
+   * subscribed to it, nothing is under way in it and nothing waits in its queue. Of more than 32 that rest, the one that has
+   * rested the longest is let go of before its time.
+   *
+   * The extensions of a conversation that was let go of are undone (`tabs` closes its channel, `persist` writes what waits), and they
+   * are called again when it is used. If `persist` has stored all of it, or it is empty, the client does not hold it, and reads it
+   * from the storage when its name is asked for. Else the client holds its messages: those of the 1 000 such conversations that were
+   * let go of last; the others are gone, unless the app holds the session. The main conversation is kept until `close()`.
    * @defaultValue 300000
    */
   readonly gcMs?: number | undefined
   /**
-   * Hears of what costs no message, once: a storage that fails (`storage_failed`), a stored conversation that makes no sense
+   * Called once for each error that costs no message: a storage that fails (`storage_failed`), a stored conversation that makes no sense
    * (`stored_invalid`).
    * @defaultValue `console.warn`
    */
   readonly onError?: ((error: ChatError) => void) | undefined
-  /** Goes on by itself with a reply that the gateway ended while nobody was connected, or lost. @defaultValue true */
+  /**
+   * Whether a reply that the gateway ended while nobody was connected, or lost, is continued without a call: at most 6 times without
+   * progress. Not after a tool call.
+   * @defaultValue true
+   */
   readonly autoContinue?: boolean | undefined
   /** What a conversation also does: `persist` keeps it over a reload, `tabs` shows it in every tab. */
   readonly extensions?: readonly SessionExtension[] | undefined

@@ -40,7 +40,7 @@ async function read(body: Uint8Array, chunk: number): Promise<void> {
   const { signal } = new AbortController()
   const link = { runId: 'run_1', json: {}, signal, clock: systemClock, maxMs: 0, random: systemRandom }
   let last: ChatEvent | undefined
-  for await (const reading of readRun({ ...link, endpoint: options(body, chunk), tries: 0 })) {
+  for await (const reading of readRun({ ...link, options: options(body, chunk), tries: 0 })) {
     last = reading.type === 'event' ? reading.event : undefined
   }
   expect(last).toMatchObject({ done: true })

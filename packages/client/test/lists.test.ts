@@ -1,5 +1,5 @@
 import type { ChatEvent, LogEvent } from '@midstream/core'
-import fc from 'fast-check'
+import { array, assert, boolean, constantFrom, property, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ChatMessage } from '../src/message.ts'
 import { emptyChat, stepChat, type ChatState } from '../src/state/chat-state.ts'
@@ -20,9 +20,9 @@ const call = (n: number) => ({ tool_call: { id: `call_${n}`, name: 'look', argum
 const data = (n: number) => ({ data: { type: 'n', n } })
 
 test('lists: each snapshot has what had come by then, read at once or at the end', () => {
-  const kinds = fc.constantFrom('call', 'data', 'text', 'thinking', 'reset')
-  fc.assert(
-    fc.property(fc.array(fc.tuple(kinds, fc.boolean()), { maxLength: 40 }), fc.boolean(), (steps, hasBefore) => {
+  const kinds = constantFrom('call', 'data', 'text', 'thinking', 'reset')
+  assert(
+    property(array(tuple(kinds, boolean()), { maxLength: 40 }), boolean(), (steps, hasBefore) => {
       let state = started(hasBefore ? { ...empty, content: 'Before', data: [{ type: 'old' }] } : empty)
       const seen: { readonly message: ChatMessage; readonly calls: number; readonly data: number }[] = []
       let [calls, events] = [0, hasBefore ? 1 : 0]

@@ -38,8 +38,13 @@ function clientOf(url: string): ChatClient {
 }
 
 /**
- * Subscribes a component to a conversation. All behaviour is in the client's session, which outlives the component:
- * unmounting loses no answer and no text, and mounting makes no request.
+ * Subscribes a component to a conversation. All behaviour is in the client's session, which outlives the component: an answer
+ * goes on when the component unmounts, and mounting makes no request. The main conversation is kept until it is closed. A named one
+ * that nobody shows is let go of after `gcMs`: it comes back with its messages, from the client or from the storage of `persist`;
+ * without `persist`, only the 1 000 that were let go of last do.
+ *
+ * A session that is closed is followed by the next one of its name. If the client is closed, the snapshot says so (`error.code` is
+ * `closed`), and the actions throw; no render does.
  * @returns The snapshot and the actions; the same object until something changes.
  * @public
  */

@@ -9,7 +9,7 @@ import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
 export interface RunLink {
-  readonly endpoint: Endpoint
+  readonly options: Endpoint
   readonly runId: string
   /** Body of the request that starts the run; sending it again attaches to the same run. Without it, the run is there. */
   readonly json: object | undefined
@@ -42,7 +42,7 @@ const fewAttempts = 5
  * @throws {ChatError} `dropped` or `network` when that took longer than `maxMs`; at once what the gateway refused.
  */
 export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, undefined> {
-  const { endpoint, runId, json, signal, clock } = link
+  const { options: endpoint, runId, json, signal, clock } = link
   let position = 0
   let heartbeatMs = presumedHeartbeatMs
   let opened = json === undefined || link.joins === true

@@ -69,8 +69,8 @@ export async function requestJson<Answer>(
 async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
   const { method = 'GET', headers, json, isUrgent, signal } = parts
   const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
-  const own = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
-  for (const [name, value] of Object.entries(own ?? {}))
+  const given = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
+  for (const [name, value] of Object.entries(given ?? {}))
     // `fetch` would call it a failure of the network. A line end behind a value it takes away itself.
     if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(`${name}\n${value}`))
       throw new ChatError(
@@ -79,53 +79,43 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
       )
   const url = endpoint.url.replace(/\/$/, '') + path
   const body = json && JSON.stringify(json)
+  let isCalled = false
   try {
-    const response = await abortable(
-      called(endpoint, url, {
-        method,
-        ...(body && { method: 'POST', body }),
-        ...(endpoint.credentials && { credentials: endpoint.credentials }),
-        ...(isUrgent && { keepalive: true }),
-        // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
-        ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
-        cache: 'no-store',
-        headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
-        signal: signal ?? null,
-      }),
-      signal,
-    )
-    if (typeof response?.headers?.get !== 'function') throw fetchFailed('returned no Response')
+    const { fetch: own = fetch, credentials } = endpoint
+    const answer = own(url, {
+      method,
+      ...(body && { method: 'POST', body }),
+      ...(credentials && { credentials }),
+      ...(isUrgent && { keepalive: true }),
+      // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
+      ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
+      cache: 'no-store',
+      headers: { ...given, ...headers, ...(json && { 'content-type': 'application/json' }) },
+      signal: signal ?? null,
+    })
+    isCalled = true
+    const response = await abortable(answer, signal)
+    if (typeof response?.headers?.get !== 'function') {
+      throw new ChatError('network', 'The option `fetch` returned no Response')
+    }
     return response
   } catch (cause) {
     // `fetch` may reject with an error of its own, before or after.
     if (signal) throwIfAborted(signal)
     // An app that knows that asking again is in vain throws a ChatError of its own.
     if (isChatError(cause)) throw cause
+    let final: string | undefined
+    // A `fetch` rejects where it fails. Of one that throws, only a TypeError is as a failure of the network would be.
+    if (!isCalled && !(cause instanceof TypeError)) final = `The option \`fetch\` failed: ${wordsOf(cause)}`
     // One of the app's own may know what to do with any URL, until it complains of it.
-    if (!canBeAsked(url) && (!endpoint.fetch || /url/i.test(String(cause)))) {
-      throw new ChatError(
-        'network',
-        `The option \`url\` leads nowhere: ${endpoint.url}. Outside of a page it has to be absolute`,
-        { cause },
-      )
+    else if (!canBeAsked(url) && (!endpoint.fetch || /url/i.test(String(cause)))) {
+      final = `The option \`url\` leads nowhere: ${endpoint.url}. Outside of a page it has to be absolute`
     }
-    throw new ChatError('network', 'The gateway was not reached', { cause, retryable: true })
-  }
-}
-
-/** A `fetch` rejects where it fails. Of one that throws, only a TypeError is as a failure of the network would be. */
-function called({ fetch: own = fetch }: Endpoint, url: string, init: RequestInit): Promise<Response> | Response {
-  try {
-    return own(url, init)
-  } catch (cause) {
-    throw cause instanceof TypeError ? cause : fetchFailed(`failed: ${wordsOf(cause)}`, cause)
+    throw new ChatError('network', final ?? 'The gateway was not reached', { cause, retryable: !final })
   }
 }
 
 const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
-const fetchFailed = (how: string, cause?: unknown): ChatError =>
-  new ChatError('network', `The option \`fetch\` ${how}`, { cause })
 
 /** Whether a URL can be asked at all: relative to nothing, without a host, or with a password in it, it never can. */
 function canBeAsked(url: string): boolean {

@@ -5,12 +5,12 @@ import { answerMs, isLate, requestJson, type Endpoint } from './request.ts'
 import type { Interrupts } from '../state/reply.ts'
 
 export interface Telling {
-  readonly endpoint: Endpoint
+  readonly options: Endpoint
   readonly clock: Clock
   readonly random: RandomBytes
   readonly maxMs: number
   /** Aborts when nobody is there any more who would ask again; what is on its way goes on. */
-  readonly signal: AbortSignal
+  readonly closing: AbortSignal
 }
 
 /**
@@ -39,7 +39,7 @@ export async function tellInterrupt(
 }
 
 async function tellUntilAnswered(
-  { endpoint, clock, random, maxMs, signal }: Telling,
+  { options, clock, random, maxMs, closing }: Telling,
   { run_id: runId, position }: Interrupts,
   late: () => void,
 ): Promise<InterruptOutcome | 'gone' | undefined> {
@@ -48,7 +48,7 @@ async function tellUntilAnswered(
     try {
       const json = { position }
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      const answer = await requestJson<InterruptOutcome>({ ...endpoint, clock }, `/runs/${runId}/interrupt`, {
+      const answer = await requestJson<InterruptOutcome>({ ...options, clock }, `/runs/${runId}/interrupt`, {
         json,
         isUrgent: true,
       })
@@ -67,8 +67,8 @@ async function tellUntilAnswered(
       // One that waited in vain for a free connection is asked again at once: another request would get the next one.
       const waitMs = Math.max(refusedMs, isFirst || isLate(error) ? 0 : backoffMs(attempt, random))
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await pause(clock, waitMs, signal)
-      if (signal.aborted || clock.now() >= lastAt) return undefined
+      await pause(clock, waitMs, closing)
+      if (closing.aborted || clock.now() >= lastAt) return undefined
     }
   }
 }

@@ -43,10 +43,7 @@ export function createInterrupts(shared: Shared, stopReading: () => void): Inter
     return frozen
   }
 
-  const tell: InterruptControl['tell'] = (ends, late) => {
-    const { options: endpoint, clock, random, maxMs, closing: signal } = shared
-    return tellInterrupt({ endpoint, clock, random, maxMs, signal }, ends, late)
-  }
+  const tell: InterruptControl['tell'] = (ends, late) => tellInterrupt(shared, ends, late)
   const confirm = (frozen: Frozen): Promise<InterruptResult> =>
     new Promise((resolve) => {
       const { ends, reply: asShown, run } = frozen

@@ -75,12 +75,8 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
         atRest = isAtRest
         const held = all.get(name)
         if (name === main || !held || held.weak.deref() !== session) return
-        if (!isAtRest) {
-          wake(name, held)
-          held.strong ??= own.hosted
-          return
-        }
         held.strong ??= own.hosted
+        if (!isAtRest) return wake(name, held)
         if (held.disarm) return
         held.disarm = after(clock, gcMs, () => letGo(name))
         resting.add(name)

@@ -8,29 +8,25 @@ export function createNotices(
   store: Store,
   onError: (error: ChatError) => void,
 ): Pick<SessionHandle, 'report' | 'withdraw'> {
-  /** What was last told of each kind, and what of it is shown, the newest last. */
-  const told = new Map<string, string>()
-  const notices = new Map<string, ErrorBody>()
+  /** What was last told of each kind, and whether it is shown; the newest last. */
+  const told = new Map<string, { readonly error: ChatError; readonly notice: ErrorBody | null }>()
   const show = (): void => {
-    const notice = [...notices.values()].at(-1) ?? null
+    const notice = [...told.values()].findLast((each) => each.notice)?.notice ?? null
     if (notice === store.state.snapshot.notice) return
-    store.step({ type: 'notice', notice })
+    store.step({ type: 'show', notice })
     store.publish()
   }
   return {
     report(error, isShown = true) {
       const { code, message } = error
-      if (told.get(code) === message) return
-      told.set(code, message)
+      if (told.get(code)?.error.message === message) return
+      told.delete(code)
+      told.set(code, { error, notice: isShown ? toErrorBody(error) : null })
       tell(() => onError(error))
-      if (!isShown) return
-      notices.delete(code)
-      notices.set(code, toErrorBody(error))
       show()
     },
     withdraw(code) {
       told.delete(code)
-      notices.delete(code)
       show()
     },
   }

@@ -16,7 +16,7 @@ export interface Queue {
 
 export function createQueue(store: Store): Queue {
   const waiting = new Map<string, (reply: Promise<ChatMessage> | null) => void>()
-  const set = (queue: readonly QueuedMessage[]): void => store.step({ type: 'queue', queue })
+  const set = (queue: readonly QueuedMessage[]): void => store.step({ type: 'show', queue })
   const leave: Queue['leave'] = (id, reply = () => null) => {
     const settle = waiting.get(id)
     waiting.delete(id)

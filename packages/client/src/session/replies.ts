@@ -39,7 +39,7 @@ export function createReplies(
   interrupts: InterruptControl,
   next: (ended: ChatMessage) => ChatMessage | Promise<ChatMessage>,
 ): Replies {
-  const { options, store, limits, closing, clock, random, maxMs, newId } = shared
+  const { store, limits, closing, newId } = shared
   let abort = new AbortController()
   let isPosted = false
 
@@ -58,8 +58,7 @@ export function createReplies(
         const body = ask && requestBody(shared, runId, ask, signal)
         // Not awaited where it is known: the request is on its way in the tick of its message.
         const json = body instanceof Promise ? await body : body
-        const link = { endpoint: options, runId, json, joins, tries, signal, clock, random, maxMs }
-        for await (const reading of readRun(link)) {
+        for await (const reading of readRun({ ...shared, runId, json, joins, tries, signal })) {
           // Joined anew it is the same run with another reader: the id alone would not tell.
           if (signal.aborted) break
           store.step({ runId, ...reading })

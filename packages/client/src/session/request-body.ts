@@ -23,7 +23,7 @@ async function shortened(shared: Shared, runId: string, ask: Ask, signal: AbortS
   }
   const body = fittedBody(shared, runId, ask)
   if (!body) throw tooMuch(limits.now)
-  store.step({ type: 'omit', omitted: body.omitted })
+  store.step({ type: 'show', omitted: body.omitted })
   return body.json
 }
 

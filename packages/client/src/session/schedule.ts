@@ -1,40 +1,18 @@
-import type { Clock } from '@midstream/core'
+import { systemClock, type Clock } from '@midstream/core'
 import { isHidden } from '../connection/page.ts'
-
-/** Longer than any paint takes to come, ms. */
-const hiddenMs = 500
-
-/**
- * Publishes with the next paint of a visible page. A hidden page paints nothing and a program has no page: there, text
- * is published as soon as the read that brought it is done.
- */
-export function nextPaint(publish: () => void): void {
-  if (!globalThis.requestAnimationFrame || isHidden()) return queueMicrotask(publish)
-  let isOver = false
-  let frame: number | undefined
-  const run = (): void => {
-    if (isOver) return
-    isOver = true
-    clearTimeout(timer)
-    if (frame !== undefined) globalThis.cancelAnimationFrame?.(frame)
-    publish()
-  }
-  // A page that is hidden before its paint has none: nothing may wait for it forever.
-  const timer = setTimeout(run, hiddenMs)
-  try {
-    // One of a test's own paints at once.
-    frame = requestAnimationFrame(run)
-  } catch (error) {
-    report(error)
-    run()
-  }
-}
 
 /** Longest time that a `schedule` of the app's own may take, ms: text that it does not publish must not stand still. */
 const lateMs = 1_000
 
-/** A `schedule` of the app's own that may publish at once, twice, late or never, and may throw. */
-export function guarded(schedule: (publish: () => void) => unknown, clock: Clock): (publish: () => void) => void {
+/** Longer than any paint takes to come, ms. A page that is hidden before its paint has none. */
+const hiddenMs = 500
+
+/** A `schedule` that may publish at once, twice, late or never, and may throw. */
+export function guarded(
+  schedule: (publish: () => void) => unknown,
+  clock: Clock,
+  withinMs: number = lateMs,
+): (publish: () => void) => void {
   return (publish) => {
     let isOver = false
     const run = (): void => {
@@ -43,7 +21,7 @@ export function guarded(schedule: (publish: () => void) => unknown, clock: Clock
       disarm()
       publish()
     }
-    const disarm = clock.after(lateMs, run)
+    const disarm = clock.after(withinMs, run)
     const fail = (error: unknown): void => {
       report(error)
       run()
@@ -54,6 +32,15 @@ export function guarded(schedule: (publish: () => void) => unknown, clock: Clock
       fail(error)
     }
   }
+}
+
+/**
+ * Publishes with the next paint of a visible page. A hidden page paints nothing and a program has no page: there, text
+ * is published as soon as the read that brought it is done.
+ */
+export function nextPaint(publish: () => void): void {
+  if (!globalThis.requestAnimationFrame || isHidden()) return queueMicrotask(publish)
+  guarded((run) => void requestAnimationFrame(run), systemClock, hiddenMs)(publish)
 }
 
 /** Calls a listener of the app's. One that throws costs nobody else anything; the platform reports its error. */

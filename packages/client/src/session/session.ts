@@ -221,5 +221,5 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   const extensions = createExtensions(shared, { name, session, ...createNotices(store, onError) }, queue, replies)
   if (host.isClosed) session.close()
   else use()
-  return { session, letGo: extensions.letGo, isOnlyCopy: extensions.isOnlyCopy }
+  return { session, ...extensions }
 }

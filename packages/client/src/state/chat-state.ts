@@ -35,13 +35,10 @@ export type ChatInput =
       readonly reply: ChatMessage
       readonly ask?: Ask | undefined
     }
-  /** So many of the oldest messages are not in the request. */
-  | { readonly type: 'omit'; readonly omitted: number }
-  /** Something that costs no message, for the person to know. */
-  | { readonly type: 'notice'; readonly notice: ErrorBody | null }
+  /** Something besides the messages. */
+  | ({ readonly type: 'show' } & Partial<Pick<ChatSnapshot, 'omitted' | 'notice' | 'queue'>>)
   /** The conversation as it is kept or shown elsewhere, and the run that may still grow its last message; one that is read here is read on. */
   | { readonly type: 'restore'; readonly kept: KeptChat }
-  | { readonly type: 'queue'; readonly queue: ChatSnapshot['queue'] }
   /** A person cut in: the reply stays as it was shown. */
   | { readonly type: 'freeze'; readonly reply: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
@@ -78,10 +75,10 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       const submitted = at('submitting', snapshot, { messages, error: null, omitted: 0 })
       return { ...state, snapshot: submitted, run: started, removed: removedBy(state, messages) }
     }
-    case 'omit':
-      return { ...state, snapshot: { ...snapshot, omitted: input.omitted } }
-    case 'notice':
-      return { ...state, snapshot: { ...snapshot, notice: input.notice } }
+    case 'show': {
+      const { type: _, ...change } = input
+      return { ...state, snapshot: { ...snapshot, ...change } }
+    }
     case 'restore': {
       const { sessionId, messages, run: kept, version, removed = [] } = input.kept
       const restored = { sessionId, version, highest: Math.max(version, state.highest), removed }
@@ -97,8 +94,6 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
         run: kept && { ...kept, ...unread },
       }
     }
-    case 'queue':
-      return { ...state, snapshot: { ...snapshot, queue: input.queue } }
     case 'freeze':
       return { ...next(state), snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null }
     case 'confirm': {
