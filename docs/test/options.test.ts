@@ -51,7 +51,7 @@ const data = [
   'Usage',
   'ErrorBody',
   'ErrorContext',
-  'Pick', // some facts of an error
+  'KeptRun',
   'Progress',
   'ToolCall',
   'OpaqueData',
