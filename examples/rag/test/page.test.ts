@@ -205,6 +205,54 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
     await keepScreenshot(page, 'markdown')
   })
 
+  test('page: a reply of 1 800 quotes in quotes is shown as it is written, beside what is Markdown, also after a reload', async () => {
+    const quotes = `${'>'.repeat(1_800)} x`
+    const page = await openAnswered(`# Title\n\n${quotes}\n\nAnd **then** [1].`)
+    await ask(page, 'How many eggs?')
+    const reply = replies(page).first()
+    await reaches(reply, 'done')
+    for (let i = 0; i < 2; i++) {
+      expect(await reply.getByTestId('as-written').innerText()).toBe(quotes)
+      expect(await reply.getByTestId('text').locator('h1, strong, a').allInnerTexts()).toEqual(['Title', 'then', '[1]'])
+      await page.reload()
+      await reply.waitFor()
+    }
+    await keepScreenshot(page, 'hostile')
+  })
+
+  const stored = (data: unknown): string =>
+    JSON.stringify({
+      sessionId: `sess_${'0'.repeat(32)}`,
+      version: 1,
+      run: null,
+      messages: [
+        { id: 'a', role: 'user', state: 'done', content: 'How many eggs?' },
+        { id: 'b', role: 'assistant', state: 'done', content: 'Twenty [1].', data },
+      ],
+    })
+  const sources = (told: unknown): string => stored([{ type: 'sources', sources: told }])
+  const odd: readonly (readonly [what: string, stored: string, shows: string])[] = [
+    ['no JSON', '{', ''],
+    ['data that are none', stored(1), ''],
+    ['sources that are a text', sources('x'), 'Twenty [1].'],
+    ['sources that are an object', sources({ length: 1 }), 'Twenty [1].'],
+    ['a source that is null', sources([null]), 'Twenty [1].'],
+    ['a source of objects', sources([{ number: {}, title: {}, passage: [], file: {} }]), 'Twenty [1].'],
+  ]
+  test.each(odd)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, text, shows) => {
+    const page = await openAnswered('Twenty.')
+    await page.evaluate((value) => sessionStorage.setItem('midstream', value), text)
+    await page.reload()
+    await page.getByTestId('composer').waitFor()
+    const first = replies(page).first()
+    if (shows !== '') await eventually(async () => expect(await first.innerText()).toContain(shows))
+    // React tells the console what the boundary has caught.
+    faults.splice(0)
+    await ask(page, 'How many eggs?')
+    await eventually(async () => expect(await textOf(replies(page).last())).toBe('Twenty.'))
+    if (shows !== '') expect(await first.innerText()).toContain(shows)
+  })
+
   test('page: says that the documents have nothing, in the language of the browser', async () => {
     const page = await open({ locale: 'zh-CN' })
     expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
