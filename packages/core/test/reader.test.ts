@@ -137,6 +137,20 @@ test('reader: after that there is one text frame a window, and it holds all that
   expect(follower.got.slice(4)).toEqual([message('bbbbbbbbb', 10)])
 })
 
+test('reader: however many deltas come within a window, one wait is for it, and one for the next ping', async () => {
+  const { clock, follow, send } = await start()
+  const before = clock.timers
+  const follower = follow()
+  await send('a')
+  const counts = []
+  for (let i = 0; i < 20; i++) {
+    await send('b')
+    counts.push(clock.timers - before)
+  }
+  expect(new Set(counts)).toEqual(new Set([2]))
+  expect(follower.got.filter(([, event]) => 'message' in event)).toHaveLength(1)
+})
+
 test('reader: a delta after a silent window comes at once', async () => {
   const { follow, send, clock } = await start()
   const follower = follow()
