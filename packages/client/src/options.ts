@@ -32,7 +32,7 @@ export interface ChatClientOptions {
   readonly url: string
   /**
    * Sends every request; in a test, `gatewayFetch(gateway)`. A rejection, or a TypeError that it throws, is a lost connection and is
-   * retried. Anything else that it throws, and an answer that is no `Response`, fails the message at once (`network`); a `ChatError`
+   * retried. Anything else that it throws, and an answer that is no `Response` or was read already, fails the message at once (`network`); a `ChatError`
    * is taken as it is.
    * @defaultValue the platform's
    */

@@ -136,6 +136,7 @@ test.for([
     (() => Promise.resolve({ ok: true, status: 200 })) as unknown as Fetch,
     'returned no Response',
   ],
+  ['reads the body for itself', readFirst as Fetch, 'returned no Response that can be read'],
   ['throws an error of its own', () => raise(new Error('No session token')), 'failed: No session token'],
   ['throws no error', () => raise('oops'), 'failed: oops'],
   ['is broken', () => raise(new ReferenceError('axios is not defined')), 'failed: axios is not defined'],
@@ -193,6 +194,12 @@ test('heal: what can be asked, and is not reached, is asked again', async () => 
   vi.stubGlobal('location', { href: 'https://app.example/page' })
   await expect(streamChat({ url: '/api/chat', messages: [] }).next()).rejects.toMatchObject({ retryable: true })
 })
+
+async function readFirst(): Promise<Response> {
+  const response = new Response('data: {"message":"Hi"}\n\n', { headers: { 'content-type': 'text/event-stream' } })
+  await response.text()
+  return response
+}
 
 function raise(error: unknown): never {
   throw error

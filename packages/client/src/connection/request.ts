@@ -95,8 +95,8 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
     })
     isCalled = true
     const response = await abortable(answer, signal)
-    if (typeof response?.headers?.get !== 'function') {
-      throw new ChatError('network', 'The option `fetch` returned no Response')
+    if (typeof response?.headers?.get !== 'function' || response.bodyUsed) {
+      throw new ChatError('network', 'The option `fetch` returned no Response that can be read')
     }
     return response
   } catch (cause) {
