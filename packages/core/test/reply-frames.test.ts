@@ -86,6 +86,16 @@ test('frames: a field whose name is broken, or of nobody, is read where it holds
   expect(framesOf('dta: {"a":1}\n\nmeta: {"b":2}\n\nnote: hello\n\n')).toEqual(['{"a":1}', '{"b":2}'])
 })
 
+test('frames: an object in a comment, or behind the name of an event, stood in a field whose name was torn off', () => {
+  expect(framesOf(': {"a":1}\n\n:ta: {"b":2}\n\n: ping {now}\n\n')).toEqual([
+    '{"a":1}',
+    '{"b":2}',
+    'comment: ping {now}',
+  ])
+  expect(framesOf('event: xdata: {"a":1}\n\nid: 7data: {"b":2}\n\n')).toEqual(['{"a":1}', '{"b":2}'])
+  expect(framesOf('da: ta: {"a":1}\n\n:"x","choices":[{"b":2}]}\n\n')[0]).toBe('{"a":1}')
+})
+
 test.for<[string, string[]]>([
   ['Internal Server Error', ['line: Internal Server Error']],
   ['overloaded', ['line: overloaded']],

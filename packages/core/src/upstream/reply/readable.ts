@@ -3,7 +3,7 @@ import { plainWords } from './plain-words.ts'
 import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 
 /** What servers of OpenAI's kind say last, also where a program wrote it as JSON, with more white space, or was cut off in it. */
-const done = /^\s*["']?\[\s?DONE/i
+const done = /^\s*["']?\[\s?DONE[^{]*$/i
 /** What others say in its place: a word in brackets, or the token by which the model ended. */
 const otherEnds =
   /^\s*["']?(?:\[\/?|<[/|]?|<\uff5c)\s?(?:done|end|eos|eof|eot|eot_id|eom|eom_id|stop|finish|finished|complete|completed|im_end|endoftext|end_?of_?(?:text|turn|stream|message)|end\u2581of\u2581sentence|return|s)\s?(?:\]|[|\uff5c]?>)["']?\s*$/i

@@ -3,7 +3,6 @@ import type { SseFrame } from '../../wire/sse.ts'
 import { createWholeLines } from '../../wire/whole-lines.ts'
 import { createBegunFrame, isWholeFrame } from './begun-frame.ts'
 import { plainWords } from './plain-words.ts'
-import { isDone } from './readable.ts'
 
 /** Longest frame, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
@@ -13,7 +12,7 @@ const lineEnd = /* @__PURE__ */ Uint8Array.of(0x0a)
 const looseField = /^\s*(data|event|error|id|retry)\s*(?::([^]*)|$)/i
 const strictField = /^(?:data|event|error|id|retry)(?::|$)/
 /** A field that nobody knows, or the beginning of a broken name of `data`: an object in it is read all the same. */
-const unknownField = /^\s*[\w.-]{1,40}\s?:\s*(?=[{[])/
+const unknownField = /^\s*(?:[\w.-]{0,40}\s?:\s*){1,3}(?=[{[])/
 /** The standard ignores a field that nobody knows, and a word alone, which is the name of one. */
 const ignored = /^[\w.-]+(?:\s?:|$)/
 /** What stands around the objects of a list. */
@@ -114,14 +113,24 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     if (isLines || begun.state() === 'open') return add(line, false)
     const [name = ''] = unknownField.exec(line) ?? []
     if (name !== '') add(line.slice(name.length), true)
-    else if (!ignored.test(line) || isDone(line)) add(line.replace(/^\s+(?=\{)/, ''), false)
+    // Nobody's field has braces in it, but a piece of a chunk has.
+    else if (!ignored.test(line) || /[{}]/.test(line)) add(line.replace(/^\s+(?=\{)/, ''), false)
     else if (!isOver && !line.includes(':') && plainWords(line) === 'error') give('line', line)
+  }
+  const takeComment = (said: string): void => {
+    // What is left of `data: {…}` where its name was torn off.
+    const rest = said.replace(unknownField, '')
+    if (isTornBy(rest) || (rest.startsWith('{"') && begun.state() !== 'open')) add(rest, true)
+    else give('comment', said)
   }
   const takeField = (line: string): void => {
     const [, name, value] = looseField.exec(line) ?? []
     const isStrict = strictField.test(line)
     // A line of a text that holds line breaks may begin like a field.
     if (name === undefined || (!isStrict && !isLoose && begun.state() === 'open')) return addStray(line)
+    // No name of an event, no id and no wait has an object in it: it stood in the next line.
+    const at = /^(?:data|error)$/i.test(name) ? -1 : (value ?? '').indexOf('{"')
+    if (at >= 0) return add(value!.slice(at), true)
     switch (name.toLowerCase()) {
       case 'data':
         isLoose ||= !isStrict
@@ -144,7 +153,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     else if (line === '') {
       if (!isStray) dispatch()
     } else if (line.startsWith('data:')) addData(line)
-    else if (line[0] === ':') give('comment', line.slice(line[1] === ' ' ? 2 : 1))
+    else if (line[0] === ':') takeComment(line.slice(line[1] === ' ' ? 2 : 1))
     else takeField(line)
   }
   const feedText = (said: string): never[] => {
