@@ -44,6 +44,7 @@ beforeAll(async () => {
 
 /** What is passed and has optional parts, and is no option: what travels, and what others implement or are called with. */
 const data = [
+  'RunState',
   'FuseInput',
   'BreakerInput',
   'FinishedEvent',
@@ -66,6 +67,7 @@ const data = [
   'TransportRequest',
   'GatewayRequest',
   'IterableUpstream',
+  'ErrorListener', // the app's own
   'NodeListener', // the host passes `next`
 ]
 
