@@ -1,24 +1,20 @@
 import type { KeptChat } from './state/kept-chat.ts'
-import { mergeChats, type Meeting } from './merge-chats.ts'
+import { mergeChats, viewOf } from './merge-chats.ts'
 import type { ChatSession } from './chat-session.ts'
 import type { SessionHandle } from './extension.ts'
 
-/** Most ids of messages that are remembered, here or gone. */
-const maxSeen = 10_000
-
 /** What is known of the other copies of a conversation: in other tabs, and in a storage. */
 export interface Copies {
-  /**
-   * Meets another copy: the newer one is taken, and what was said in both at once stays in both.
-   * @param wins - Whether it replaces what is here, where nothing said here would be lost. Default: when it is newer.
-   * @returns What became of it; `hold`: it waits for the run here.
-   */
-  meet(theirs: KeptChat, wins?: boolean): Meeting
-  /** Puts another copy in the place of this one. */
-  take(theirs: KeptChat): void
-  /** How often copies were merged here: no other tab has such a conversation yet. */
-  readonly merged: number
+  /** Merges another copy into this one: what is shown changes at once, or as soon as it may. */
+  meet(theirs: KeptChat): void
+  /** All that is known of the conversation: what is shown, and what waits. */
+  whole(): KeptChat
+  /** The highest version that another copy had. */
+  readonly highest: number
 }
+
+/** Most runs that are remembered. */
+const maxRead = 100
 
 const all = new WeakMap<ChatSession, { readonly copies: Copies; watch(handle: SessionHandle): void }>()
 
@@ -32,91 +28,89 @@ export function copiesOf(handle: SessionHandle): Copies {
 }
 
 function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle): void } {
-  /** Ids of messages that were said here, and that no other copy of the conversation is known to have. */
-  const own = new Set<string>()
-  /** Ids of all messages that were ever here. */
-  let seen = new Set<string>()
-  let merged = 0
-  /** Another copy that waits: until the run here has text, or has ended where that copy has a run, too. */
-  let held: KeptChat | undefined
-  let lastRun: string | undefined
+  /** What is not shown yet, or not in its place: a run is read here, and another one goes on elsewhere. */
+  let waiting: KeptChat | undefined
+  let highest = 0
+  /** How things stood when they were last looked at: text that grows changes nothing. */
+  let looked = ''
+  /** The run that is read here, and those that were: what became of them is known here, and they are not read again. */
+  let reading: string | undefined
+  const read = new Set<string>()
   let handle!: SessionHandle
 
-  const acknowledge = (ids: Iterable<string>): void => {
-    for (const id of ids) own.delete(id)
+  const unread = (chat: KeptChat): KeptChat => {
+    const over = new Set(chat.runs.flatMap((run) => (read.has(run.runId) ? run.before.id : [])))
+    if (over.size === 0) return chat
+    return {
+      ...chat,
+      messages: chat.messages.filter(({ id }) => !over.has(id)),
+      runs: chat.runs.filter(({ runId }) => !read.has(runId)),
+    }
   }
-  const take = (chat: KeptChat): void => {
-    held = undefined
-    const ids = idsOf(chat)
-    for (const id of ids) seen.add(id)
-    acknowledge(ids)
-    handle.restore(chat)
-  }
-  /** Only a run that begins here brings messages that are new everywhere. */
+  const whole = (): KeptChat => (waiting ? mergeChats(handle.kept(), waiting) : handle.kept())
   const look = (): void => {
-    const chat = handle.kept()
-    const { messages, run } = chat
-    if (messages.length === 0) {
-      held = undefined
-      own.clear()
-    } else if (run && run.runId !== lastRun) {
-      for (const id of idsOf(chat)) {
-        if (!seen.has(id)) own.add(id)
-        seen.add(id)
-      }
-      // What is not here any more needs no defence.
-      if (seen.size > maxSeen) seen = new Set(idsOf(chat))
-    }
-    lastRun = run?.runId
-    const waiting = held
-    const isBusy =
-      (run && waiting?.run && waiting.run.runId !== run.runId) ||
-      handle.isAsked() ||
-      handle.session.getSnapshot().status === 'interrupting'
-    if (!waiting || isBusy) return
-    held = undefined
-    meet(waiting)
-  }
-  const meet: Copies['meet'] = (theirs, wins) => {
     const mine = handle.kept()
-    let meeting = mergeChats(mine, theirs, own, seen, wins)
-    // The request that is on its way says what is shown; sent once more, it has to say the same.
-    const isGrowing = typeof meeting === 'object' || (meeting === 'take' && theirs.run?.runId === mine.run?.runId)
-    if (isGrowing && mine.run && handle.isAsked()) meeting = 'hold'
-    acknowledge(idsOf(theirs))
-    acknowledge(theirs.removed ?? [])
-    // What the person just said is on its way, and is not dropped for an older view of it.
-    const isPending = mine.run?.isOpen === false && theirs.run?.runId !== mine.run.runId
-    if (meeting === 'take' && isPending && theirs.messages.length > 0) meeting = 'same'
-    if (meeting === 'take') take(theirs)
-    else if (typeof meeting === 'object') {
-      merged += 1
-      const said = [...own]
-      const waiting = mine.run ? held : undefined
-      take(meeting)
-      held = waiting
-      for (const id of said) own.add(id)
-    } else {
-      handle.see(theirs.version)
-      if (meeting === 'hold') held = theirs
+    const runId = mine.runs[0]?.runId
+    if (reading !== runId) {
+      if (reading) read.add(reading)
+      const [oldest] = read
+      if (read.size > maxRead) read.delete(oldest!)
+      reading = runId
+      waiting &&= unread(waiting)
     }
-    return meeting
+    if (!waiting) return
+    const isBusy = handle.isBusy()
+    const now = `${mine.version} ${runId} ${isBusy}`
+    if (now === looked) return
+    looked = now
+    const known = whole()
+    const last = mine.messages.at(-1)
+    // What was removed elsewhere is not waited for.
+    if (isBusy && last && known.messages.some(({ id }) => id === last.id)) return
+    const view = viewOf(known, runId)
+    const isAll = known.runs.length < 2 && view.messages.every(({ id }, at) => id === known.messages[at]!.id)
+    waiting = isAll ? undefined : known
+    if (isOther(view, mine)) handle.restore(view)
   }
   return {
     watch(next) {
       if (next === handle) return
       handle = next
-      for (const id of idsOf(handle.kept())) seen.add(id)
       handle.observe(look)
     },
     copies: {
-      meet,
-      take,
-      get merged() {
-        return merged
+      whole,
+      meet(theirs) {
+        highest = Math.max(highest, theirs.version)
+        handle.see(theirs.version)
+        const news = unread(theirs)
+        waiting = waiting ? mergeChats(waiting, news) : news
+        looked = ''
+        look()
+      },
+      get highest() {
+        return highest
       },
     },
   }
 }
 
-const idsOf = ({ messages }: KeptChat): string[] => messages.map(({ id }) => id)
+/** Whether there is anything to restore. What is read here is known best here. */
+function isOther(view: KeptChat, mine: KeptChat): boolean {
+  const runId = view.runs[0]?.runId
+  if (view.version !== mine.version || view.sessionId !== mine.sessionId || runId !== mine.runs[0]?.runId) return true
+  const { length } = mine.messages
+  return (
+    view.messages.length !== length ||
+    view.messages.some((message, at) => {
+      const own = mine.messages[at]!
+      if (message === own || (runId && at === length - 1 && message.id === own.id)) return false
+      return (
+        message.id !== own.id ||
+        message.version !== own.version ||
+        message.state !== own.state ||
+        message.content !== own.content
+      )
+    })
+  )
+}

@@ -15,10 +15,13 @@ export interface SessionHandle {
   observe(listener: () => void): void
   /** The conversation as it is now. */
   kept(): KeptChat
-  /** Puts another conversation in its place, and reads the run that grows it; a run that is read already is read on. */
+  /** Puts another conversation in its place, and reads the one run that grows it; a run that is read already is read on. */
   restore(chat: KeptChat): void
-  /** Whether a request is on its way that may have to be sent again: until text comes, what it says has to stay as it is. */
-  isAsked(): boolean
+  /**
+   * Whether what is shown has to stay as it is: while a request is on its way that may have to be sent again, until text comes; while
+   * an interrupt is not confirmed; and until it is clear whether a reply that ended goes on by itself.
+   */
+  isBusy(): boolean
   /** Tells of a version elsewhere: what happens here from now on is newer. */
   see(version: number): void
   /**

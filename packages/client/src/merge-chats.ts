@@ -1,78 +1,88 @@
-import type { KeptChat } from './state/kept-chat.ts'
-import type { ChatMessage } from './message.ts'
+import type { KeptChat, KeptRun } from './state/kept-chat.ts'
+import type { ChatMessage, MessageState } from './message.ts'
+import { maxRemoved } from './valid-chat.ts'
+
+/** A message of one copy, or of both. */
+interface Entry {
+  readonly message: ChatMessage
+  /** What grows it. */
+  readonly run: KeptRun | undefined
+  /** Id of the question that it belongs to; empty before the first one. */
+  readonly turn: string
+}
 
 /**
- * What becomes of two copies of one conversation. `same`: nothing. `take`: the other one replaces this one. `hold`: both have
- * a run that goes on, and only one can be read: later. Else: both, with everything that was said at the same time.
+ * Merges two copies of one conversation: everything that was said in one of them, once, but for what was taken away in one of them
+ * and not acted on since in the other. Turns stand in the order in which a person last acted on them. It makes no difference
+ * which copy is which, in which order many of them are merged, and how often: copies that have heard of each other are equal.
  */
-export type Meeting = 'same' | 'take' | 'hold' | KeptChat
-
-/**
- * Compares this copy of a conversation with another one. What was said in both at the same time stays in both, in whole: the
- * turn whose run goes on comes last, and of two that have ended the one with the lower id comes first, in every tab. What was
- * removed by an edit, or by `clear`, does not come back.
- * @param own - Ids of messages that were said here, and that no other copy is known to have.
- * @param seen - Ids of all messages that were ever here.
- * @param wins - Whether the other copy replaces this one where nothing here would be lost. Default: when it is newer.
- */
-export function mergeChats(
-  mine: KeptChat,
-  theirs: KeptChat,
-  own: ReadonlySet<string>,
-  seen: ReadonlySet<string>,
-  wins: boolean = isNewer(theirs, mine),
-): Meeting {
-  const plain = wins ? 'take' : 'same'
-  const there = new Set(theirs.messages.map(({ id }) => id))
-  const removed = new Set(theirs.removed)
-  const isUnknownThere = ({ id }: ChatMessage): boolean => !there.has(id) && !removed.has(id)
-  const unknown = mine.messages.filter(isUnknownThere)
-  if (theirs.messages.length === 0 || !unknown.some(({ id }) => own.has(id))) return plain
-  // A newer copy that has never heard of what was said here has to hear of it, once its run has ended: the merged one is newer.
-  if ((!wins || theirs.run) && theirs.messages.every(({ id }) => seen.has(id))) return 'same'
-  if (mine.run && theirs.run) return 'hold'
-
-  const here = new Set(mine.messages.map(({ id }) => id))
-  // A copy that has, or had, anything of what was here before has seen all of it: what it lacks was removed there.
-  const hasSeenMine = mine.messages.some(({ id }) => !own.has(id) && (there.has(id) || removed.has(id)))
-  const stays = new Set(unknown.filter(({ id }) => own.has(id) || !hasSeenMine).map(({ id }) => id))
-  const isOwn = ({ id }: ChatMessage): boolean => own.has(id) && stays.has(id)
-  const left = withQuestions(mine.messages, isOwn, ({ id }) => there.has(id) || stays.has(id))
-  const isFresh = ({ id }: ChatMessage): boolean => !seen.has(id) && !mine.removed?.includes(id)
-  const right = withQuestions(theirs.messages, isFresh, (message) => here.has(message.id) || isFresh(message))
-  const [first, second] = isLast(mine, left, theirs, right) ? [right, left] : [left, right]
-  // Of a message that both have, the newer copy is the right one; one that a run here grows is only known here.
-  const newer = new Map((plain === 'take' ? right : left).map((message) => [message.id, message]))
-  const joined = inTurns(first, second).map((message) => newer.get(message.id) ?? message)
-  const growing = mine.run ? mine : theirs.run && theirs
-  const messages = growing ? withLast(joined, turnsOf(growing.messages).at(-1)!) : joined
-  const base = mine.run ? mine : theirs.run || plain === 'take' ? theirs : mine
+export function mergeChats(a: KeptChat, b: KeptChat): KeptChat {
+  const { version, sessionId } = (b.version - a.version || compare(b.sessionId, a.sessionId)) > 0 ? b : a
+  const cleared = Math.max(a.cleared, b.cleared)
+  const gone = new Map<string, number>()
+  for (const [id, at] of [...a.removed, ...b.removed]) gone.set(id, Math.max(at, gone.get(id) ?? 0))
+  const isThere = ({ id, role, version = 0 }: ChatMessage): boolean => {
+    const removedAt = gone.get(id)
+    // A question does not change: of an answer, more may have been asked for at the same time.
+    return version >= cleared && (removedAt === undefined || (role === 'assistant' && version > removedAt))
+  }
+  const turns = new Map<string, Entry[]>()
+  for (const entry of entriesOf(a, b)) {
+    const turn = turns.get(entry.turn)
+    if (turn) turn.push(entry)
+    else turns.set(entry.turn, [entry])
+  }
+  const shown = [...turns.values()].flatMap((turn) => {
+    // What was answered anew keeps its question, though that was taken away elsewhere at the same time.
+    const left = turn.some(({ message }) => isThere(message))
+      ? turn.filter(({ message }) => message.role === 'user' || isThere(message))
+      : []
+    left.sort((one, other) => inOrder(one.message, other.message))
+    const last = left.at(-1)?.message
+    return last ? [{ last, left: left.sort((one, other) => isQuestion(other) - isQuestion(one)) }] : []
+  })
+  const entries = shown.sort((one, other) => inOrder(one.last, other.last)).flatMap(({ left }) => left)
   return {
-    sessionId: base.sessionId,
-    messages,
-    run: mine.run ?? theirs.run,
-    version: Math.max(mine.version, theirs.version) + 1,
-    removed: [...new Set([...(mine.removed ?? []), ...(theirs.removed ?? [])])].slice(-100),
+    sessionId,
+    version,
+    cleared,
+    removed: [...gone]
+      .filter(([, at]) => at >= cleared)
+      .sort(([id, at], [other, then]) => at - then || compare(id, other))
+      .slice(-maxRemoved),
+    messages: entries.map(({ message }) => message),
+    runs: entries.flatMap(({ run }) => run ?? []),
   }
 }
 
-/** The messages that stay. What was answered anew keeps its question, though that was taken away elsewhere at the same time. */
-function withQuestions(
-  messages: readonly ChatMessage[],
-  isNew: (message: ChatMessage) => boolean,
-  stays: (message: ChatMessage) => boolean,
-): readonly ChatMessage[] {
-  return turnsOf(messages).flatMap((turn) => {
-    const isAsked = turn.some(isNew)
-    return turn.filter((message) => stays(message) || (isAsked && message === turn[0]))
-  })
+/**
+ * What is shown of a conversation: one of its runs is read, and grows the last message; what the others have said is not known here.
+ * @param runId - The one that is read already. Default: the first one.
+ */
+export function viewOf(chat: KeptChat, runId?: string): KeptChat {
+  const { runs, messages } = chat
+  const run = runs.find((one) => one.runId === runId) ?? runs.find(({ isOpen }) => isOpen) ?? runs[0]
+  if (!run) return chat
+  const others = new Map(runs.flatMap((one) => (one === run ? [] : [[one.before.id, one.before]])))
+  const shown: ChatMessage[] = []
+  let last: readonly ChatMessage[] = []
+  for (const turn of turnsOf(messages)) {
+    const left = turn.flatMap((message): ChatMessage[] => {
+      const before = others.get(message.id)
+      if (!before) return [message]
+      return before.content ? [{ ...before, state: 'interrupted' }] : []
+    })
+    const isGrowing = ({ id }: ChatMessage): boolean => id === run.before.id
+    const growing = left.find(isGrowing)
+    if (growing) last = [...left.filter((message) => !isGrowing(message)), growing]
+    else if (left.length > 1 || turn.length === 1) shown.push(...left)
+  }
+  return { ...chat, messages: [...shown, ...last], runs: [run] }
 }
 
-type Turn = readonly [ChatMessage, ...ChatMessage[]]
-
-/** A question and all that answers it stay together. */
-function turnsOf(messages: readonly ChatMessage[]): readonly Turn[] {
-  const turns: [ChatMessage, ...ChatMessage[]][] = []
+/** A question and all that answers it. */
+export function turnsOf(messages: readonly ChatMessage[]): readonly (readonly ChatMessage[])[] {
+  const turns: ChatMessage[][] = []
   for (const message of messages) {
     if (message.role === 'user' || turns.length === 0) turns.push([message])
     else turns.at(-1)!.push(message)
@@ -80,52 +90,47 @@ function turnsOf(messages: readonly ChatMessage[]): readonly Turn[] {
   return turns
 }
 
-/** The turns that only the first one has, before those of the second one that are not in both from the beginning. */
-function inTurns(first: readonly ChatMessage[], second: readonly ChatMessage[]): readonly ChatMessage[] {
-  const ahead = turnsOf(first)
-  const behind = turnsOf(second)
-  const isSame = (a: Turn | undefined, b: Turn): boolean =>
-    a?.length === b.length && a.every(({ id }, i) => id === b[i]!.id)
-  let common = 0
-  while (common < behind.length && isSame(ahead[common], behind[common]!)) common += 1
-  const others = new Map(ahead.slice(common).map((turn) => [turn[0].id, turn]))
-  const rest: ChatMessage[] = []
-  for (const turn of behind.slice(common)) {
-    const [question] = turn
-    // One question that was answered anew in both.
-    const more = others.get(question.id)?.filter(({ id }) => !turn.some((message) => message.id === id)) ?? []
-    others.delete(question.id)
-    rest.push(question, ...more, ...turn.slice(1))
+/** The messages of both copies, each once. */
+function entriesOf(...chats: readonly KeptChat[]): Iterable<Entry> {
+  const entries = new Map<string, Entry>()
+  for (const { messages, runs } of chats) {
+    const growing = new Map(runs.map((run) => [run.before.id, run]))
+    let turn = ''
+    for (const message of messages) {
+      const { id, role, state } = message
+      if (role === 'user') turn = id
+      const entry = { message, turn, run: state === 'streaming' ? growing.get(id) : undefined }
+      const known = entries.get(id)
+      entries.set(id, known ? better(known, entry) : entry)
+    }
   }
-  return [...behind.slice(0, common).flat(), ...[...others.values()].flat(), ...rest]
+  return entries.values()
 }
 
-/** The turn that a run grows comes last and in whole, whatever was removed or said after it elsewhere. */
-function withLast(messages: readonly ChatMessage[], last: Turn): readonly ChatMessage[] {
-  const [question, ...answers] = last
-  const more = turnsOf(messages).find(([{ id }]) => id === question.id) ?? []
-  const others = more.slice(1).filter(({ id }) => !answers.some((answer) => answer.id === id))
-  const turn = [question, ...others, ...answers]
-  return [...messages.filter(({ id }) => !turn.some((message) => message.id === id)), ...turn]
+/** How much is known of a reply: another page may still read what was lost here. */
+const ranks = { dropped: 0, failed: 1, streaming: 2, interrupted: 3, done: 4 } satisfies Record<MessageState, number>
+
+/** The one that is right of two: what a person did last, then what is known best, then longer text. */
+function better(a: Entry, b: Entry): Entry {
+  const [one, other] = [a.message, b.message]
+  const turn = a.turn > b.turn ? a.turn : b.turn
+  const order =
+    versionOf(other) - versionOf(one) ||
+    ranks[other.state] - ranks[one.state] ||
+    compare(b.run?.runId ?? '', a.run?.runId ?? '') ||
+    other.content.length - one.content.length ||
+    (one === other ? 0 : compare(partsOf(other), partsOf(one)))
+  const { message, run } = order > 0 ? b : a
+  if (!run || a.run?.runId !== b.run?.runId) return { message, run, turn }
+  // Of one run, both know something.
+  const isOpen = a.run!.isOpen || b.run!.isOpen
+  return { message, run: { ...run, isOpen, ask: a.run!.ask && b.run!.ask && run.ask }, turn }
 }
 
-/** Whether what was said here comes after what was said there. */
-function isLast(
-  mine: KeptChat,
-  left: readonly ChatMessage[],
-  theirs: KeptChat,
-  right: readonly ChatMessage[],
-): boolean {
-  if (mine.run || theirs.run) return mine.run !== null
-  const at = left.findIndex(({ id }, i) => id !== right[i]?.id)
-  return (left[at]?.id ?? '') > (right[at]?.id ?? '')
-}
-
-/** One order in every tab: of what happened at once, a cleared conversation wins, then the higher session id, then message id. */
-export function isNewer(chat: KeptChat, mine: KeptChat): boolean {
-  if (chat.version !== mine.version) return chat.version > mine.version
-  const isEmpty = chat.messages.length === 0
-  if (isEmpty !== (mine.messages.length === 0)) return isEmpty
-  if (chat.sessionId !== mine.sessionId) return chat.sessionId > mine.sessionId
-  return (chat.messages.at(-1)?.id ?? '') > (mine.messages.at(-1)?.id ?? '')
-}
+const versionOf = ({ version = 0 }: ChatMessage): number => version
+const inOrder = (one: ChatMessage, other: ChatMessage): number =>
+  versionOf(one) - versionOf(other) || compare(one.id, other.id)
+const isQuestion = ({ message }: Entry): number => Number(message.role === 'user')
+const partsOf = ({ content, thinking, toolCalls, data, reason, error }: ChatMessage): string =>
+  JSON.stringify([content, thinking, toolCalls, data, reason, error])
+const compare = (a: string, b: string): number => Number(a > b) - Number(a < b)

@@ -22,6 +22,11 @@ export interface ChatMessage {
   readonly reason?: FinishReason | undefined
   /** Why it failed or was dropped. */
   readonly error?: ErrorBody | undefined
+  /**
+   * The version of the conversation in which a person last acted on it. Of two copies of a message, in tabs and in a storage, the
+   * higher one is right; and what was said in several tabs at once stands in the order of its versions.
+   */
+  readonly version?: number | undefined
 }
 
 /** Something said that waits for its turn. @public */

@@ -4,6 +4,9 @@ import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
 import { parseChat, type ValidChat } from './valid-chat.ts'
 
+/** How long a storage that answers by promises is waited for, ms. */
+const patienceMs = 10_000
+
 /** What of `localStorage` is needed; the methods may be asynchronous. @public */
 export interface ChatStorage {
   getItem(key: string): string | null | Promise<string | null>
@@ -21,13 +24,13 @@ export interface PersistOptions {
 
 /**
  * Keeps a conversation over a reload: its session, its messages, and the run that is going on, which is joined again
- * from its start, or asked for again when the page was left before its request arrived. What a person says meanwhile wins over
- * what is still being read. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
+ * from its start, or asked for again when the page was left before its request arrived. What a person says while it is still being
+ * read comes after it. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
  * and one when the page is hidden or left. Where the storage answers at once, what another page has written meanwhile is read
  * first: what was said in both stays in both.
  *
  * A storage that is full keeps the newest turns, and all of them again when there is room; one that fails keeps nothing, not
- * even an older copy. Either is told once (`storage_failed`), and costs nothing else.
+ * even an older copy; one that does not answer for 10 s is asked again with the next change. Either is told once (`storage_failed`), and costs nothing else.
  *
  * Whoever can read the storage can read the conversation; `clear()` wipes it.
  * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`; where the browser forbids even
@@ -61,7 +64,9 @@ export function persist(
     if (!store) return undefined
     const copies = copiesOf(handle)
     const key = name ? `${prefix}:${name}` : prefix
-    let written = kept()
+    /** What was last written, and what was shown then. */
+    let written: KeptChat = kept()
+    let shown = written
     /** What the storage was last known to hold. */
     let text: string | null = null
     let isRead = false
@@ -76,6 +81,7 @@ export function persist(
     let share = 1
     /** The last message when another page wiped the storage: until something new is said, nothing is written. */
     let wipedAt: string | undefined
+    let stopWaiting: (() => void) | undefined
 
     const parse = (json: string): ValidChat | undefined => {
       let parsed: ValidChat | undefined
@@ -94,9 +100,7 @@ export function persist(
       if (now === before) return isWanted()
       if (now !== null) {
         const found = parse(now)
-        const meeting = found && found.chat.messages.length > 0 ? copies.meet(found.chat) : 'same'
-        // All that is here stands there, too, beside what waits for the request on its way.
-        if (meeting === 'hold' && hasAll(found!.chat, kept())) return false
+        if (found) copies.meet(found.chat)
       } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
       return isWanted()
     }
@@ -121,7 +125,8 @@ export function persist(
       } catch {
         // What is here is newer than what stands there unread: an older copy must not come back. Whether it can be kept, the write says.
       }
-      written = kept()
+      written = copies.whole()
+      shown = kept()
       if (writes) put(done)
       else done()
     }
@@ -134,15 +139,15 @@ export function persist(
         return wipe(done, () => withdraw('storage_failed'))
       }
       const part = newest(written, share)
-      chain(
+      attempt(
         () => store.setItem(key, (text = JSON.stringify(part))),
         () => {
           if (part === written) {
             stored(true)
             withdraw('storage_failed')
           } else failed('The storage is full: only the newest part of the conversation is kept', why)
-          done()
         },
+        done,
         (cause) => {
           // Shares that have the same messages are not tried twice.
           const { length } = part.messages
@@ -158,22 +163,81 @@ export function persist(
     }
     const wipe = (done: () => void, wiped: () => void): void => {
       text = null
-      chain(
+      attempt(
         () => store.removeItem(key),
-        () => {
-          wiped()
-          done()
-        },
+        wiped,
+        done,
         (cause) => {
           failed('The storage is broken: what it holds of the conversation could not be removed', cause)
           done()
         },
       )
     }
+    /** One write, or wipe. What is done in vain is not waited for any longer than `patienceMs`. */
+    const attempt = (
+      act: () => unknown,
+      succeed: () => void,
+      done: () => void,
+      fail: (cause: unknown) => void,
+    ): void => {
+      const mine = written
+      chain(
+        act,
+        () => {
+          succeed()
+          done()
+        },
+        fail,
+        () => {
+          noAnswer()
+          done()
+        },
+        () => {
+          // It may have overwritten what is newer; a write under way will do the same to it.
+          if (writing) return
+          if (mine === written) succeed()
+          else write()
+        },
+      )
+    }
+    const noAnswer = (): void => failed('The storage does not answer: the conversation is not kept')
+    /** Goes on with a value, at once where it is no promise; without it, when it takes too long. */
+    const chain = <Value>(
+      get: () => Value | Promise<Value>,
+      then: (value: Awaited<Value>) => void,
+      fail: (cause: unknown) => void,
+      slow: () => void,
+      late: (value: Awaited<Value>) => void,
+    ): void => {
+      let value: Value | Promise<Value>
+      try {
+        value = get()
+      } catch (cause) {
+        return fail(cause)
+      }
+      if (!isThenable(value)) return then(value as Awaited<Value>)
+      let isLate = false
+      const onTime = clock.after(patienceMs, () => {
+        isLate = true
+        slow()
+      })
+      stopWaiting = onTime
+      void Promise.resolve(value).then(
+        (got) => {
+          onTime()
+          ;(isLate ? late : then)(got)
+        },
+        (cause: unknown) => {
+          onTime()
+          if (!isLate) fail(cause)
+        },
+      )
+    }
     const look = (): void => {
-      const { messages, run } = kept()
-      if (!isRead || messages === written.messages) return
-      if (run && run.runId === written.run?.runId && hasAll(written, kept())) disarm ??= clock.after(intervalMs, leave)
+      const { messages, runs } = kept()
+      if (!isRead || messages === shown.messages) return
+      const isGrowing = runs[0] && runs[0].runId === shown.runs[0]?.runId && messages.length === shown.messages.length
+      if (isGrowing) disarm ??= clock.after(intervalMs, leave)
       else {
         // There may be room again; text that grows does not look for it each time.
         share = 1
@@ -185,7 +249,6 @@ export function persist(
     }
     const read = (now: string | null): void => {
       text = now
-      isRead = true
       const found = now === null ? undefined : parse(now)
       const isFree = kept().messages.length === 0
       if (now && (!found || found.dropped > 0)) {
@@ -193,11 +256,15 @@ export function persist(
         // Of a page that shows nothing nobody misses a part.
         report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), found !== undefined)
       }
-      if (found && found.chat.messages.length > 0 && isFree) {
-        written = found.chat
-        copies.take(found.chat)
-        if (found.dropped === 0) stored(true)
+      if (found) {
+        copies.meet(found.chat)
+        if (isFree) {
+          written = found.chat
+          shown = kept()
+          stored(found.dropped === 0)
+        }
       }
+      isRead = true
       look()
     }
     observe(look)
@@ -213,6 +280,12 @@ export function persist(
         failed('The storage cannot be read: the conversation is not kept', cause)
         look()
       },
+      () => {
+        isRead = true
+        noAnswer()
+        look()
+      },
+      read,
     )
     // Phones end a hidden page without a word. When it comes back, one write more does no harm.
     const types = ['pagehide', 'visibilitychange']
@@ -220,33 +293,13 @@ export function persist(
     return () => {
       leave()
       isRead = false
+      stopWaiting?.()
       for (const type of types) globalThis.removeEventListener?.(type, leave)
     }
   }
 }
 
-/** Goes on with a value, at once where it is no promise. */
-function chain<Value>(
-  get: () => Value | Promise<Value>,
-  then: (value: Awaited<Value>) => void,
-  fail: (cause: unknown) => void,
-): void {
-  let value: Value | Promise<Value>
-  try {
-    value = get()
-  } catch (cause) {
-    return fail(cause)
-  }
-  if (isThenable(value)) void Promise.resolve(value).then(then, fail)
-  else then(value as Awaited<Value>)
-}
-
 const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'
-
-/** Whether no message of a conversation is missing in another copy of it. */
-function hasAll(copy: KeptChat, { messages }: KeptChat): boolean {
-  return messages.every(({ id }, at) => id === copy.messages[at]?.id || copy.messages.some((one) => one.id === id))
-}
 
 /** The newest share of a conversation, in whole turns; at least the last one. */
 function newest(chat: KeptChat, share: number): KeptChat {
@@ -255,5 +308,7 @@ function newest(chat: KeptChat, share: number): KeptChat {
   const turn = messages.findIndex(({ role }, at) => at >= from && role === 'user')
   const last = messages.findLastIndex(({ role }) => role === 'user')
   const start = share === 1 ? 0 : Math.max(0, turn < 0 ? last : turn)
-  return start === 0 ? chat : { ...chat, messages: messages.slice(start) }
+  if (start === 0) return chat
+  const left = messages.slice(start)
+  return { ...chat, messages: left, runs: chat.runs.filter((run) => left.some(({ id }) => id === run.before.id)) }
 }

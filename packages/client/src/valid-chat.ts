@@ -1,9 +1,11 @@
 import { isId, type DataEvent, type ErrorBody, type FinishReason, type ToolCall } from '@midstream/core'
-import type { ChatMessage, MessageState } from './message.ts'
 import type { Ask, KeptChat, KeptRun } from './state/kept-chat.ts'
+import type { ChatMessage, MessageState } from './message.ts'
 
 /** Most messages of a chat from outside. */
 const maxMessages = 100_000
+/** Most removed messages that are remembered: as many as a gateway takes in one request. */
+export const maxRemoved = 1_000
 /** Longest text of a message from outside, UTF-16 code units: four of the longest replies that a gateway makes. */
 const maxChars = 16_777_216
 /** Longest id from outside. */
@@ -33,11 +35,8 @@ export interface ValidChat {
  */
 export function parseChat(value: unknown): ValidChat | undefined {
   if (!isRecord(value)) return undefined
-  const { sessionId, version, messages, removed } = value
-  const run = parseRun(value['run'])
-  if (!isId('sess', sessionId) || typeof version !== 'number' || !Array.isArray(messages) || run === undefined) {
-    return undefined
-  }
+  const { sessionId, version, messages, removed, cleared, runs } = value
+  if (!isId('sess', sessionId) || typeof version !== 'number' || !Array.isArray(messages)) return undefined
   if (messages.length > maxMessages) return undefined
   let dropped = 0
   const ids = new Set<string>()
@@ -48,26 +47,41 @@ export function parseChat(value: unknown): ValidChat | undefined {
     return [message]
   })
   if (messages.length > 0 && valid.length === 0) return undefined
-  // What streams is the last message, which the run grows.
-  const growing = run ? valid.at(-1) : undefined
-  if (run && (!growing || growing.role !== 'assistant')) return undefined
-  if (valid.some((message) => (message.state === 'streaming') !== (message === growing))) return undefined
+  // What streams, a run grows; there is no other run.
+  const growing = new Map(valid.flatMap((message) => (message.state === 'streaming' ? [[message.id, message]] : [])))
+  const known = Array.isArray(runs) ? runs.map(parseRun) : []
+  for (const run of known) {
+    const reply = growing.get(run?.before.id ?? '')
+    if (reply?.role !== 'assistant') return undefined
+    growing.delete(reply.id)
+  }
+  if (growing.size > 0) return undefined
+  const since = versionOf(cleared)
+  // Without versions, messages keep their order.
+  const versioned = valid.map((message, at) =>
+    Object.assign(message, { version: versionOf(message.version) || since + at + 1 }),
+  )
   return {
     chat: {
       sessionId,
-      messages: valid,
-      run,
-      // A version that nobody could go beyond would win for ever.
-      version: Number.isSafeInteger(version) && version >= 0 && version < 2 ** 52 ? version : 0,
-      removed: Array.isArray(removed) ? removed.filter(isIdLike).slice(-100) : [],
+      messages: versioned,
+      runs: known.flatMap((run) => run ?? []),
+      version: versioned.reduce((most, one) => Math.max(most, one.version), Math.max(versionOf(version), since)),
+      removed: Array.isArray(removed) ? removed.filter(isRemoved).slice(-maxRemoved) : [],
+      cleared: since,
     },
     dropped,
   }
 }
 
+/** A version that nobody could go beyond would win for ever. */
+const versionOf = (value: unknown): number => (isPosition(value) && value < 2 ** 52 ? value : 0)
+
+const isRemoved = (value: unknown): value is readonly [string, number] =>
+  Array.isArray(value) && value.length === 2 && isIdLike(value[0]) && isPosition(value[1])
+
 /** @returns Undefined when it makes no sense. */
-function parseRun(value: unknown): KeptRun | null | undefined {
-  if (value === null) return null
+function parseRun(value: unknown): KeptRun | undefined {
   if (!isRecord(value) || !isId('run', value['runId'])) return undefined
   const before = parseMessage(value['before'], () => undefined)
   if (before?.role !== 'assistant') return undefined
@@ -111,6 +125,7 @@ function parseMessage(value: unknown, drop: () => void): ChatMessage | undefined
     ...part('data', isListOf(isData)),
     ...part('reason', isReason),
     ...part('error', isErrorBody),
+    ...part('version', isPosition),
   }
 }
 

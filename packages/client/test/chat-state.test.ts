@@ -133,8 +133,10 @@ test('chat state: what is restored is shown, and read again from its start', () 
   const chat: KeptChat = {
     sessionId: 'sess_1',
     messages: [question, { ...before, content: 'Once a ti', thinking: 'h' }],
-    run: { runId: 'run_1', before, isOpen: true },
+    runs: [{ runId: 'run_1', before, isOpen: true }],
     version: 2,
+    removed: [],
+    cleared: 0,
   }
   const state = stepChat(emptyChat, { type: 'restore', kept: chat })
   expect(last(state).content).toBe('Once a ti')
@@ -163,15 +165,25 @@ test('chat state: what the gateway confirms touches the frozen reply alone, and 
   expect(stepChat(followed, confirm).snapshot).toBe(followed.snapshot)
 })
 
-test('chat state: a run counts as a change of the conversation once the gateway has spoken of it', () => {
+test('chat state: what a person does is a new version, and so is a run that the gateway speaks of for the first time', () => {
   const submitted = submit()
-  expect(submitted.version).toBe(0)
-  const refused = { code: 'session_busy', message: '', retryable: true } as const
-  expect(stepChat(submitted, { type: 'lose', runId: 'run_1', error: refused }).version).toBe(0)
+  expect(submitted.version).toBe(1)
+  expect(submitted.snapshot.messages.map(({ version }) => version)).toEqual([1, 1])
   const started = feed(submitted, [[start()]])
-  expect(started.version).toBe(1)
-  expect(feed(started, [[{ message: 'a' }, 1], [start()]]).version).toBe(1)
-  expect(stepChat(started, { type: 'freeze', reply: last(started) }).version).toBe(2)
+  expect(started.version).toBe(2)
+  expect(feed(started, [[{ message: 'a' }, 1], [start()]]).version).toBe(2)
+  expect(last(started).version).toBe(1)
+  expect(stepChat(started, { type: 'freeze', reply: last(started) }).version).toBe(3)
+})
+
+test('chat state: a reply that nobody has is news, and one that stood back for another tab’s is what it was before', () => {
+  const lose = (code: 'session_busy' | 'network', before: ChatMessage): ChatMessage => {
+    const error = { code, message: '', retryable: true }
+    const asked = stepChat(emptyChat, { type: 'submit', runId: 'run_1', messages: [], reply: before, version: 9 })
+    return last(stepChat(asked, { type: 'lose', runId: 'run_1', error }))
+  }
+  expect(lose('network', { ...empty, version: 4 }).version).toBe(10)
+  expect(lose('session_busy', { ...empty, version: 4 }).version).toBe(4)
 })
 
 const text = fc.string({ unit: fc.constantFrom('a', ' ', '\n', 'é', '春', '🐈'), minLength: 1, maxLength: 6 })

@@ -57,9 +57,10 @@ const chatOf = (size: number, more: string): KeptChat => {
       role: n % 2 ? 'assistant' : 'user',
       content: 'x',
       state: 'done',
+      version: 1 + n,
     }
   })
-  return { sessionId: `sess_${'0'.repeat(32)}`, messages, run: null, version: 1 }
+  return { sessionId: `sess_${'0'.repeat(32)}`, messages, runs: [], version: 1, removed: [], cleared: 0 }
 }
 linear('a stored conversation that is checked', 8_192, (size) => {
   const chat: unknown = JSON.parse(JSON.stringify(chatOf(size, '')))
@@ -67,6 +68,5 @@ linear('a stored conversation that is checked', 8_192, (size) => {
 })
 linear('two copies of a conversation that are merged', 8_192, (size) => {
   const [mine, theirs] = [chatOf(size, 'a'), chatOf(size, 'b')]
-  const seen = new Set(mine.messages.map(({ id }) => id))
-  return () => mergeChats(mine, theirs, new Set([`msg_${size - 1}a`]), seen)
+  return () => mergeChats(mine, theirs)
 })

@@ -1,101 +1,243 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { KeptChat } from '../src/state/kept-chat.ts'
-import { mergeChats } from '../src/merge-chats.ts'
+import { emptyChat, stepChat, type ChatState } from '../src/state/chat-state.ts'
+import type { KeptChat, KeptRun } from '../src/state/kept-chat.ts'
+import { mergeChats, viewOf } from '../src/merge-chats.ts'
 import type { ChatMessage } from '../src/message.ts'
 
+/** What becomes of two copies of one conversation; `q` is a question, `r` a reply, and the number behind `@` a version. */
+
 const sessionId = `sess_${'0'.repeat(32)}`
-const message = (id: string): ChatMessage => ({
-  id,
-  role: id.startsWith('q') ? 'user' : 'assistant',
-  content: id,
-  state: 'done',
-})
-const chat = (version: number, ids: string, change: Partial<KeptChat> = {}): KeptChat => ({
+const message = (said: string): ChatMessage => {
+  const [id = '', version = '1'] = said.split('@')
+  return { id, role: id.startsWith('q') ? 'user' : 'assistant', content: id, state: 'done', version: Number(version) }
+}
+const chat = (version: number, said: string, change: Partial<KeptChat> = {}): KeptChat => ({
   sessionId,
   version,
-  run: null,
+  runs: [],
   removed: [],
-  messages: ids.split(' ').filter(Boolean).map(message),
+  cleared: 0,
+  messages: said.split(' ').filter(Boolean).map(message),
   ...change,
 })
-const running = (id: string): KeptChat['run'] => ({ runId: `run_${id}`, before: message(id), isOpen: true })
-const ids = (of: string): ReadonlySet<string> => new Set(of.split(' ').filter(Boolean))
-const merged = (...args: Parameters<typeof mergeChats>): unknown => {
-  const meeting = mergeChats(...args)
-  return typeof meeting === 'object' ? meeting.messages.map(({ id }) => id).join(' ') : meeting
+/** A copy whose last reply grows. */
+const growing = (version: number, said: string): KeptChat => {
+  const { messages } = chat(version, said)
+  const last: ChatMessage = { ...messages.at(-1)!, state: 'streaming' }
+  const run: KeptRun = { runId: `run_${last.id}`, before: { ...last, content: '' }, isOpen: true }
+  return chat(version, '', { messages: [...messages.slice(0, -1), last], runs: [run] })
 }
+const ids = ({ messages }: KeptChat): string => messages.map(({ id }) => id).join(' ')
 
-test.each<[what: string, mine: KeptChat, theirs: KeptChat, own: string, result: string]>([
-  ['a newer copy is taken', chat(1, 'q1 r1'), chat(2, 'q1 r1 q2 r2'), '', 'take'],
-  ['an older copy changes nothing', chat(2, 'q1 r1 q2 r2'), chat(1, 'q1 r1'), 'q2 r2', 'same'],
+test.each<[what: string, a: KeptChat, b: KeptChat, result: string]>([
+  ['what one has more is in both', chat(1, 'q1 r1'), chat(2, 'q1 r1 q2@2 r2@2'), 'q1 r1 q2 r2'],
   [
-    'two questions at once stay, in one order',
-    chat(2, 'q1 r1 qa ra'),
-    chat(2, 'q1 r1 qb rb'),
-    'qa ra',
-    'q1 r1 qa ra qb rb',
-  ],
-  [
-    'the other page comes to the same order',
-    chat(2, 'q1 r1 qb rb'),
-    chat(2, 'q1 r1 qa ra'),
-    'qb rb',
-    'q1 r1 qa ra qb rb',
-  ],
-  [
-    'the turn whose run goes on comes last',
-    chat(2, 'q1 r1 qb rb'),
-    chat(3, 'q1 r1 qa ra', { run: running('ra') }),
-    'qb rb',
+    'what was said at once stays, in one order',
+    chat(3, 'q1 r1 qa@3 ra@3'),
+    chat(2, 'q1 r1 qb@2 rb@2'),
     'q1 r1 qb rb qa ra',
   ],
   [
-    'of two runs that go on one waits',
-    chat(2, 'qa ra', { run: running('ra') }),
-    chat(2, 'qb rb', { run: running('rb') }),
-    'qa ra',
-    'hold',
-  ],
-  ['the first questions of two sessions stay', chat(1, 'qa ra'), chat(1, 'qb rb'), 'qa ra', 'qa ra qb rb'],
-  [
-    'what was removed there does not come back',
-    chat(2, 'q1 r1 q2 r2 qa ra'),
-    chat(3, 'q1 r1 qb rb', { removed: ['q2', 'r2'] }),
-    'qa ra',
+    'of one version the lower id comes first',
+    chat(2, 'q1 r1 qb@2 rb@2'),
+    chat(2, 'q1 r1 qa@2 ra@2'),
     'q1 r1 qa ra qb rb',
   ],
-  ['what was removed here does not come back', chat(2, 'q1 ra'), chat(2, 'q1 r1 q2 r2'), 'ra', 'q2 r2 q1 ra'],
-  ['one question answered anew in both keeps both', chat(2, 'q1 ra'), chat(2, 'q1 rb'), 'ra', 'q1 ra rb'],
   [
-    'a newer copy without anything new does not hide what was said here',
-    chat(2, 'q1 r1 qa ra'),
-    chat(3, 'q1 r1'),
-    'qa ra',
-    'q1 r1 qa ra',
+    'the first questions of two sessions stay',
+    chat(1, 'qa ra'),
+    chat(1, 'qb rb', { sessionId: `sess_${'1'.repeat(32)}` }),
+    'qa ra qb rb',
   ],
   [
-    'a reply that is continued elsewhere does not end up before what was said here',
-    chat(2, 'q1 r1 qa ra'),
-    chat(3, 'q1 r1', { run: running('r1') }),
-    'qa ra',
-    'same',
+    'what was removed in one does not come back',
+    chat(2, 'q1 r1 q2 r2 qa@2 ra@2'),
+    chat(3, 'q1 r1 qb@3 rb@3', {
+      removed: [
+        ['q2', 1],
+        ['r2', 1],
+      ],
+    }),
+    'q1 r1 qa ra qb rb',
   ],
   [
-    'a reply that is continued here keeps its question, though that was edited away there',
-    chat(2, 'qa ra q1 r1', { run: running('r1') }),
-    chat(3, 'q2 r2', { removed: ['q1', 'r1'] }),
-    'qa ra',
-    'q2 r2 qa ra q1 r1',
+    'one question answered anew in both keeps both answers',
+    chat(2, 'q1 ra@2', { removed: [['r1', 1]] }),
+    chat(3, 'q1 rb@3', { removed: [['r1', 1]] }),
+    'q1 ra rb',
   ],
-  ['an older copy without anything new changes nothing', chat(3, 'q1 r1 qa ra'), chat(2, 'q1 r1'), 'qa ra', 'same'],
-  ['a cleared conversation wins', chat(2, 'q1 r1 qa ra'), chat(3, ''), 'qa ra', 'take'],
-])('merge: %s', (_what, mine, theirs, own, result) => {
-  // What is here was seen here, and so was r1, which was answered anew.
-  const seen = new Set([...mine.messages.map(({ id }) => id), 'r1'])
-  expect(merged(mine, theirs, ids(own), seen)).toBe(result)
+  [
+    'what is answered anew keeps its question, though that was edited away at the same time',
+    chat(2, 'q1 ra@2', { removed: [['r1', 1]] }),
+    chat(3, 'q2@3 r2@3', {
+      removed: [
+        ['q1', 1],
+        ['r1', 1],
+      ],
+    }),
+    'q1 ra q2 r2',
+  ],
+  [
+    'a reply that was gone on with stays, though it was edited away at the same time',
+    chat(2, 'q1 r1@2'),
+    chat(3, 'q2@3 r2@3', {
+      removed: [
+        ['q1', 1],
+        ['r1', 1],
+      ],
+    }),
+    'q1 r1 q2 r2',
+  ],
+  ['a cleared conversation stays cleared', chat(2, 'q1 r1 qa@2 ra@2'), chat(3, '', { cleared: 3 }), ''],
+  ['what is said after that stays', chat(4, 'qa@4 ra@4'), chat(3, '', { cleared: 3 }), 'qa ra'],
+  ['what several runs grow is in one copy', growing(2, 'qa@2 ra@2'), growing(3, 'qb@3 rb@3'), 'qa ra qb rb'],
+  [
+    'a part of a conversation takes nothing from the whole',
+    chat(2, 'q2@2 r2@2'),
+    chat(2, 'q1 r1 q2@2 r2@2'),
+    'q1 r1 q2 r2',
+  ],
+])('merge: %s', (_what, a, b, result) => {
+  expect(ids(mergeChats(a, b))).toBe(result)
+  expect(ids(mergeChats(b, a))).toBe(result)
 })
 
-test('merge: the version is beyond both, and the run that goes on is kept', () => {
-  const meeting = mergeChats(chat(2, 'qb rb'), chat(7, 'qa ra', { run: running('ra') }), ids('qb rb'), ids('qb rb'))
-  expect(meeting).toMatchObject({ version: 8, run: { runId: 'run_ra' } })
+test('merge: of one reply the one that a person acted on last is right, and of one version the one of which most is known', () => {
+  const last = (a: string, b: string): unknown => {
+    const copy = (said: string): KeptChat => {
+      const [state, version = 1] = said.split('@')
+      const reply = { ...message(`r1@${version}`), state: state as 'done' }
+      return chat(1, '', { messages: [message('q1'), reply] })
+    }
+    return mergeChats(copy(a), copy(b)).messages.at(-1)?.state
+  }
+  expect(last('interrupted@2', 'done@1')).toBe('interrupted')
+  for (const [more, less] of [
+    ['done', 'interrupted'],
+    ['interrupted', 'dropped'],
+    ['done', 'failed'],
+  ] as const) {
+    expect(last(more, less)).toBe(more)
+    expect(last(less, more)).toBe(more)
+  }
+})
+
+test('view: the run that is read grows the last message; of what others grow, only what was there before is shown', () => {
+  const before: ChatMessage = { ...message('r1@1'), content: 'Once' }
+  const continued: KeptChat = chat(9, '', {
+    messages: [message('q1'), { ...before, content: 'Once upon', state: 'streaming', version: 9 }],
+    runs: [{ runId: 'run_r1', before: { ...before, state: 'streaming' }, isOpen: true }],
+  })
+  const all = mergeChats(continued, mergeChats(growing(7, 'qa@7 ra@7'), growing(8, 'qb@8 rb@8')))
+  const view = viewOf(all, 'run_ra')
+  expect(view.messages.map(({ id, content, state }) => `${id} ${content} ${state}`)).toEqual([
+    'q1 q1 done',
+    'r1 Once interrupted',
+    'qa qa done',
+    'ra ra streaming',
+  ])
+  expect(view.runs.map(({ runId }) => runId)).toEqual(['run_ra'])
+  // What is shown instead takes nothing from what others grow.
+  expect(mergeChats(view, all)).toEqual(all)
+})
+
+/** Copies that come of one conversation, each by what its person did. */
+const act = fc.oneof(
+  fc.record({ type: fc.constant('send' as const), id: fc.nat(99), width: fc.integer({ min: 1, max: 1_023 }) }),
+  fc.record({
+    type: fc.constantFrom('edit', 'regenerate', 'continue', 'clear', 'end', 'interrupt', 'lose' as const),
+    id: fc.nat(99),
+    width: fc.integer({ min: 1, max: 1_023 }),
+  }),
+)
+function played(from: ChatState, who: string, acts: readonly { type: string; id: number; width: number }[]): ChatState {
+  let state = from
+  acts.forEach(({ type, id, width }, n) => {
+    const { messages } = state.snapshot
+    const runId = `run_${who}${n}`
+    const version = state.highest + width
+    const question: ChatMessage = { id: `q${who}${n}`, role: 'user', content: '?', state: 'done' }
+    const submit = (said: readonly ChatMessage[], before?: ChatMessage): void => {
+      const reply: ChatMessage = {
+        ...(before ?? { id: `r${who}${n}`, role: 'assistant', content: '' }),
+        state: 'streaming',
+      }
+      state = stepChat(state, { type: 'submit', runId, messages: said, reply, version })
+      if (id % 2) state = stepChat(state, { type: 'event', runId, event: { message: `${who}${n}` }, position: 2 })
+    }
+    const active = state.run?.runId ?? ''
+    const last = messages.at(-1)
+    if (type === 'end')
+      state = stepChat(state, {
+        type: 'event',
+        runId: active,
+        event: { done: true, reason: 'stop', usage: {} } as never,
+        position: 9,
+      })
+    else if (type === 'lose')
+      state = stepChat(state, { type: 'lose', runId: active, error: { code: 'network', message: '', retryable: true } })
+    else if (type === 'interrupt' && state.run)
+      state = stepChat(state, { type: 'freeze', reply: { ...last!, state: 'interrupted', version: state.highest + 1 } })
+    else if (type === 'clear')
+      state = stepChat(state, { type: 'clear', sessionId: `sess_${who}${n}`, version: state.highest + 1_024 })
+    else if (type === 'send') submit([...messages, question])
+    else if (type === 'continue' && last && !state.run) submit(messages.slice(0, -1), last)
+    else if (type === 'regenerate' && last) submit(messages.slice(0, -1))
+    else if (type === 'edit' && last)
+      submit([
+        ...messages.slice(
+          0,
+          messages.findLastIndex(({ role }) => role === 'user'),
+        ),
+        question,
+      ])
+  })
+  return state
+}
+const keptOf = ({ sessionId: session, snapshot, run, version, removed, cleared }: ChatState): KeptChat => ({
+  sessionId: session,
+  messages: snapshot.messages,
+  runs: run ? [{ runId: run.runId, before: run.before, isOpen: run.isOpen, ask: run.ask }] : [],
+  version,
+  removed,
+  cleared,
+})
+const acts = fc.array(act, { maxLength: 8 })
+const copies = fc.tuple(acts, fc.array(acts, { minLength: 2, maxLength: 5 })).map(([first, each]) => {
+  const begun = played({ ...emptyChat, sessionId }, 'o', first)
+  return each.map((more, n) => keptOf(played(begun, 'abcde'[n]!, more)))
+})
+const allOf = (chats: readonly KeptChat[]): KeptChat => chats.reduce((all, one) => mergeChats(all, one))
+
+test('merge: for any copies it makes no difference which is which, in which order they are merged, and how often', () => {
+  fc.assert(
+    fc.property(copies, fc.infiniteStream(fc.nat()), (chats, order) => {
+      const all = allOf(chats)
+      expect(mergeChats(all, all)).toEqual(all)
+      for (const one of chats) expect(mergeChats(one, all)).toEqual(all)
+      const keys = [...order.take(chats.length)]
+      const shuffled = chats.map((one, n) => ({ one, key: keys[n]! })).toSorted((a, b) => a.key - b.key)
+      expect(allOf(shuffled.map(({ one }) => one))).toEqual(all)
+      // In pairs: what is known of two, of what is known of the others.
+      const half = Math.floor(chats.length / 2)
+      expect(mergeChats(allOf(chats.slice(half)), allOf(chats.slice(0, half)))).toEqual(all)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('merge: for any copies no question is lost that nobody took away, and nothing stands twice', () => {
+  fc.assert(
+    fc.property(copies, (chats) => {
+      const { messages, cleared, removed } = allOf(chats)
+      const there = new Set(messages.map(({ id }) => id))
+      expect(there.size).toBe(messages.length)
+      const gone = new Set(removed.map(([id]) => id))
+      for (const { id, version } of chats.flatMap((one) => one.messages)) {
+        if (version! >= cleared && !gone.has(id)) expect(there).toContain(id)
+      }
+    }),
+    { numRuns: 500 },
+  )
 })

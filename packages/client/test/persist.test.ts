@@ -72,7 +72,7 @@ test('persist: a reload mid-answer joins the run from position 0, and the text i
   await when(second, shows('Once upon a ti'))
   expect(all.requests.at(-1)).toMatchObject({
     method: 'GET',
-    path: `/api/chat/runs/${keptIn(storage).run!.runId}?after=0`,
+    path: `/api/chat/runs/${keptIn(storage).runs[0]!.runId}?after=0`,
   })
   run.send('me')
   run.finish()
@@ -138,9 +138,9 @@ test('persist: a run that the gateway lost is gone on with, from the text that w
   await when(session, shows('Once upon'))
   clock.advance(500)
   const chat = keptIn(storage)
-  expect(Object.keys(chat.run!).toSorted()).toEqual(['before', 'isOpen', 'runId'])
+  expect(Object.keys(chat.runs[0]!).toSorted()).toEqual(['before', 'isOpen', 'runId'])
   await session.clear()
-  storage.items.set(key, JSON.stringify({ ...chat, run: { ...chat.run, runId: `run_${'0'.repeat(32)}` } }))
+  storage.items.set(key, JSON.stringify({ ...chat, runs: [{ ...chat.runs[0], runId: `run_${'0'.repeat(32)}` }] }))
   const reloaded = open()
   const run = await upstream.next()
   expect(run.request.prefill).not.toBe('')
@@ -161,7 +161,7 @@ test('persist: an interrupted partial is stored as it is shown, and sent so afte
   await turn()
   const settled = session.interrupt()
   // In the same tick, before anybody has confirmed it: the page may be closed now.
-  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), run: null })
+  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), runs: [] })
   await settled
   const reloaded = open()
   await when(reloaded, shows('Once upon a'))
@@ -243,19 +243,25 @@ const corrupt: readonly unknown[] = [
   42,
   [],
   {},
-  { sessionId: 'mine', messages: [message], run: null, version: 1 },
-  { sessionId, messages: 'none', run: null, version: 1 },
-  { sessionId, messages: [], run: null, version: 1 },
-  { sessionId, messages: [null], run: null, version: 1 },
-  { sessionId, messages: [{ ...message, role: 'system' }], run: null, version: 1 },
-  { sessionId, messages: [{ ...message, content: 1 }], run: null, version: 1 },
-  { sessionId, messages: [message, growing], run: null, version: 1 },
-  { sessionId, messages: [message], version: 1 },
-  { sessionId, messages: [message], run: null },
-  { sessionId, messages: [], run: { runId, before: growing, isOpen: true }, version: 1 },
-  { sessionId, messages: [message, growing], run: { runId: '../x', before: growing, isOpen: true }, version: 1 },
-  { sessionId, messages: [message, growing], run: { runId, isOpen: true }, version: 1 },
-  { sessionId, messages: [growing, message], run: { runId, before: growing, isOpen: true }, version: 1 },
+  { sessionId: 'mine', messages: [message], runs: [], version: 1 },
+  { sessionId, messages: 'none', runs: [], version: 1 },
+  { sessionId, messages: [], runs: [], version: 1 },
+  { sessionId, messages: [null], runs: [], version: 1 },
+  { sessionId, messages: [{ ...message, role: 'system' }], runs: [], version: 1 },
+  { sessionId, messages: [{ ...message, content: 1 }], runs: [], version: 1 },
+  { sessionId, messages: [message, growing], runs: [], version: 1 },
+  // Of an earlier build: its run is not known.
+  { sessionId, messages: [message, growing], run: { runId, before: growing, isOpen: true }, version: 1 },
+  { sessionId, messages: [message], runs: [] },
+  { sessionId, messages: [], runs: [{ runId, before: growing, isOpen: true }], version: 1 },
+  { sessionId, messages: [message, growing], runs: [{ runId: '../x', before: growing, isOpen: true }], version: 1 },
+  { sessionId, messages: [message, growing], runs: [{ runId, isOpen: true }], version: 1 },
+  {
+    sessionId,
+    messages: [message, { ...growing, role: 'user' }],
+    runs: [{ runId, before: growing, isOpen: true }],
+    version: 1,
+  },
 ]
 test('persist: what stands in the storage and makes no sense is an empty conversation that works', async () => {
   for (const text of ['', '{', 'null', ...corrupt.map((value) => JSON.stringify(value))]) {
@@ -274,7 +280,7 @@ test('persist: what stands in the storage and makes no sense is an empty convers
   }
 })
 
-test('persist: what a person says while a slow storage is still read wins over what it holds', async () => {
+test('persist: what a person says while a slow storage is still read comes after what it holds', async () => {
   const storage = memory()
   const old = page(storage)
   await turn()
@@ -288,16 +294,18 @@ test('persist: what a person says while a slow storage is still read wins over w
     ...storage,
     getItem: (name) => new Promise((resolve) => (answer = () => resolve(storage.items.get(name) ?? null))),
   }
-  const { session, upstream } = page(slow)
+  const { session, upstream, clock } = page(slow)
+  // Some time later than what was said before, as far as the page knows.
+  clock.advance(10)
   const said = session.send('New')
   answer()
   const run = await upstream.next()
   run.send('Yes')
   run.finish()
   await said
-  expect(transcript(session.getSnapshot())).toEqual(['> New', 'Yes (done)'])
   await turn()
-  expect(keptIn(storage).messages.map(({ content }) => content)).toEqual(['New', 'Yes'])
+  expect(transcript(session.getSnapshot())).toEqual(['> Old', 'Answer (done)', '> New', 'Yes (done)'])
+  expect(keptIn(storage).messages.map(({ content }) => content)).toEqual(['Old', 'Answer', 'New', 'Yes'])
 })
 
 /** A storage that remembers how the last message stood at each write. */
@@ -414,7 +422,7 @@ test('persist: an asynchronous storage is written one at a time, and the last is
     await turn()
   }
   expect(storage.most).toBe(1)
-  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), run: null })
+  expect(keptIn(storage)).toMatchObject({ messages: asStored(session), runs: [] })
   // And a wipe comes after a write that is still under way.
   const again = session.send('More')
   await upstream.next()

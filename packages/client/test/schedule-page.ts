@@ -30,13 +30,14 @@ export interface Page {
 
 const utf8 = new TextEncoder()
 
-/** What two pages share. */
+/** What the pages share. */
 export interface Shared {
   readonly clock: Clock
   readonly random: SeededRandom
   readonly gateway: Gateway
   readonly begin: (sessionId: string, runId: string) => void
   readonly wrong: string[]
+  readonly hasStorage: boolean
   readonly stored: { text: string | undefined; by: Page | undefined }
   /** Who listens to the channel. */
   readonly ends: { hear(event: { readonly data: unknown }): void }[]
@@ -89,7 +90,7 @@ interface Life {
 
 /** A page from one load to the next. */
 function createLife(shared: Shared, page: () => Page): Life {
-  const { clock, random, gateway, stored, ends, wrong } = shared
+  const { clock, random, gateway, hasStorage, stored, ends, wrong } = shared
   const connections: Life['connections'] = new Set()
   const timers = new Set<() => void>()
   let held: (() => void)[] = []
@@ -188,11 +189,15 @@ function createLife(shared: Shared, page: () => Page): Life {
     schedule: queueMicrotask,
     whenBusy: random.pick(['interrupt', 'interrupt', 'queue']),
     extensions: [
-      persist({
-        getItem: () => stored.text ?? null,
-        setItem: (_key, text) => write(text),
-        removeItem: () => write(undefined),
-      }),
+      persist(
+        hasStorage
+          ? {
+              getItem: () => stored.text ?? null,
+              setItem: (_key, text) => write(text),
+              removeItem: () => write(undefined),
+            }
+          : undefined,
+      ),
       tabs(channel),
     ],
   }).session()

@@ -12,14 +12,14 @@ import {
 import { bytesOf, createPage, type Page, type Shared } from './schedule-page.ts'
 
 /**
- * Two pages of one conversation, one gateway and its model server, in one process and on one clock. No sockets, no
+ * Two to five pages of one conversation, one gateway and its model server, in one process and on one clock. No sockets, no
  * streams of the platform, no real timers: ten thousand of these are played.
  */
 export interface World {
   readonly random: SeededRandom
   readonly clock: ManualClock
   readonly upstream: ScriptedUpstream
-  readonly pages: readonly [Page, Page]
+  readonly pages: readonly [Page, ...Page[]]
   /** Replies that the gateway still reads. */
   live(): ScriptedReply[]
   /** Replies that nobody reads any more. */
@@ -67,12 +67,15 @@ export function createWorld(seed: number): World {
     active.set(sessionId, runs.add(runId))
   }
   const isLate = (reply: ScriptedReply): boolean => reply.signal.aborted || stopped.has(reply)
-  const shared: Shared = { clock, random, gateway, begin, wrong, stored: { text: undefined, by: undefined }, ends: [] }
+  const hasStorage = random.below(4) > 0
+  const stored = { text: undefined, by: undefined }
+  const shared: Shared = { clock, random, gateway, begin, wrong, hasStorage, stored, ends: [] }
+  const more = random.pick([0, 0, 0, 1, 2, 3])
   return {
     random,
     clock,
     upstream,
-    pages: [createPage(shared), createPage(shared)],
+    pages: [createPage(shared), ...Array.from({ length: more + 1 }, () => createPage(shared))],
     live: () => upstream.replies.filter((reply) => !isLate(reply)),
     late: () => upstream.replies.filter(isLate),
     said,

@@ -25,7 +25,7 @@ test('tabs: what one tab asks, both show live, and one word tells of it', async 
   await sent
   await when(b, isIdle)
   expect(b.getSnapshot().messages).toEqual(a.getSnapshot().messages)
-  expect(told(channel)).toEqual(['ask', 'ask', 'news'])
+  expect(told(channel)).toEqual(['ask', 'ask', 'tell'])
   expect(requests.map(({ method }) => method)).toEqual(['POST', 'GET'])
 })
 
@@ -131,7 +131,7 @@ test('tabs: clear clears both, and what is asked next is one conversation again'
   ;(await upstream.next()).send('Yes')
   await bothShow(all, 'Yes')
   expect(asked(requests)[1]!['session_id']).not.toBe(asked(requests)[0]!['session_id'])
-  expect(told(channel)).toEqual(['ask', 'ask', 'news', 'news', 'news'])
+  expect(told(channel)).toEqual(['ask', 'ask', 'tell', 'tell', 'tell'])
   await a.clear()
 })
 
@@ -206,7 +206,7 @@ test('tabs: a tab that is opened mid-answer is told by one of the others and joi
   run.send(' a time')
   await when(late, shows('Once upon a time'))
   await turn()
-  expect(told(all.channel)).toEqual(['ask', 'ask', 'news', 'ask', 'answer', 'answer'])
+  expect(told(all.channel)).toEqual(['ask', 'ask', 'tell', 'ask', 'tell', 'tell'])
   await late.clear()
 })
 
@@ -229,7 +229,8 @@ test('tabs: with a storage that both keep, a reload finds the conversation once 
   for (const session of [a, b, reloaded]) {
     expect(transcript(session.getSnapshot())).toEqual(['> Tell me', 'Once upon (done)'])
   }
-  expect(told(channel).filter((type) => type === 'news')).toHaveLength(1)
+  // One tells of the run, and two answer the page that was opened.
+  expect(told(channel).filter((type) => type === 'tell')).toHaveLength(3)
   await reloaded.clear()
   await turn()
   for (const session of [a, b]) expect(session.getSnapshot().messages).toEqual([])

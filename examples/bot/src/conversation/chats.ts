@@ -68,7 +68,7 @@ export function createChats(options: ChatsOptions): Chats {
   }
 
   const trim = ({ session, handle }: Chat): void => {
-    const { messages, version } = handle.kept()
+    const { messages } = handle.kept()
     let kept = messages
     const chars = (): number => kept.reduce((sum, { content }) => sum + content.length, 0)
     while (kept.length > 0 && (kept.length > maxMessages || chars() > maxChars)) {
@@ -78,12 +78,11 @@ export function createChats(options: ChatsOptions): Chats {
     if (kept === messages) return
     // A session of the gateway is known by how it starts, so this is another one; the next request names what it ends.
     void session.interrupt()
-    const frozen = handle.kept().messages
+    const frozen = handle.kept()
     handle.restore({
+      ...frozen,
       sessionId: createId('sess', systemRandom),
-      messages: frozen.slice(frozen.length - kept.length),
-      run: null,
-      version,
+      messages: frozen.messages.slice(frozen.messages.length - kept.length),
     })
   }
 

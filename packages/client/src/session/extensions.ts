@@ -27,18 +27,15 @@ export function createExtensions(
   let isStored = false
 
   const kept = (): KeptChat => {
-    const { sessionId, snapshot, run, version, removed } = store.state
-    const joined = run && {
-      runId: run.runId,
-      before: run.before,
-      isOpen: run.isOpen,
-      // What has brought text cannot be asked for again under the same id.
-      ask: run.position === 0 ? run.ask : undefined,
-    }
-    return { sessionId, messages: snapshot.messages, run: joined, version, removed }
+    const { sessionId, snapshot, run, version, removed, cleared } = store.state
+    // What has brought text cannot be asked for again under the same id.
+    const ask = run?.position === 0 ? run.ask : undefined
+    const runs = run ? [{ runId: run.runId, before: run.before, isOpen: run.isOpen, ask }] : []
+    return { sessionId, messages: snapshot.messages, runs, version, removed, cleared }
   }
   const restore = (chat: KeptChat): void => {
-    const { run, messages } = chat
+    const { messages } = chat
+    const [run] = chat.runs
     const isRead = run && run.runId === store.state.run?.runId
     if (!isRead) {
       replies.stop()
@@ -61,7 +58,7 @@ export function createExtensions(
     observe: (listener) => void store.observers.add(listener),
     kept,
     restore,
-    isAsked: () => replies.isAsked(),
+    isBusy: () => replies.isBusy(),
     see: (version) => store.step({ type: 'see', version }),
     stored: (isWhole) => void (isStored = isWhole),
   }

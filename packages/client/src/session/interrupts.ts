@@ -35,7 +35,7 @@ export function createInterrupts(shared: Shared, stopReading: () => void): Inter
     const { snapshot, run } = isBehind ? state : store.shown
     const frozen: Frozen = {
       ends: { run_id: state.run.runId, position: isBehind ? undefined : run?.position },
-      reply: { ...snapshot.messages.at(-1)!, state: 'interrupted' },
+      reply: { ...snapshot.messages.at(-1)!, state: 'interrupted', version: state.highest + 1 },
       run: state.run,
     }
     store.step({ type: 'freeze', reply: frozen.reply })

@@ -29,8 +29,11 @@ export interface Replies {
   join(runId: string, reply: ChatMessage, ask: Ask | undefined): void
   /** Gives up the reader. */
   stop(): void
-  /** Whether the body of the request of the run is made, and no text has come: it is always the same. */
-  isAsked(): boolean
+  /**
+   * Whether what is shown has to stay: the body of a request is made, which is always the same, and no text has come; an interrupt is
+   * not confirmed; or a reply has ended and may go on by itself.
+   */
+  isBusy(): boolean
 }
 
 /** @param next - What follows by itself when a reply has ended. */
@@ -42,6 +45,8 @@ export function createReplies(
   const { store, limits, closing, newId } = shared
   let abort = new AbortController()
   let isPosted = false
+  /** The run whose reply is read, or has ended and may go on by itself. */
+  let followed: string | undefined
 
   const read = async (
     runId: string,
@@ -51,6 +56,7 @@ export function createReplies(
     tries = 0,
   ): Promise<ChatMessage> => {
     const { signal } = abort
+    followed = runId
     for (let isSettled = false; !isSettled;) {
       isSettled = true
       try {
@@ -84,7 +90,13 @@ export function createReplies(
     const { snapshot, run } = store.state
     // A conversation that is gone has taken its messages along.
     const ended = snapshot.messages.find(({ id }) => id === reply.id) ?? { ...reply, state: 'interrupted' }
-    return closing.aborted || run ? ended : next(ended)
+    const last = closing.aborted || run ? ended : next(ended)
+    if (followed === runId) {
+      followed = undefined
+      // What waited for this may be shown now.
+      store.observe()
+    }
+    return last
   }
 
   return {
@@ -99,7 +111,7 @@ export function createReplies(
       abort = new AbortController()
       const ask: Ask = { interrupts: ends, busy }
       isPosted = false
-      store.step({ type: 'submit', runId, messages, reply, ask })
+      store.step({ type: 'submit', runId, messages, reply, ask, version: shared.versionNow() })
       // A page that is left in this moment has to know its run, and what else was said.
       store.settle()
       const following = shared.during(read(runId, reply, ask, false, tries))
@@ -111,6 +123,9 @@ export function createReplies(
       void shared.during(read(runId, reply, ask, true))
     },
     stop: () => abort.abort(),
-    isAsked: () => isPosted && store.state.run?.position === 0,
+    isBusy() {
+      const { run, snapshot } = store.state
+      return run ? isPosted && run.position === 0 : followed !== undefined || snapshot.status === 'interrupting'
+    },
   }
 }

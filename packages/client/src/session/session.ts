@@ -20,6 +20,9 @@ import { createStore } from './store.ts'
 /** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
 const maxTries = 6
 
+/** Widest step between two versions, and how many there are in a millisecond. */
+const widest = 1_024
+
 /** What a session that is over says. */
 const closed = {
   code: 'closed',
@@ -88,8 +91,27 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       lookAtRest()
     }
   }
+  const anyWidth = (): number => {
+    const [high = 0, low = 0] = random(new Uint8Array(2))
+    return 1 + ((high * 256 + low) % (widest - 1))
+  }
+  const versionNow: Shared['versionNow'] = (width = anyWidth()) =>
+    Math.max(store.state.highest, Math.floor(clock.now()) * widest) + width
   const { limits } = host
-  const shared = { options, store, limits, clock, random, maxMs, closing: closing.signal, newId, during, lookAtRest }
+  const { signal } = closing
+  const shared = {
+    options,
+    store,
+    limits,
+    clock,
+    random,
+    maxMs,
+    closing: signal,
+    newId,
+    versionNow,
+    during,
+    lookAtRest,
+  }
   const queue = createQueue(store)
   const interrupts = createInterrupts(shared, () => replies.stop())
   const replies = createReplies(shared, interrupts, (ended) => next(ended))
@@ -172,7 +194,8 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
       use()
       replies.stop()
       queue.empty()
-      step({ type: 'clear', sessionId: newId('sess') })
+      // Of what happens at once, this wins.
+      step({ type: 'clear', sessionId: newId('sess'), version: versionNow(widest) })
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
       publish()

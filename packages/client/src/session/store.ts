@@ -11,6 +11,8 @@ export interface Store {
   /** Listeners of the extensions. */
   readonly observers: Set<() => void>
   step(input: ChatInput): void
+  /** Lets the extensions see how things stand, though nothing is new. */
+  observe(): void
   /** Lets the extensions see how things stand. @returns Whether there is something new for the listeners. */
   settle(): boolean
   notify(): void
@@ -26,12 +28,15 @@ export function createStore(state: ChatState, schedule: (publish: () => void) =>
   let isScheduled = false
   const listeners = new Set<() => void>()
   const observers = new Set<() => void>()
+  const observe = (): void => {
+    for (const observer of observers) tell(observer)
+  }
   const settle = (): boolean => {
     isScheduled = false
     if (shown === state) return false
     while (shown !== state) {
       shown = state
-      for (const observer of observers) tell(observer)
+      observe()
     }
     return true
   }
@@ -51,6 +56,7 @@ export function createStore(state: ChatState, schedule: (publish: () => void) =>
     listeners,
     observers,
     step: (input) => void (state = stepChat(state, input)),
+    observe,
     settle,
     notify,
     publish,

@@ -3,6 +3,7 @@ import type { ChatMessage } from '../message.ts'
 import { emptySnapshot, type ChatSnapshot } from '../snapshot.ts'
 import type { ActiveRun } from './active-run.ts'
 import type { Ask, KeptChat } from './kept-chat.ts'
+import { maxRemoved } from '../valid-chat.ts'
 import { at, failed, stepEvent, withReply } from './step-event.ts'
 
 /** A conversation: what is shown of it, and the run that grows its last message. */
@@ -15,8 +16,8 @@ export interface ChatState {
   readonly version: number
   /** The highest version heard of, here or in another tab: what is done next goes beyond it. */
   readonly highest: number
-  /** Ids of the messages that were taken away last, by an edit or with the whole conversation. */
-  readonly removed: readonly string[]
+  readonly removed: KeptChat['removed']
+  readonly cleared: number
 }
 
 /** What happens to the active run; a step with the id of another run changes nothing. */
@@ -34,6 +35,8 @@ export type ChatInput =
       readonly messages: readonly ChatMessage[]
       readonly reply: ChatMessage
       readonly ask?: Ask | undefined
+      /** Default: the one after the highest. */
+      readonly version?: number | undefined
     }
   /** Something besides the messages. */
   | ({ readonly type: 'show' } & Partial<Pick<ChatSnapshot, 'omitted' | 'notice' | 'queue'>>)
@@ -43,7 +46,7 @@ export type ChatInput =
   | { readonly type: 'freeze'; readonly reply: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
   | { readonly type: 'confirm'; readonly frozen: ChatMessage; readonly reply: ChatMessage }
-  | { readonly type: 'clear'; readonly sessionId: string }
+  | { readonly type: 'clear'; readonly sessionId: string; readonly version?: number | undefined }
   /** The session is closed: nothing is read any more. */
   | { readonly type: 'close'; readonly error: ErrorBody }
   /** Another tab is at this version. */
@@ -59,56 +62,66 @@ export const emptyChat: ChatState = {
   version: 0,
   highest: 0,
   removed: [],
+  cleared: 0,
 }
-
-/** Most ids of removed messages: tabs that missed more removals than that in one instant are not expected. */
-const maxRemoved = 100
 
 /** One step. Whatever belongs to another run than the active one changes nothing: ids fence everything. */
 export function stepChat(state: ChatState, input: ChatInput): ChatState {
   const { snapshot, run } = state
   switch (input.type) {
     case 'submit': {
-      const { runId, reply, ask } = input
-      const messages = [...input.messages, reply]
+      const { runId, reply, ask, version } = input
+      const told = next(state, version)
+      const said = input.messages.map((message) =>
+        message.version === undefined ? Object.assign({}, message, { version: told.version }) : message,
+      )
+      const messages = [...said, { ...reply, version: told.version }]
       const started = { ...unread, runId, ask, before: reply, isOpen: false }
       const submitted = at('submitting', snapshot, { messages, error: null, omitted: 0 })
-      return { ...state, snapshot: submitted, run: started, removed: removedBy(state, messages) }
+      return { ...told, snapshot: submitted, run: started, removed: removedBy(state, messages) }
     }
     case 'show': {
       const { type: _, ...change } = input
       return { ...state, snapshot: { ...snapshot, ...change } }
     }
     case 'restore': {
-      const { sessionId, messages, run: kept, version, removed = [] } = input.kept
-      const restored = { sessionId, version, highest: Math.max(version, state.highest), removed }
-      // The reply that a run grows is the one that is read here.
-      if (run && kept?.runId === run.runId) {
-        return { ...state, ...restored, snapshot: withReply({ ...snapshot, messages }, snapshot.messages.at(-1)!) }
+      const { sessionId, messages, version, removed, cleared } = input.kept
+      const [kept] = input.kept.runs
+      const restored = { sessionId, version, highest: Math.max(version, state.highest), removed, cleared }
+      // The reply that a run grows is the one that is read here; and how the last one ended is no other for what comes before it.
+      const last = snapshot.messages.at(-1)
+      const now = messages.at(-1)
+      if (run ? kept?.runId === run.runId : !kept && last && last.id === now?.id && last.state === now.state) {
+        return { ...state, ...restored, snapshot: withReply({ ...snapshot, messages }, (run ? last : now)!) }
       }
       // Until the gateway has answered, somebody else may have seen more of it.
       const attempt = kept ? 1 : 0
       return {
         ...restored,
         snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
-        run: kept && { ...kept, ...unread },
+        run: kept ? { ...kept, ...unread } : null,
       }
     }
     case 'freeze':
       return { ...next(state), snapshot: at('interrupting', withReply(snapshot, input.reply)), run: null }
     case 'confirm': {
-      const isLast = snapshot.messages.at(-1) === input.frozen
-      const confirmed = isLast ? withReply(snapshot, input.reply) : snapshot
-      return { ...state, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
+      const { frozen, reply } = input
+      const isOther = snapshot.messages.at(-1) === frozen && reply !== frozen
+      const told = isOther ? next(state) : state
+      const confirmed = isOther ? withReply(snapshot, { ...reply, version: told.version }) : snapshot
+      return { ...told, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
     }
-    case 'clear':
+    case 'clear': {
+      const told = next(state, input.version)
       return {
-        ...next(state),
+        ...told,
         sessionId: input.sessionId,
         snapshot: { ...emptySnapshot, notice: snapshot.notice },
         run: null,
-        removed: removedBy(state, []),
+        removed: [],
+        cleared: told.version,
       }
+    }
     case 'close':
       return {
         ...state,
@@ -124,9 +137,9 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
 }
 
 /** What was taken away so far, and what is there now and not among these. */
-function removedBy({ snapshot, removed }: ChatState, messages: readonly ChatMessage[]): readonly string[] {
+function removedBy({ snapshot, removed }: ChatState, messages: readonly ChatMessage[]): KeptChat['removed'] {
   const left = new Set(messages.map(({ id }) => id))
-  const gone = snapshot.messages.filter(({ id }) => !left.has(id)).map(({ id }) => id)
+  const gone = snapshot.messages.filter(({ id }) => !left.has(id)).map(({ id, version = 0 }) => [id, version] as const)
   return gone.length === 0 ? removed : [...removed, ...gone].slice(-maxRemoved)
 }
 
@@ -141,12 +154,14 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
     return { ...told, ...stepEvent(snapshot, { ...run, isOpen: true }, event, position) }
   }
   const { error } = input
-  // What stands back for another tab's run is nothing new.
-  const before = error.code === 'session_busy' ? state : told
-  return { ...before, ...failed(snapshot, run.position > 0 ? 'dropped' : 'failed', error) }
+  const lost = failed(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
+  if (run.isOpen) return { ...state, ...lost }
+  // That nobody has this reply is news. But what stands back for another tab's run is what it was before.
+  const reply = lost.snapshot.messages.at(-1)!
+  const version = error.code === 'session_busy' ? (run.before.version ?? reply.version) : told.version
+  return { ...told, ...lost, snapshot: withReply(lost.snapshot, { ...reply, version }) }
 }
 
-function next(state: ChatState): ChatState {
-  const version = state.highest + 1
+function next(state: ChatState, version = state.highest + 1): ChatState {
   return { ...state, version, highest: version }
 }

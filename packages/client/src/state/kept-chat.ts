@@ -8,7 +8,7 @@ export interface Ask {
   readonly busy?: 'reject' | undefined
 }
 
-/** A run whose reply is the last message, as it is kept. */
+/** A run as it is kept: its reply is the message with the id of `before`. */
 export interface KeptRun {
   readonly runId: string
   /** How it was asked for, as long as it may have to be asked for again. */
@@ -19,12 +19,15 @@ export interface KeptRun {
   readonly isOpen: boolean
 }
 
-/** A conversation as it is kept. */
+/** A conversation as it is kept. Copies of it are merged by `mergeChats`. */
 export interface KeptChat {
   readonly sessionId: string
   readonly messages: readonly ChatMessage[]
-  readonly run: KeptRun | null
+  /** What goes on. A session reads one run, which grows the last message; a kept conversation can have more. */
+  readonly runs: readonly KeptRun[]
   readonly version: number
-  /** Ids of the messages that were taken away last: another copy must not bring them back. */
-  readonly removed?: readonly string[] | undefined
+  /** What was taken away last, and in which version it was: another copy must not bring it back. */
+  readonly removed: readonly (readonly [id: string, version: number])[]
+  /** What is of an earlier version was cleared. */
+  readonly cleared: number
 }

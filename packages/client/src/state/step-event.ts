@@ -43,7 +43,8 @@ export function stepEvent(snapshot: ChatSnapshot, run: ActiveRun, event: ChatEve
     const started = at('waiting', snapshot, { model })
     // Told again at every connection. What comes now comes after `before`, whatever was kept of it.
     if (position > 0) return { sessionId, snapshot: started, run }
-    return { sessionId, snapshot: withReply(started, run.before), run: { ...run, keeps: continues?.position } }
+    const restarted = withReply(started, { ...run.before, version: reply.version })
+    return { sessionId, snapshot: restarted, run: { ...run, keeps: continues?.position } }
   }
   if ('status' in event) {
     const { status, model = snapshot.model } = event
