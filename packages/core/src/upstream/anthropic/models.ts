@@ -1,27 +1,10 @@
 import { record, type Json } from '../../wire/json.ts'
-
-/** Claude's number in a model's name, e.g. `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic.claude-sonnet-4.5`. */
-const named = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/
+import { isClaudeFrom } from '../reply/claude-versions.ts'
 
 /** The smallest budget that the API takes, tokens. */
 const minBudget = 1_024
 /** What of `max_tokens` goes into thinking, where a level has to become a budget. */
 const shares: Readonly<Record<string, number>> = { minimal: 0.1, low: 0.25, medium: 0.5, high: 0.75 }
-
-/** @returns Whether the name is of a Claude from this version on; undefined for names that tell no version. */
-function isFrom(model: string, major: number, minor: number): boolean | undefined {
-  const [, first, second = '0'] = named.exec(model) ?? []
-  if (first === undefined) return undefined
-  return Number(first) > major || (Number(first) === major && Number(second) >= minor)
-}
-
-/**
- * Whether a reply that has begun may be the last message: Claude answers it with 400 from 4.6 on. What has another name
- * is tried, and says so itself.
- */
-export function continuesReplies(model: string): boolean {
-  return isFrom(model, 4, 6) !== true
-}
 
 /**
  * The request's fields for thinking. Since 4.6 a model decides itself how much it thinks, and 4.7 refuses a budget; before
@@ -32,7 +15,7 @@ export function continuesReplies(model: string): boolean {
 export function thinkFields(model: string, think: boolean | string | undefined, asked: Json): Json {
   if (think === undefined) return {}
   if (think === false) return offFields(model)
-  if (isFrom(model, 4, 6) ?? model.includes('claude-')) {
+  if (isClaudeFrom(model, 4, 6) ?? model.includes('claude-')) {
     // Without it newer models say nothing of what they think.
     const thinking = { type: 'adaptive', display: 'summarized' }
     if (typeof think !== 'string') return { thinking }

@@ -1,4 +1,4 @@
-import { continuesReplies } from '../../anthropic/models.ts'
+import { continuesReplies } from '../../reply/claude-versions.ts'
 import type { Dialect } from '../dialect.ts'
 import { countsUsage } from './common.ts'
 
