@@ -1,3 +1,4 @@
+import type { NanoOptions } from '@midstream/example-nano'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { chromiumPath, keepScreenshot, launchBrowser } from './support/browser.ts'
@@ -20,6 +21,9 @@ import { ownFake, ownNano } from './support/own-servers.ts'
 
 /** What has been said already, without the last word: that one may be typed again. */
 const settled = (text: string): string => text.replace(/\S+$/, '')
+
+/** So slow that an answer has not ended before a busy machine cuts it off. */
+const slowly: NanoOptions = { tokensPerSecond: 15 }
 
 /** A model that is asked and says nothing. */
 const never: AsyncIterable<Line> = {
@@ -58,7 +62,7 @@ describe
     test('continue: the same bubble grows; interrupted and continued again it is still one message', async ({
       onTestFinished,
     }) => {
-      const { server } = await ownNano(onTestFinished)
+      const { server } = await ownNano(onTestFinished, slowly)
       const page = await open(onTestFinished, server)
       const posts = recordPosts(page)
       await say(page, story)
@@ -92,7 +96,7 @@ describe
 
     test('continue: nothing of the text moves when an answer is cut off', async ({ onTestFinished }) => {
       // So low that the answer is at the end of its scroller.
-      const { server } = await ownNano(onTestFinished)
+      const { server } = await ownNano(onTestFinished, slowly)
       const page = await open(onTestFinished, server, { viewport: { width: 900, height: 340 } })
       await say(page, story)
       const scroller = page.getByTestId('messages')
@@ -196,7 +200,7 @@ describe
 
     test('continue, edit: speak Chinese, and fit a phone', async ({ onTestFinished }) => {
       const phone = { width: 375, height: 700 }
-      const { server } = await ownNano(onTestFinished)
+      const { server } = await ownNano(onTestFinished, slowly)
       const page = await open(onTestFinished, server, { locale: 'zh-CN' })
       await say(page, '讲一个关于小兔子的故事')
       await interrupted(page, 40)

@@ -46,8 +46,8 @@ test.for<[what: string, authorize: () => unknown, status: number]>([
       }),
     500,
   ],
-  ['a promise rejected with nothing', () => Promise.reject(undefined as unknown as Error), 500],
-  ['a promise rejected with a text', () => Promise.reject('secret words' as unknown as Error), 500],
+  ['a promise rejected with nothing', () => Promise.reject(undefined), 500],
+  ['a promise rejected with a text', () => Promise.reject('secret words'), 500],
   [
     'a promise rejected with an error of another library',
     () => Promise.reject(Object.assign(boom, { code: 'not_found', status: 200, retryable: true })),
