@@ -75,8 +75,8 @@ export interface ChatClientOptions {
    *
    * The extensions of a conversation that was let go of are undone (`tabs` closes its channel, `persist` writes what waits), and they
    * are called again when it is used. If `persist` has stored all of it, or it is empty, the client does not hold it, and reads it
-   * from the storage when its name is asked for. Else the client holds its messages: those of the 1 000 such conversations that were
-   * let go of last; the others are gone, unless the app holds the session. The main conversation is kept until `close()`.
+   * from the storage when its name is asked for. Else the client holds its messages: those of the 1 000 such conversations, and
+   * of 8 Mi UTF-16 units, that were let go of last; the others are gone, unless the app holds the session: use `persist`. The main conversation is kept until `close()`.
    * @defaultValue 300000
    */
   readonly gcMs?: number | undefined

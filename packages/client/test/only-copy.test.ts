@@ -48,7 +48,7 @@ test.for([
 })
 
 /** Conversations that are nothing but a name. */
-function names(isOnlyCopy: boolean): { readonly made: string[]; get(name: string): ChatSession } {
+function names(chars: number): { readonly made: string[]; get(name: string): ChatSession } {
   const made: string[] = []
   const lifetimes = createLifetimes(manualClock(), 300_000)
   const get = (name: string): ChatSession =>
@@ -56,13 +56,13 @@ function names(isOnlyCopy: boolean): { readonly made: string[]; get(name: string
       made.push(name)
       const session = {} as ChatSession
       host.rest(session, true)
-      return { session, letGo: () => undefined, isOnlyCopy: () => isOnlyCopy }
+      return { session, letGo: () => undefined, onlyCopyChars: () => chars }
     })
   return { made, get }
 }
 
 test('only copy: of more than 1 000 the one at rest the longest goes first', async () => {
-  const { made, get } = names(true)
+  const { made, get } = names(1)
   for (let n = 0; n < 1_034; n++) get(`${n}`)
   await collect()
   made.length = 0
@@ -70,8 +70,24 @@ test('only copy: of more than 1 000 the one at rest the longest goes first', asy
   expect(made).toEqual(['0', '1'])
 })
 
+test('only copy: of more than 8 Mi units of text the one at rest the longest goes first, and the last one stays whatever its size', async () => {
+  const { made, get } = names(3_000_000)
+  for (let n = 0; n < 40; n++) get(`${n}`)
+  await collect()
+  made.length = 0
+  // 32 rest with their channels, and of the 8 that were let go before them two are held.
+  for (const name of ['0', '5', '6', '7', '39']) get(name)
+  expect(made).toEqual(['0', '5'])
+  const large = names(9_000_000)
+  for (let n = 0; n < 34; n++) large.get(`${n}`)
+  await collect()
+  large.made.length = 0
+  for (const name of ['0', '1', '2']) large.get(name)
+  expect(large.made).toEqual(['0'])
+})
+
 test('only copy: what is stored, or has no messages, is not held', async () => {
-  const { made, get } = names(false)
+  const { made, get } = names(0)
   for (let n = 0; n < 34; n++) get(`${n}`)
   await collect()
   made.length = 0

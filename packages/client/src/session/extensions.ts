@@ -10,8 +10,8 @@ export interface Extensions {
   attach(): void
   /** Undoes them: nothing outside holds the session any more. */
   letGo(): void
-  /** Whether the conversation has text that is kept nowhere else. */
-  isOnlyCopy(): boolean
+  /** How much of the conversation is kept nowhere else, UTF-16 units of its JSON: all of it, or 0. */
+  onlyCopyChars(): number
 }
 
 /** What they can do with the conversation, besides what the session hands in. */
@@ -78,6 +78,9 @@ export function createExtensions(
       undo = undefined
       store.observers.clear()
     },
-    isOnlyCopy: () => !closing.aborted && !isStored && store.state.snapshot.messages.length > 0,
+    onlyCopyChars() {
+      const { messages } = store.state.snapshot
+      return closing.aborted || isStored || messages.length === 0 ? 0 : JSON.stringify(messages).length
+    },
   }
 }

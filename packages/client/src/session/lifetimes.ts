@@ -5,8 +5,9 @@ import type { HostedSession, SessionHost } from './session.ts'
 /** Most conversations at rest that keep their channels and listeners before their time is up. */
 const maxAtRest = 32
 
-/** Most conversations whose messages are kept here alone. */
+/** Most conversations at rest whose messages are kept here alone, and how much they may be, UTF-16 units of their JSON. */
 const maxOnlyCopies = 1_000
+const maxOnlyChars = 8_388_608
 
 /** Holds the conversations of a client by name, and lets go those that nobody needs. */
 export interface Lifetimes {
@@ -31,8 +32,9 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
   /** Names of those at rest, the longest first. */
   const resting = new Set<string>()
   let isClosed = false
-  /** Names of those that were let go and are the only copy, the longest first. */
-  const onlyCopies = new Set<string>()
+  /** Those that were let go and are the only copy, by name, with their size; the longest first. */
+  const onlyCopies = new Map<string, number>()
+  let onlyChars = 0
   // React Native has none before 0.84: there, a name stays as an empty entry.
   const gone =
     typeof FinalizationRegistry === 'undefined'
@@ -45,6 +47,10 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
     held.disarm?.()
     held.disarm = undefined
     resting.delete(name)
+    forget(name)
+  }
+  const forget = (name: string): void => {
+    onlyChars -= onlyCopies.get(name) ?? 0
     onlyCopies.delete(name)
   }
   const letGo = (name: string): void => {
@@ -54,13 +60,16 @@ export function createLifetimes(clock: Clock, gcMs: number): Lifetimes {
     const { strong } = held
     if (!strong) return
     strong.letGo()
-    if (!strong.isOnlyCopy()) return drop(held)
-    onlyCopies.add(name)
-    const [oldest] = onlyCopies
-    if (onlyCopies.size <= maxOnlyCopies || oldest === undefined) return
-    onlyCopies.delete(oldest)
-    const longest = all.get(oldest)
-    if (longest) drop(longest)
+    const chars = strong.onlyCopyChars()
+    if (chars === 0) return drop(held)
+    onlyCopies.set(name, chars)
+    onlyChars += chars
+    for (const oldest of onlyCopies.keys()) {
+      if (oldest === name || (onlyCopies.size <= maxOnlyCopies && onlyChars <= maxOnlyChars)) break
+      forget(oldest)
+      const longest = all.get(oldest)
+      if (longest) drop(longest)
+    }
   }
   const drop = (held: Held): void => void (held.strong = undefined)
 

@@ -48,8 +48,8 @@ export interface HostedSession {
   readonly session: ChatSession
   /** Undoes its extensions: nothing outside holds it any more. It comes back when it is used. */
   letGo(): void
-  /** Whether it has text that is kept nowhere else. */
-  isOnlyCopy(): boolean
+  /** How much of it is kept nowhere else, UTF-16 units of its JSON: all of it, or 0. */
+  onlyCopyChars(): number
 }
 
 /** Creates the store of one conversation: what a person can do with it, each in one synchronous step. */
