@@ -170,7 +170,7 @@ describe
 
     test('edit: an earlier question is said otherwise, and what came after it goes', async ({ onTestFinished }) => {
       // So slowly that the second answer is still being written when the old question was looked at.
-      const { server } = await ownNano(onTestFinished, { tokensPerSecond: 20 })
+      const { server } = await ownNano(onTestFinished, { tokensPerSecond: 8 })
       const page = await open(onTestFinished, server)
       const posts = recordPosts(page)
       await say(page, 'Hello!')
