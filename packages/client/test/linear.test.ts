@@ -9,7 +9,7 @@ const counter = createCounter()
 const { emptyChat, stepChat } = await import('../src/state/chat-state.ts')
 const { cutReply } = await import('../src/state/active-run.ts')
 const { toTurn } = await import('../src/state/reply.ts')
-const { mergeChats } = await import('../src/merge-chats.ts')
+const { mergeChats, viewOf } = await import('../src/merge-chats.ts')
 const { parseChat } = await import('../src/valid-chat.ts')
 
 const runId = 'run_1'
@@ -69,4 +69,12 @@ linear('a stored conversation that is checked', 8_192, (size) => {
 linear('two copies of a conversation that are merged', 8_192, (size) => {
   const [mine, theirs] = [chatOf(size, 'a'), chatOf(size, 'b')]
   return () => mergeChats(mine, theirs)
+})
+linear('what is shown of a conversation while many runs go on', 8_192, (size) => {
+  const chat = chatOf(size, '')
+  const messages = chat.messages.map((message, n) => (n % 2 ? { ...message, state: 'streaming' as const } : message))
+  const runs = messages
+    .filter(({ state }) => state === 'streaming')
+    .map((before) => ({ runId: `run_${before.id}`, before, isOpen: true }))
+  return () => viewOf(mergeChats({ ...chat, messages, runs }, chatOf(2, 'b')), 'run_msg_1')
 })
