@@ -110,6 +110,15 @@ test.for<[string, string[]]>([
   expect(framesOf(`${line}\ndata: {"a":1}\n\n`)).toEqual([...frames, '{"a":1}'])
 })
 
+test.for(['{x', '{x}', '{{', '{ nothing', '{1', '{,'])(
+  'frames: %j waits for no other line, as no object begins like it',
+  (line) => {
+    const decoder = createSseFrames({ isLines: true })
+    expect(decoder.push(utf8(`${line}\n`)).map(({ data }) => data)).toEqual([line])
+    expect(decoder.push(utf8(`${line}\n{"a":1}\n`)).map(({ data }) => data)).toEqual([line, '{"a":1}'])
+  },
+)
+
 test('frames: what was cut off at the end of a body is no frame', () => {
   for (const cut of ['data: {"b', 'data: [DON', 'erro', 'error', 'error: {"a', 'da', 'id: 5'])
     expect(framesOf(`data: {"a":1}\n\n${cut}`)).toEqual(['{"a":1}'])

@@ -18,6 +18,9 @@ const ignored = /^[\w.-]+(?:\s?:|$)/
 /** What stands around the objects of a list. */
 const listMarks = /^[\s,[\]]+(?=\{|$)/
 
+/** How an object begins: what begins in another way is none, and waits for no other line. */
+const mayGoOn = /^\{\s*(?:"|$)/
+
 /** What model servers send, cut into frames. */
 export interface FrameDecoder {
   /**
@@ -94,7 +97,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
       return
     }
     // Most lines are whole: what ends like an object is not looked at twice.
-    if (!value.startsWith('{') || value.trimEnd().endsWith('}')) {
+    if (!mayGoOn.test(value) || value.trimEnd().endsWith('}')) {
       give(value.startsWith('{') ? event : 'line', value)
       event = undefined
       return
