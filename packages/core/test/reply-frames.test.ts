@@ -119,6 +119,17 @@ test.for(['{x', '{x}', '{{', '{ nothing', '{1', '{,'])(
   },
 )
 
+test('frames: of objects in no field that do not end, each is a frame by itself: of lines at once, else once the next one begins', () => {
+  const torn = '{"message":'
+  const body = utf8(`${torn}\n${torn}\n${torn}\n`)
+  const given = (isLines: boolean): string[] =>
+    createSseFrames({ isLines })
+      .push(body)
+      .map(({ data }) => data)
+  expect(given(true)).toEqual([torn, torn, torn])
+  expect(given(false)).toEqual([torn, torn])
+})
+
 test('frames: what was cut off at the end of a body is no frame', () => {
   for (const cut of ['data: {"b', 'data: [DON', 'erro', 'error', 'error: {"a', 'da', 'id: 5'])
     expect(framesOf(`data: {"a":1}\n\n${cut}`)).toEqual(['{"a":1}'])

@@ -36,7 +36,8 @@ export async function ask(upstream: Upstream, prefill = ''): Promise<unknown> {
   const { model } = upstream
   const request = { model, messages: [{ role: 'user' as const, content: 'hello' }], prefill, interruptedNote: null }
   try {
-    for await (const _ of eventsOf(upstream, request, new AbortController().signal));
+    for await (const events of eventsOf(upstream, request, new AbortController().signal))
+      for (const event of events) if ('error' in event) return event.error
     return undefined
   } catch (error) {
     return error

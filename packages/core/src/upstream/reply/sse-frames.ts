@@ -20,6 +20,8 @@ const listMarks = /^[\s,[\]]+(?=\{|$)/
 
 /** How an object begins: what begins in another way is none, and waits for no other line. */
 const mayGoOn = /^\{\s*(?:"|$)/
+/** Where each line is a frame, only what was written for people goes on: a line that was cut off is told at once. */
+const isSpread = /^\{\s*$|^\{\s*".*[[{,]\s*$/
 
 /** What model servers send, cut into frames. */
 export interface FrameDecoder {
@@ -80,7 +82,9 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   const isTornBy = (said: string): boolean => said.startsWith('{') && isWholeFrame(said)
   const add = (said: string, inField: boolean): void => {
     const state = begun.state()
-    if (state === 'open' && !(isStray && inField) && !isTornBy(said)) {
+    // Outside of fields, an object on many lines is indented, or a torn one is followed by the next.
+    const isTorn = isStray ? inField || mayGoOn.test(said) : isTornBy(said)
+    if (state === 'open' && !isTorn) {
       begun.add(said)
       if ((isStray || isByLine) && begun.state() === 'whole') dispatch()
       return
@@ -97,7 +101,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
       return
     }
     // Most lines are whole: what ends like an object is not looked at twice.
-    if (!mayGoOn.test(value) || value.trimEnd().endsWith('}')) {
+    if (!(isLines ? isSpread : mayGoOn).test(value) || value.trimEnd().endsWith('}')) {
       give(value.startsWith('{') ? event : 'line', value)
       event = undefined
       return
