@@ -30,7 +30,7 @@ test('side effects: @midstream/core/upstream is left out when nothing of it is u
 
 test.each([
   ['createId', '@midstream/core', 300],
-  ['coalesce', '@midstream/core', 800],
+  ['coalesce', '@midstream/core', 900],
   ['isChatError', '@midstream/client', 200],
 ])('side effects: a page that uses only %s of %s loads less than %i bytes', async (name, entry, bytes) => {
   const code = await bundle(root, `export { ${name} } from '${entry}'`)

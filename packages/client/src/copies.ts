@@ -1,4 +1,4 @@
-import type { KeptChat } from './state/kept-chat.ts'
+import type { KeptChat, KeptRun } from './state/kept-chat.ts'
 import { mergeChats, viewOf } from './merge-chats.ts'
 import type { ChatSession } from './chat-session.ts'
 import type { SessionHandle } from './extension.ts'
@@ -33,31 +33,37 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
   let highest = 0
   /** How things stood when they were last looked at: text that grows changes nothing. */
   let looked = ''
-  /** The run that is read here, and those that were: what became of them is known here, and they are not read again. */
-  let reading: string | undefined
-  const read = new Set<string>()
+  /** The run that is read here. */
+  let reading: KeptRun | undefined
+  /**
+   * Those that were: what became of them is known here, and they are not read again. One that the gateway never spoke of here
+   * (false) may have begun for another page.
+   */
+  const read = new Map<string, boolean>()
   let handle!: SessionHandle
 
   const unread = (chat: KeptChat): KeptChat => {
-    const over = new Set(chat.runs.flatMap((run) => (read.has(run.runId) ? run.before.id : [])))
+    const isOver = ({ runId, isOpen }: KeptRun): boolean => read.has(runId) && (read.get(runId)! || !isOpen)
+    const over = new Set(chat.runs.filter(isOver).map(({ before }) => before.id))
     if (over.size === 0) return chat
     return {
       ...chat,
       messages: chat.messages.filter(({ id }) => !over.has(id)),
-      runs: chat.runs.filter(({ runId }) => !read.has(runId)),
+      runs: chat.runs.filter((run) => !isOver(run)),
     }
   }
   const whole = (): KeptChat => (waiting ? mergeChats(handle.kept(), waiting) : handle.kept())
   const look = (): void => {
     const mine = handle.kept()
-    const runId = mine.runs[0]?.runId
-    if (reading !== runId) {
-      if (reading) read.add(reading)
-      const [oldest] = read
+    const [run] = mine.runs
+    const runId = run?.runId
+    if (reading && reading.runId !== runId) {
+      read.set(reading.runId, reading.isOpen)
+      const [oldest] = read.keys()
       if (read.size > maxRead) read.delete(oldest!)
-      reading = runId
       waiting &&= unread(waiting)
     }
+    reading = run
     if (!waiting) return
     const isBusy = handle.isBusy()
     const now = `${mine.version} ${runId} ${isBusy}`

@@ -88,6 +88,10 @@ const steps: readonly (readonly [string, number, Step])[] = [
 const names = steps.flatMap(([name, weight]) => Array.from({ length: weight }, () => name)) as [string, ...string[]]
 const acts = new Map(steps.map(([name, , act]) => [name, act]))
 
+/** Of a question that is answered twice at once, both answers stay, and one of them may be gone on with. */
+const questionOf = (messages: readonly { readonly role: string; readonly content: string }[]): string | undefined =>
+  messages.findLast(({ role }) => role === 'user')?.content
+
 const squeezed = (text: string): string => text.replaceAll(/\s/g, '')
 
 /**
@@ -98,8 +102,8 @@ function checkTexts({ upstream, said }: World, { session }: Page): void {
   const { messages } = session.getSnapshot()
   messages.forEach(({ role, content, state }, i) => {
     if (role !== 'assistant' || content === '') return
-    const question = messages.slice(0, i).findLast((message) => message.role === 'user')?.content
-    const replies = upstream.replies.filter(({ request }) => request.messages.at(-1)?.content === question)
+    const question = questionOf(messages.slice(0, i))
+    const replies = upstream.replies.filter(({ request }) => questionOf(request.messages) === question)
     const texts = replies.map((reply) => squeezed(reply.request.prefill + (said.get(reply) ?? '')))
     const isWhole = state === 'done' && replies.every((reply) => said.has(reply))
     const shown = squeezed(content)
@@ -113,6 +117,8 @@ function checkStored({ stored: { text, by } }: World, isEnd = false): void {
   const { messages: stored } = JSON.parse(text ?? '{"messages":[]}') as { messages: readonly ChatMessage[] }
   const { messages, status } = by.session.getSnapshot()
   const growing = new Set([...stored, ...messages].filter(({ state }) => state === 'streaming').map(({ id }) => id))
+  // While an interrupt is not confirmed, another page may know, and have stored, more of the reply than is shown here.
+  if (!isEnd && status === 'interrupting') growing.add(messages.at(-1)?.id ?? '')
   const settled = ({ id, content, state }: ChatMessage): string => (growing.has(id) ? id : `${id} ${state}: ${content}`)
   const shown = messages.map(settled)
   const kept = stored.map(settled)

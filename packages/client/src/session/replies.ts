@@ -53,11 +53,11 @@ export function createReplies(
     reply: ChatMessage,
     ask: Ask | undefined,
     joins: boolean,
+    signal: AbortSignal,
     tries = 0,
   ): Promise<ChatMessage> => {
-    const { signal } = abort
-    followed = runId
-    for (let isSettled = false; !isSettled;) {
+    if (!signal.aborted) followed = runId
+    for (let isSettled = signal.aborted; !isSettled;) {
       isSettled = true
       try {
         isPosted = true
@@ -109,18 +109,20 @@ export function createReplies(
       const reply: ChatMessage = { ...before, state: 'streaming', reason: undefined, error: undefined }
       interrupts.forget()
       abort = new AbortController()
+      // Another copy, met as this is stored, may have gone on with the same reply: that run is read then, and this one never asked for.
+      const { signal } = abort
       const ask: Ask = { interrupts: ends, busy }
       isPosted = false
       store.step({ type: 'submit', runId, messages, reply, ask, version: shared.versionNow() })
       // A page that is left in this moment has to know its run, and what else was said.
       store.settle()
-      const following = shared.during(read(runId, reply, ask, false, tries))
+      const following = shared.during(read(runId, reply, ask, false, signal, tries))
       store.notify()
       return following
     },
     join(runId, reply, ask) {
       abort = new AbortController()
-      void shared.during(read(runId, reply, ask, true))
+      void shared.during(read(runId, reply, ask, true, abort.signal))
     },
     stop: () => abort.abort(),
     isBusy() {
