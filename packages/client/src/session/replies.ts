@@ -9,7 +9,7 @@ import { requestBody } from './request-body.ts'
 import type { Shared } from './shared.ts'
 
 /** What a reply is asked for with. */
-export interface Asking {
+interface Asking {
   /** The run that the request ends. */
   readonly ends: Interrupts | undefined
   readonly messages: readonly ChatMessage[]
