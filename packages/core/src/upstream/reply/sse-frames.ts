@@ -83,8 +83,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   const add = (said: string, inField: boolean): void => {
     const state = begun.state()
     // Outside of fields, an object on many lines is indented, or a torn one is followed by the next.
-    const isTorn = isStray ? inField || mayGoOn.test(said) : isTornBy(said)
-    if (state === 'open' && !isTorn) {
+    if (state === 'open' && !(isStray ? inField || mayGoOn.test(said) : isTornBy(said))) {
       begun.add(said)
       if ((isStray || isByLine) && begun.state() === 'whole') dispatch()
       return
