@@ -107,8 +107,10 @@ function entriesOf(...chats: readonly KeptChat[]): Iterable<Entry> {
   return entries.values()
 }
 
-/** How much is known of a reply: another page may still read what was lost here. */
-const ranks = { dropped: 0, failed: 1, streaming: 2, interrupted: 3, done: 4 } satisfies Record<MessageState, number>
+/** How much is known of a reply: another page may still read what was lost here, once the gateway has spoken of it. */
+const ranks = { dropped: 1, failed: 2, streaming: 3, interrupted: 4, done: 5 } satisfies Record<MessageState, number>
+const rankOf = ({ message, run }: Entry): number =>
+  message.state === 'streaming' && run?.isOpen === false ? 0 : ranks[message.state]
 
 /** The one that is right of two: what a person did last, then what is known best, then longer text. */
 function better(a: Entry, b: Entry): Entry {
@@ -116,7 +118,7 @@ function better(a: Entry, b: Entry): Entry {
   const turn = a.turn > b.turn ? a.turn : b.turn
   const order =
     versionOf(other) - versionOf(one) ||
-    ranks[other.state] - ranks[one.state] ||
+    rankOf(b) - rankOf(a) ||
     compare(b.run?.runId ?? '', a.run?.runId ?? '') ||
     other.content.length - one.content.length ||
     (one === other ? 0 : compare(partsOf(other), partsOf(one)))

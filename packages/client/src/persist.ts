@@ -101,7 +101,7 @@ export function persist(
       if (now !== null) {
         const found = parse(now)
         if (found) copies.meet(found.chat)
-      } else if (kept().messages.length > 0) wipedAt = kept().messages.at(-1)!.id
+      } else wipedAt = shown.messages.at(-1)?.id
       return isWanted()
     }
 
@@ -250,7 +250,8 @@ export function persist(
     const read = (now: string | null): void => {
       text = now
       const found = now === null ? undefined : parse(now)
-      const isFree = kept().messages.length === 0
+      const isCleared = kept().cleared > 0
+      const isFree = kept().messages.length === 0 && !isCleared
       if (now && (!found || found.dropped > 0)) {
         const lost = found ? `${found.dropped} parts of the stored conversation` : 'The stored conversation'
         // Of a page that shows nothing nobody misses a part.
@@ -265,7 +266,9 @@ export function persist(
         }
       }
       isRead = true
-      look()
+      // What was cleared before it was read is wiped, though nothing has changed since.
+      if (isCleared) write()
+      else look()
     }
     observe(look)
     chain(

@@ -176,6 +176,29 @@ test.for([
   await again.over()
 })
 
+test('refusal: a run that another page has asked for while this one could not is read, whatever its body was', async () => {
+  const upstream = scriptedUpstream({
+    script: (reply) => {
+      reply.send('To the other page')
+      reply.finish()
+    },
+  })
+  const gateway = gatewayFetch(createGateway({ upstream, clock: manualClock() }))
+  const w = world({
+    fetch: async (input, init) => {
+      if (init?.method === 'POST') {
+        const { run_id, session_id } = JSON.parse(init.body as string) as Record<string, string>
+        const messages = [{ role: 'user', content: 'Of the other page' }]
+        await gateway(input, { ...init, body: JSON.stringify({ run_id, session_id, messages, reconnect: true }) })
+      }
+      return gateway(input, init)
+    },
+    plan: (index) => (index === 0 ? refused : undefined),
+  })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ state: 'done', content: 'To the other page' })
+  await w.over()
+})
+
 test.for([
   [403, 'once'],
   [404, 'a few times'],

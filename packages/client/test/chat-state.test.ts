@@ -176,14 +176,21 @@ test('chat state: what a person does is a new version, and so is a run that the 
   expect(stepChat(started, { type: 'freeze', reply: last(started) }).version).toBe(3)
 })
 
-test('chat state: a reply that nobody has is news, and one that stood back for another tab’s is what it was before', () => {
-  const lose = (code: 'session_busy' | 'network', before: ChatMessage): ChatMessage => {
+test('chat state: a reply that is lost is news, as its question was, and one that stood back for another tab’s is what it was before', () => {
+  const lose = (code: 'session_busy' | 'network', before: ChatMessage): ChatState => {
     const error = { code, message: '', retryable: true }
     const asked = stepChat(emptyChat, { type: 'submit', runId: 'run_1', messages: [], reply: before, version: 9 })
-    return last(stepChat(asked, { type: 'lose', runId: 'run_1', error }))
+    return stepChat(asked, { type: 'lose', runId: 'run_1', error })
   }
   expect(lose('network', { ...empty, version: 4 }).version).toBe(10)
-  expect(lose('session_busy', { ...empty, version: 4 }).version).toBe(4)
+  expect(last(lose('network', { ...empty, version: 4 })).version).toBe(9)
+  expect(last(lose('session_busy', { ...empty, version: 4 })).version).toBe(4)
+})
+
+test('chat state: an error that says no more than its code is a whole one', () => {
+  const end = { done: true, reason: 'error', position: 0, error: { code: 'boom' } } as unknown as TerminalEvent
+  const error = { code: 'boom', message: 'boom', retryable: false }
+  expect(last(stepChat(submit(), { type: 'event', runId: 'run_1', event: end })).error).toEqual(error)
 })
 
 const text = fc.string({ unit: fc.constantFrom('a', ' ', '\n', 'é', '春', '🐈'), minLength: 1, maxLength: 6 })

@@ -241,3 +241,21 @@ test('merge: for any copies no question is lost that nobody took away, and nothi
     { numRuns: 500 },
   )
 })
+
+test('merge: what was lost in one page takes nothing from another that has it, and ends only what nobody has heard of', () => {
+  const lost = (change: Partial<ChatMessage>): KeptChat => {
+    const { messages } = chat(3, 'q1 r1')
+    return chat(3, '', { messages: [messages[0]!, { ...messages[1]!, content: '', state: 'failed', ...change }] })
+  }
+  const unheard = growing(2, 'q1 r1')
+  const waits: KeptChat = { ...unheard, runs: unheard.runs.map((run) => ({ ...run, isOpen: false })) }
+  const state = (a: KeptChat, b: KeptChat): unknown => {
+    expect(mergeChats(a, b)).toEqual(mergeChats(b, a))
+    return mergeChats(a, b).messages.at(-1)!.state
+  }
+  for (const failed of [lost({}), lost({ state: 'dropped' })]) {
+    expect(state(failed, chat(2, 'q1 r1'))).toBe('done')
+    expect(state(failed, growing(2, 'q1 r1'))).toBe('streaming')
+    expect(state(failed, waits)).toBe(failed.messages.at(-1)!.state)
+  }
+})

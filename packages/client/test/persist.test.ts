@@ -523,3 +523,52 @@ test('persist: a storage that cannot be wiped is told of', async () => {
   await session.clear()
   expect(heard).toEqual(['The storage is broken: what it holds of the conversation could not be removed'])
 })
+
+/** Asks, and is answered. */
+async function answered({ session, upstream }: ReturnType<typeof setup>, text: string): Promise<void> {
+  const sent = session.send(text)
+  const from = await upstream.next()
+  from.send(`To ${text}`)
+  from.finish()
+  await sent
+}
+
+test('persist: what is said after somebody else has emptied the storage is stored, and the answer with it', async () => {
+  const storage = memory()
+  const all = page(storage)
+  await answered(all, 'one')
+  storage.items.clear()
+  await answered(all, 'two')
+  expect(
+    keptIn(storage)
+      .messages.map(({ content }) => content)
+      .slice(-2),
+  ).toEqual(['two', 'To two'])
+})
+
+test.for([
+  ['at once', memory],
+  ['later', () => slowly(memory())],
+] as const)(
+  'persist: a conversation that is cleared before a storage that answers %s is read is wiped',
+  async ([, make]) => {
+    const storage = make()
+    const before = page(storage)
+    await answered(before, 'one')
+    await vi.waitFor(() => expect(storage.items.size).toBe(1))
+    const session = before.open({ extensions: [persist(storage)] })
+    await session.clear()
+    await vi.waitFor(() => expect(storage.items.size).toBe(0))
+    expect(session.getSnapshot().messages).toEqual([])
+  },
+)
+
+/** A storage that answers by promises. */
+function slowly(storage: ReturnType<typeof memory>): ChatStorage & { readonly items: Map<string, string> } {
+  return {
+    items: storage.items,
+    getItem: async (name) => (await turn(), storage.getItem(name)),
+    setItem: async (name, value) => (await turn(), storage.setItem(name, value)),
+    removeItem: async (name) => (await turn(), storage.removeItem(name)),
+  }
+}

@@ -190,6 +190,12 @@ const bodies: readonly (readonly [string, number, 'openai' | 'anthropic' | 'olla
     (n) => begun(0) + fragment(0, { function: { arguments: ' ' } }).repeat(n) + done,
   ],
   [
+    'one call with another field in each fragment',
+    2_000,
+    'openai',
+    (n) => begun(0) + times(n, (i) => fragment(0, { [`k${i}`]: 1, function: { arguments: ' ' } })).join('') + done,
+  ],
+  [
     'calls that take turns',
     8_000,
     'openai',
@@ -275,6 +281,12 @@ const bodies: readonly (readonly [string, number, 'openai' | 'anthropic' | 'olla
     'anthropic',
     (n) => sse({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'x' } }).repeat(n),
   ],
+  [
+    'a usage that counts something else each time',
+    2_000,
+    'anthropic',
+    (n) => times(n, (i) => sse({ type: 'message_delta', delta: {}, usage: { [`k${i}`]: 1 } })).join(''),
+  ],
   ['lines of one letter', 4_000, 'ollama', (n) => '{"message":{"content":"x"}}\n'.repeat(n)],
   [
     'lines with many calls',
@@ -289,7 +301,7 @@ for (const [name, largest, kind, make] of bodies) {
     const reads = times(body.length / 64 + 1, (i) => body.subarray(i * 64, i * 64 + 64))
     const decoders = { openai: createOpenAiDecoder, anthropic: createAnthropicDecoder, ollama: createOllamaDecoder }
     return () => {
-      const decoder = decoders[kind]()
+      const decoder = decoders[kind]({ from: 'a server' })
       return [reads.map((read) => decoder.push(read)), decoder.end()]
     }
   })

@@ -146,8 +146,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       if (lost === silence && stranger) throw stranger
       // A gateway that has restarted: a run of which nothing has come yet is started again.
       if (opened && json && position === 0 && lost.code === 'not_found') opened = false
-      // The request of a page that was left has arrived after all, and was another one.
-      else if (link.joins && !opened && lost.code === 'run_conflict') opened = true
+      // The request of a page that was left has arrived after all, or another page has asked meanwhile, and it was another one.
+      else if ((link.joins || attempt > 0) && !opened && lost.code === 'run_conflict') opened = true
       else if (!isWorthAnother(lost, opened, attempt)) throw lost
     } finally {
       watchdog.stop()

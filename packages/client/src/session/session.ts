@@ -190,12 +190,12 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
 
     async clear() {
       const { sessionId, snapshot } = store.state
-      if (snapshot.messages.length === 0) return
       use()
       replies.stop()
       queue.empty()
-      // Of what happens at once, this wins.
+      // Of what happens at once, this wins; and of what is stored, and not read yet.
       step({ type: 'clear', sessionId: newId('sess'), version: versionNow(widest) })
+      if (snapshot.messages.length === 0) return publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
       publish()

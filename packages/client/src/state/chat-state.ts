@@ -156,9 +156,9 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
   const { error } = input
   const lost = failed(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
   if (run.isOpen) return { ...state, ...lost }
-  // That nobody has this reply is news. But what stands back for another tab's run is what it was before.
+  // What stands back for another tab's run is what it was before. Else its version stays: another tab may have what is lost here.
   const reply = lost.snapshot.messages.at(-1)!
-  const version = error.code === 'session_busy' ? (run.before.version ?? reply.version) : told.version
+  const version = error.code === 'session_busy' ? (run.before.version ?? reply.version) : reply.version
   return { ...told, ...lost, snapshot: withReply(lost.snapshot, { ...reply, version }) }
 }
 

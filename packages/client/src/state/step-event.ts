@@ -70,7 +70,8 @@ function stepTerminal(snapshot: ChatSnapshot, run: ActiveRun, reply: ChatMessage
 
 /** The run ended without a whole reply. */
 export function failed(snapshot: ChatSnapshot, state: 'failed' | 'dropped', reason: ErrorBody): Stepped {
-  const { code, message, retryable } = reason
+  // A server of one's own, or a layer, may say less than a gateway does.
+  const { code, message = code, retryable = false } = reason as Pick<ErrorBody, 'code'> & Partial<ErrorBody>
   const error = { code, message, retryable }
   const reply: ChatMessage = { ...snapshot.messages.at(-1)!, state, error }
   return { snapshot: at('error', withReply(snapshot, reply), { error }), run: null }

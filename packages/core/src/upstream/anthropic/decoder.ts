@@ -134,7 +134,7 @@ export function createAnthropicDecoder(
     return [...counted(record(counts)), ...blocks, ...over(whole)]
   }
   const counted = (more: Json): UpstreamEvent[] => {
-    const given = Object.entries(more).filter(([, value]) => typeof value === 'number')
+    const given = figures.flatMap((name) => (typeof more[name] === 'number' ? [[name, more[name]] as const] : []))
     if (given.length === 0) return []
     counts = { ...counts, ...Object.fromEntries(given) }
     usage = usageOf(counts)
@@ -240,6 +240,9 @@ function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | und
 }
 
 const written = ({ block, args }: Begun): string => `${text(block['name'])}(${args})`
+
+/** What counts of a usage. A server may well count more. */
+const figures = ['input_tokens', 'output_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens'] as const
 
 /** What was read from the cache, or written to it, was read as well. */
 function usageOf(counts: Json): Usage | undefined {

@@ -11,9 +11,9 @@ interface Begun {
   name: string
   args: string
   end: ValueEnd
-  /** What the server attached to it, and to its function. */
-  call: Json
-  function: Json
+  /** What the server attached to it, and to its function, piece by piece. */
+  readonly call: Json[]
+  readonly function: Json[]
 }
 
 /** What unfinished calls may hold, UTF-16 code units: nobody else counts them before they are whole. */
@@ -48,7 +48,7 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
   let held = 0
 
   const begin = (): Begun => {
-    const call = { id: '', name: '', args: '', end: createValueEnd(), call: {}, function: {} }
+    const call = { id: '', name: '', args: '', end: createValueEnd(), call: [], function: [] }
     calls.push(call)
     held += callChars
     return call
@@ -142,20 +142,24 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     const opaque = opaqueData(begun)
     return { id, name: begun.name, arguments: args, ...(opaque && { opaque }) }
   }
-  function opaqueData({ call, function: attached }: Begun): OpaqueData | undefined {
-    const hasCall = Object.keys(call).length > 0
-    const hasFunction = Object.keys(attached).length > 0
-    if (from === undefined || (!hasCall && !hasFunction)) return undefined
-    const opaque = { from, ...(hasCall && { call }), ...(hasFunction && { function: attached }) }
+  function opaqueData(begun: Begun): OpaqueData | undefined {
+    const [call, attached] = [joined(begun.call), joined(begun.function)]
+    if (from === undefined || (!call && !attached)) return undefined
+    const opaque = { from, ...(call && { call }), ...(attached && { function: attached }) }
     return isOpaque(opaque) ? opaque : undefined
   }
+}
+
+/** All pieces as one object; the last word counts. */
+function joined(pieces: readonly Json[]): Json | undefined {
+  return pieces.length === 0 ? undefined : Object.fromEntries(pieces.flatMap((piece) => Object.entries(piece)))
 }
 
 /** @returns How much it holds, UTF-16 code units of JSON. */
 function attach(call: Begun, to: 'call' | 'function', fields: Json): number {
   const kept = opaqueOf(fields)
   if (Object.keys(kept).length === 0) return 0
-  call[to] = { ...call[to], ...kept }
+  call[to].push(kept)
   return jsonChars(kept)
 }
 
