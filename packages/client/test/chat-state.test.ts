@@ -190,7 +190,9 @@ test('chat state: a reply that is lost is news, as its question was, and one tha
 test('chat state: an error that says no more than its code is a whole one', () => {
   const end = { done: true, reason: 'error', position: 0, error: { code: 'boom' } } as unknown as TerminalEvent
   const error = { code: 'boom', message: 'boom', retryable: false }
-  expect(last(stepChat(submit(), { type: 'event', runId: 'run_1', event: end, position: undefined })).error).toEqual(error)
+  expect(last(stepChat(submit(), { type: 'event', runId: 'run_1', event: end, position: undefined })).error).toEqual(
+    error,
+  )
 })
 
 const text = fc.string({ unit: fc.constantFrom('a', ' ', '\n', 'é', '春', '🐈'), minLength: 1, maxLength: 6 })
