@@ -13,7 +13,7 @@ import { isDone, readObjects } from '../reply/readable.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
-import { countedUsage } from '../reply/counted-usage.ts'
+import { figures, usageOf } from './usage.ts'
 import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
@@ -240,14 +240,3 @@ function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | und
 }
 
 const written = ({ block, args }: Begun): string => `${text(block['name'])}(${args})`
-
-/** What counts of a usage. A server may well count more. */
-const figures = ['input_tokens', 'output_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens'] as const
-
-/** What was read from the cache, or written to it, was read as well. */
-function usageOf(counts: Json): Usage | undefined {
-  const { input_tokens: input, output_tokens: output } = counts
-  const figure = (name: string): number => (typeof counts[name] === 'number' ? counts[name] : 0)
-  const cached = figure('cache_read_input_tokens') + figure('cache_creation_input_tokens')
-  return countedUsage(typeof input === 'number' ? input + cached : undefined, output)
-}
