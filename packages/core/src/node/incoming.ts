@@ -32,10 +32,17 @@ export function isHttp2({ httpVersionMajor }: Incoming): boolean {
  * HTTP/2 has `:authority` instead, and leaves no difference between the two (RFC 9113, 8.3.1). Of two Host headers Node takes the
  * first, and a proxy in front perhaps the other: they are none (RFC 9112, 3.2).
  */
-function hostOf({ headers, headersDistinct }: Incoming): string | undefined {
+function hostOf({ headers, rawHeaders }: Incoming): string | undefined {
   const authority = headers[':authority']
-  if (typeof authority !== 'string') return (headersDistinct?.['host']?.length ?? 1) > 1 ? '' : headers.host
+  if (typeof authority !== 'string') return hasTwoHosts(rawHeaders) ? '' : headers.host
   return headers.host === undefined || headers.host === authority ? authority : ''
+}
+
+/** Names and values in turn. Not by `headersDistinct`: a header called `__proto__` makes that throw (Node 22.12). */
+function hasTwoHosts(raw: readonly string[] | undefined): boolean {
+  let hosts = 0
+  for (let i = 0; i < (raw?.length ?? 0); i += 2) if (raw![i]!.toLowerCase() === 'host') hosts += 1
+  return hosts > 1
 }
 
 /** A request as the gateway reads it. */
