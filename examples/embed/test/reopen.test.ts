@@ -30,6 +30,15 @@ const said = ({ session }: Conversation): string[] => session.getSnapshot().mess
 const streaming = ({ session }: Conversation, text: string): Promise<void> =>
   vi.waitFor(() => expect(session.getSnapshot().messages.at(-1)?.content).toBe(text))
 
+/** Asks, and is answered. */
+async function answered({ session }: Conversation, question: string, answer: string): Promise<void> {
+  const asked = session.send(question)
+  const reply = await upstream.next()
+  reply.send(answer)
+  reply.finish()
+  await asked
+}
+
 test('reopen: what is said after it stays, whatever comes for the conversation that was closed', async () => {
   const closed = open()
   void closed.session.send('First')
@@ -75,11 +84,7 @@ test('reopen: closed in the tick of a question, it keeps the question, and what 
 test('reopen: of two that are open under one name the first one alone is kept', async () => {
   const first = open()
   const other = open()
-  const asked = other.session.send('Not kept')
-  const reply = await upstream.next()
-  reply.send('Nor this')
-  reply.finish()
-  await asked
+  await answered(other, 'Not kept', 'Nor this')
   first.close()
   other.close()
   expect(said(open())).toEqual([])
@@ -87,11 +92,7 @@ test('reopen: of two that are open under one name the first one alone is kept', 
 
 test('reopen: one that is not kept is forgotten', async () => {
   const closed = open(null)
-  const asked = closed.session.send('First')
-  const reply = await upstream.next()
-  reply.send('Said')
-  reply.finish()
-  await asked
+  await answered(closed, 'First', 'Said')
   closed.close()
   expect(said(open(null))).toEqual([])
 })

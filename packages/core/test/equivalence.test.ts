@@ -1,7 +1,5 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { resolveFuse } from '../src/run/fuse.ts'
-import { startRun } from '../src/run/start-run.ts'
 import { manualClock } from '../src/testing/manual-clock.ts'
 import { anthropic } from '../src/upstream/anthropic/anthropic.ts'
 import { eventsOf } from '../src/upstream/events-of.ts'
@@ -12,6 +10,7 @@ import type { Upstream } from '../src/upstream/upstream.ts'
 import type { RandomBytes } from '../src/wire/ids.ts'
 import { anthropicSample, anthropicSamples } from './support/anthropic-samples.ts'
 import { cutAt, cuts } from './support/bytes.ts'
+import { startReply } from './support/start-reply.ts'
 import { answering, sample, sampleNames, upstreamOf } from './support/expected.ts'
 
 /** The same bytes, pushed in the call in which they are read or pulled through iterators, make the same run. */
@@ -41,20 +40,7 @@ const pushed =
   }
 
 async function played(upstream: Upstream): Promise<unknown> {
-  const run = startRun({
-    runId: 'run_1',
-    sessionId: 'sess_1',
-    model: 'm',
-    clock: manualClock(),
-    orphanMs: 60_000,
-    fuse: resolveFuse(),
-    open: ({ prefill }, sink, signal) =>
-      upstream.open(
-        { model: 'm', messages: [{ role: 'user', content: 'Hello' }], prefill, interruptedNote: null },
-        sink,
-        signal,
-      ),
-  })
+  const run = startReply(upstream, manualClock())
   const terminal = await run.ended
   return { log: run.log.read(0), ends: run.log.deltaEnds(), terminal, usage: run.usage }
 }

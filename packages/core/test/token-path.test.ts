@@ -8,14 +8,13 @@ import { systemClock, type Clock } from '../src/clock.ts'
 import { createGateway } from '../src/gateway/index.ts'
 import { toNodeListener } from '../src/node/listener.ts'
 import { nodeTransport } from '../src/node/transport.ts'
-import { resolveFuse } from '../src/run/fuse.ts'
-import { startRun } from '../src/run/start-run.ts'
 import { gatewayFetch, scriptedUpstream } from '../src/testing/index.ts'
 import { anthropic, ollama, openaiCompatible, type Transport } from '../src/upstream/index.ts'
 import type { Upstream } from '../src/upstream/upstream.ts'
 import { said, start } from './support/anthropic-samples.ts'
 import { utf8 } from './support/bytes.ts'
 import { turn } from './support/event-loop.ts'
+import { startReply } from './support/start-reply.ts'
 import { listen } from './support/listen.ts'
 
 /** What a token costs on its way from the model server's socket to the log. */
@@ -69,20 +68,7 @@ test.for(kinds)(
       },
     })
     const upstream = make(server.url)
-    const run = startRun({
-      runId: 'run_1',
-      sessionId: 'sess_1',
-      model: 'm',
-      clock: tickerOf(systemClock),
-      orphanMs: 60_000,
-      fuse: resolveFuse(),
-      open: ({ prefill }, sink, signal) =>
-        upstream.open(
-          { model: 'm', messages: [{ role: 'user', content: 'Hello' }], prefill, interruptedNote: null },
-          sink,
-          signal,
-        ),
-    })
+    const run = startReply(upstream, tickerOf(systemClock))
     const counted = await new Promise<number>((resolve) => {
       let seen = 0
       let before = 0
