@@ -84,3 +84,47 @@ test('anthropic: a stop reason in the last event only ends the reply', () => {
     { finish: 'length' },
   ])
 })
+
+const call = (more: object): string =>
+  block('content_block_start', { content_block: { type: 'tool_use', id: 'c', name: 'rm', input: {}, ...more } })
+const closed = block('content_block_stop', {})
+test.for<[string, string]>([
+  [
+    'behind the stop of its block',
+    call({}) +
+      closed +
+      block('content_block_delta', { delta: { type: 'input_json_delta', partial_json: '{"x":1}' } }) +
+      closed,
+  ],
+  [
+    'in a delta without a type',
+    call({}) + block('content_block_delta', { delta: { partial_json: '{"x":1}' } }) + closed,
+  ],
+  [
+    'as an object',
+    call({}) + block('content_block_delta', { delta: { type: 'input_json_delta', input: { x: 1 } } }) + closed,
+  ],
+  [
+    'as an object in place of text',
+    call({}) + block('content_block_delta', { delta: { type: 'input_json_delta', partial_json: { x: 1 } } }) + closed,
+  ],
+])('anthropic: the arguments of a call %s are read', ([, body]) => {
+  expect(decode(body + reason('tool_use') + stop)).toEqual([
+    ...decode(body).filter((event) => 'progress' in event),
+    { tool_call: { id: 'c', name: 'rm', arguments: { x: 1 } } },
+    expect.objectContaining({ finish: 'tool_calls' }),
+  ])
+})
+
+test('anthropic: arguments behind a call that has been given out are no success', () => {
+  const late = block('content_block_delta', { delta: { type: 'input_json_delta', partial_json: '{"x":1}' } })
+  const events = decode(call({ input: { y: 2 } }) + closed + late + reason('tool_use') + stop)
+  expect(events.some((event) => 'finish' in event)).toBe(false)
+})
+
+test('anthropic: two calls of one id have ids of their own', () => {
+  const events = decode(call({}) + closed + call({ name: 'ls' }) + closed + reason('tool_use') + stop)
+  const ids = events.flatMap((event) => ('tool_call' in event ? [event.tool_call.id] : []))
+  expect(ids).toHaveLength(2)
+  expect(new Set(ids).size).toBe(2)
+})

@@ -29,6 +29,12 @@ interface Begun {
   args: string
 }
 
+/** A call without arguments, whose block was stopped. */
+interface Bare {
+  readonly call: Begun
+  readonly whole: ToolCall
+}
+
 /**
  * Decodes the events of Anthropic's Messages API. Types that nobody knows are ignored, as its documents ask.
  *
@@ -43,9 +49,12 @@ export function createAnthropicDecoder(
   /** Calls whose blocks are open, and the numbers of all blocks that have begun. */
   const begun = new Map<unknown, Begun>()
   const known = new Set<unknown>()
+  /** The numbers of those that are calls. */
+  const calls = new Set<unknown>()
   let broken: string | undefined
   /** Calls without arguments. The token limit may have cut them off, which only what follows tells. */
-  const bare: ToolCall[] = []
+  const bare = new Map<unknown, Bare>()
+  const ids = new Set<string>()
   let hasCalled = false
   let hasSaid = false
   let callChars = 0
@@ -65,13 +74,13 @@ export function createAnthropicDecoder(
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []
     const isCut = reason === 'length'
-    const calls = [...begun.keys()].flatMap(stopBlock)
-    if (!isCut) calls.push(...bareCalls())
+    const last = [...begun.keys()].flatMap(stopBlock)
+    if (!isCut) last.push(...bareCalls())
     const lost = broken ?? (hasCalled || reason !== 'tool_calls' ? undefined : 'stop_reason tool_use')
     if (lost !== undefined && !isCut) return fail(brokenCall(lost))
     finished = true
     const end = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
-    return [...calls, { finish: end, ...(usage === undefined ? {} : { usage }) }]
+    return [...last, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
   const decode = (frame: SseFrame, events: UpstreamEvent[]): void => {
     const isDelta = frame.event === 'content_block_delta'
@@ -148,6 +157,7 @@ export function createAnthropicDecoder(
     if (known.size > maxBlocks) throw new ChatError('overflow', `The reply has more than ${maxBlocks} blocks.`)
     if (block['type'] === 'tool_use') {
       begun.set(index, { block, args: '' })
+      calls.add(index)
       hold(jsonChars(block))
     }
     return [...before, ...bareCalls(), ...said(given)]
@@ -158,18 +168,27 @@ export function createAnthropicDecoder(
       throw new ChatError('overflow', `Tool calls are longer than ${maxCallChars} characters.`)
   }
   const delta = (index: unknown, given: unknown): UpstreamEvent[] => {
-    const { type, partial_json: json } = record(given)
-    if (type !== 'input_json_delta') return said(given)
-    const call = begun.get(index)
+    const { type, partial_json: partial, input } = record(given)
+    const json = partial ?? input
+    if (type !== 'input_json_delta' && (type !== undefined || json === undefined)) return said(given)
     const piece = typeof json === 'string' ? json : isRecord(json) ? JSON.stringify(json) : ''
     if (piece === '') return []
-    // Of a call whose beginning did not come.
-    if (!known.has(index)) broken ??= `(${piece})`
+    const call = begun.get(index) ?? (isNoArguments(piece) ? undefined : again(index))
+    // Of a call whose beginning did not come, or that has been given out already.
+    if (!call && (!known.has(index) || (calls.has(index) && !isNoArguments(piece)))) broken ??= `(${piece})`
     if (!call) return []
     call.args = isNoArguments(call.args) ? piece : call.args + piece
     callChars += piece.length
     hold(piece.length)
     return [{ progress: { stage: 'tool_call', done: callChars } }]
+  }
+  /** A call whose block was stopped before its arguments came. */
+  const again = (index: unknown): Begun | undefined => {
+    const stopped = bare.get(index)
+    if (!stopped) return undefined
+    bare.delete(index)
+    begun.set(index, stopped.call)
+    return stopped.call
   }
   const stopBlock = (index: unknown): UpstreamEvent[] => {
     const call = begun.get(index)
@@ -178,15 +197,22 @@ export function createAnthropicDecoder(
     const whole = wholeCall(call, options.random)
     // Whether the token limit cut it off is said only later.
     if (!whole) broken ??= written(call)
-    else if (call.args.trim() === '' && Object.keys(whole.arguments).length === 0) bare.push(whole)
+    else if (call.args.trim() === '' && Object.keys(whole.arguments).length === 0) bare.set(index, { call, whole })
     else return [called(whole)]
     return []
   }
   const called = (call: ToolCall): UpstreamEvent => {
     hasCalled = true
-    return { tool_call: call }
+    // What answers a call is told apart by its id.
+    const id = ids.has(call.id) ? createId('call', options.random) : call.id
+    ids.add(id)
+    return { tool_call: { ...call, id } }
   }
-  const bareCalls = (): UpstreamEvent[] => bare.splice(0).map(called)
+  const bareCalls = (): UpstreamEvent[] => {
+    const given = [...bare.values()].map(({ whole }) => called(whole))
+    bare.clear()
+    return given
+  }
   /** @param beside - Where proxies may say it in place of that. */
   const over = (end: Json, beside: Json = {}): UpstreamEvent[] => {
     const why = reasonIn([end, beside])
