@@ -128,3 +128,49 @@ test('anthropic: two calls of one id have ids of their own', () => {
   expect(ids).toHaveLength(2)
   expect(new Set(ids).size).toBe(2)
 })
+
+const late = (json: string, index = 0): string =>
+  block('content_block_delta', { delta: { type: 'input_json_delta', partial_json: json } }, index)
+const begun = (name: string, index: number): string =>
+  block('content_block_start', { content_block: { type: 'tool_use', id: `id of ${name}`, name, input: {} } }, index)
+const ended = (index: number): string => block('content_block_stop', {}, index)
+const callsOf = (body: string, why = 'tool_use'): unknown[] =>
+  decode(body + reason(why) + stop).flatMap((event) =>
+    'tool_call' in event ? [[event.tool_call.name, event.tool_call.arguments]] : [],
+  )
+const one = ['f', { x: 1 }]
+const two = ['g', { y: 2 }]
+test.for<[string, string]>([
+  [
+    'all blocks begin and stop before any argument',
+    begun('f', 0) + ended(0) + begun('g', 1) + ended(1) + late('{"x":1}', 0) + late('{"y":2}', 1),
+  ],
+  [
+    'the second has its arguments in time, and the first behind it',
+    begun('f', 0) +
+      ended(0) +
+      begun('g', 1) +
+      late('{"y":2}', 1) +
+      ended(1) +
+      late('{"x"', 0) +
+      late(':1}', 0) +
+      ended(0),
+  ],
+  [
+    'all blocks have one number',
+    begun('f', 0) + late('{"x":1}', 0) + ended(0) + begun('g', 0) + ended(0) + late('{"y":2}', 0) + ended(0),
+  ],
+  [
+    'the deltas have no number',
+    begun('f', 0) + late('{"x":1}').replace('"index":0', '"x":0') + ended(0) + begun('g', 1) + late('{"y":2}', 1),
+  ],
+])('anthropic: two calls are whole and in order where %s', ([, body]) => {
+  expect(callsOf(body)).toEqual([one, two])
+})
+
+test('anthropic: a call without arguments keeps its place; at the end of what the token limit cut off it is not given', () => {
+  const body = begun('f', 0) + ended(0) + begun('g', 1) + late('{"y":2}', 1) + ended(1)
+  const last = begun('h', 2) + ended(2)
+  expect(callsOf(body + last)).toEqual([['f', {}], two, ['h', {}]])
+  expect(callsOf(body + last, 'max_tokens')).toEqual([['f', {}], two])
+})

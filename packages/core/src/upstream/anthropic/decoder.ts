@@ -1,10 +1,8 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
-import { createId, type RandomBytes } from '../../wire/ids.ts'
+import type { RandomBytes } from '../../wire/ids.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
-import { jsonChars } from '../../wire/opaque.ts'
 import type { SseFrame } from '../../wire/sse.ts'
-import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
@@ -12,28 +10,14 @@ import { createAlike } from '../reply/alike.ts'
 import { isDone, readObjects } from '../reply/readable.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
+import { createBlockCalls } from './calls.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
 import { figures, usageOf } from './usage.ts'
 import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
-/** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
-const maxCallChars = 1_048_576
-
 /** Most blocks of one reply. */
 const maxBlocks = 10_000
-
-/** A tool call while its arguments come. */
-interface Begun {
-  readonly block: Json
-  args: string
-}
-
-/** A call without arguments, whose block was stopped. */
-interface Bare {
-  readonly call: Begun
-  readonly whole: ToolCall
-}
 
 /**
  * Decodes the events of Anthropic's Messages API. Types that nobody knows are ignored, as its documents ask.
@@ -46,19 +30,11 @@ export function createAnthropicDecoder(
 ): ReplyDecoder {
   const sse = createSseFrames({ maxChars: options.maxChars })
   const alike = createAlike([])
-  /** Calls whose blocks are open, and the numbers of all blocks that have begun. */
-  const begun = new Map<unknown, Begun>()
+  const calls = createBlockCalls(options.random)
+  /** The numbers of all blocks that have begun. */
   const known = new Set<unknown>()
-  /** The numbers of those that are calls. */
-  const calls = new Set<unknown>()
-  let broken: string | undefined
-  /** Calls without arguments. The token limit may have cut them off, which only what follows tells. */
-  const bare = new Map<unknown, Bare>()
-  const ids = new Set<string>()
   let hasCalled = false
   let hasSaid = false
-  let callChars = 0
-  let heldChars = 0
   let reason: FinishReason | undefined
   /** As the server said them last; the figures are of the whole reply so far. */
   let counts: Json = {}
@@ -74,8 +50,8 @@ export function createAnthropicDecoder(
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []
     const isCut = reason === 'length'
-    const last = [...begun.keys()].flatMap(stopBlock)
-    if (!isCut) last.push(...bareCalls())
+    const { whole, broken } = calls.end(isCut)
+    const last = whole.map(called)
     const lost = broken ?? (hasCalled || reason !== 'tool_calls' ? undefined : 'stop_reason tool_use')
     if (lost !== undefined && !isCut) return fail(brokenCall(lost))
     finished = true
@@ -151,67 +127,24 @@ export function createAnthropicDecoder(
   }
   const startBlock = (index: unknown, given: unknown): UpstreamEvent[] => {
     const block = record(given)
-    // The calls of its own tools the server answers itself: they have other types.
     const before = stopBlock(index)
     known.add(index)
     if (known.size > maxBlocks) throw new ChatError('overflow', `The reply has more than ${maxBlocks} blocks.`)
-    if (block['type'] === 'tool_use') {
-      begun.set(index, { block, args: '' })
-      calls.add(index)
-      hold(jsonChars(block))
-    }
-    return [...before, ...bareCalls(), ...said(given)]
-  }
-  const hold = (chars: number): void => {
-    heldChars += chars
-    if (heldChars > maxCallChars)
-      throw new ChatError('overflow', `Tool calls are longer than ${maxCallChars} characters.`)
+    // The calls of its own tools the server answers itself: they have other types.
+    const bare = calls.begin(index, block['type'] === 'tool_use' ? block : undefined)
+    return [...before, ...bare.map(called), ...said(given)]
   }
   const delta = (index: unknown, given: unknown): UpstreamEvent[] => {
-    const { type, partial_json: partial, input } = record(given)
-    const json = partial ?? input
+    const { type, partial_json: partial, input, arguments: args } = record(given)
+    const json = partial ?? input ?? args
     if (type !== 'input_json_delta' && (type !== undefined || json === undefined)) return said(given)
-    const piece = typeof json === 'string' ? json : isRecord(json) ? JSON.stringify(json) : ''
-    if (piece === '') return []
-    const call = begun.get(index) ?? (isNoArguments(piece) ? undefined : again(index))
-    // Of a call whose beginning did not come, or that has been given out already.
-    if (!call && (!known.has(index) || (calls.has(index) && !isNoArguments(piece)))) broken ??= `(${piece})`
-    if (!call) return []
-    call.args = isNoArguments(call.args) ? piece : call.args + piece
-    callChars += piece.length
-    hold(piece.length)
-    return [{ progress: { stage: 'tool_call', done: callChars } }]
+    const isCalling = calls.grow(index, typeof json === 'string' ? json : isRecord(json) ? JSON.stringify(json) : '')
+    return isCalling ? [{ progress: { stage: 'tool_call', done: calls.chars() } }] : []
   }
-  /** A call whose block was stopped before its arguments came. */
-  const again = (index: unknown): Begun | undefined => {
-    const stopped = bare.get(index)
-    if (!stopped) return undefined
-    bare.delete(index)
-    begun.set(index, stopped.call)
-    return stopped.call
-  }
-  const stopBlock = (index: unknown): UpstreamEvent[] => {
-    const call = begun.get(index)
-    if (!call) return []
-    begun.delete(index)
-    const whole = wholeCall(call, options.random)
-    // Whether the token limit cut it off is said only later.
-    if (!whole) broken ??= written(call)
-    else if (call.args.trim() === '' && Object.keys(whole.arguments).length === 0) bare.set(index, { call, whole })
-    else return [called(whole)]
-    return []
-  }
+  const stopBlock = (index: unknown): UpstreamEvent[] => calls.stop(index).map(called)
   const called = (call: ToolCall): UpstreamEvent => {
     hasCalled = true
-    // What answers a call is told apart by its id.
-    const id = ids.has(call.id) ? createId('call', options.random) : call.id
-    ids.add(id)
-    return { tool_call: { ...call, id } }
-  }
-  const bareCalls = (): UpstreamEvent[] => {
-    const given = [...bare.values()].map(({ whole }) => called(whole))
-    bare.clear()
-    return given
+    return { tool_call: call }
   }
   /** @param beside - Where proxies may say it in place of that. */
   const over = (end: Json, beside: Json = {}): UpstreamEvent[] => {
@@ -257,12 +190,3 @@ function said(part: unknown): UpstreamEvent[] {
 function hasWords(part: Json): boolean {
   return Object.entries(part).some(([name, value]) => name !== 'type' && typeof value === 'string' && value !== '')
 }
-
-function wholeCall({ block, args }: Begun, random?: RandomBytes): ToolCall | undefined {
-  const value = callArguments(args.trim() === '' ? block['input'] : args)
-  const name = text(block['name'])
-  if (name === '' || value === undefined) return undefined
-  return { id: text(block['id']) || createId('call', random), name, arguments: value }
-}
-
-const written = ({ block, args }: Begun): string => `${text(block['name'])}(${args})`
