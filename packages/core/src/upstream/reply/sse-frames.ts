@@ -100,14 +100,15 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
       return
     }
     // Most lines are whole: what ends like an object is not looked at twice.
-    if (!(isLines ? isSpread : mayGoOn).test(value) || value.trimEnd().endsWith('}')) {
-      give(value.startsWith('{') ? event : 'line', value)
-      event = undefined
-      return
-    }
+    if (!(isLines ? isSpread : mayGoOn).test(value) || value.trimEnd().endsWith('}')) return giveLine(value)
     begun.add(value)
     isStray = true
     if (begun.state() === 'whole') dispatch()
+  }
+  /** A line that is a frame by itself. */
+  const giveLine = (value: string): void => {
+    give(value.startsWith('{') ? event : 'line', value)
+    event = undefined
   }
   const addData = (line: string): void => {
     let from = 0
@@ -159,6 +160,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     else if (line === '') {
       if (!isStray) dispatch()
     } else if (line.startsWith('data:')) addData(line)
+    else if (isLines && line[0] === '{' && line.endsWith('}') && begun.isEmpty()) giveLine(line)
     else if (line[0] === ':') takeComment(line.slice(line[1] === ' ' ? 2 : 1))
     else takeField(line)
   }
