@@ -29,7 +29,10 @@ export interface ChatSession {
   takeBack(id: string): boolean
   /** Freezes the answer in this very tick, stops the model, and says what became of it. Never rejects. */
   interrupt(): Promise<InterruptResult>
-  /** Ends what runs, forgets the conversation here and at the gateway, and starts an empty one. Never rejects. */
+  /**
+   * Ends what runs, forgets the conversation here, in the storage, in the other tabs and at the gateway, and starts an empty one. A
+   * question that is sent elsewhere in the same moment stays. Never rejects.
+   */
   clear(): Promise<void>
   /**
    * Goes on with the last reply, in the same message: one that was interrupted, dropped, failed, or cut at a limit.

@@ -7,6 +7,8 @@ import type { SessionHandle } from './extension.ts'
 export interface Copies {
   /** Merges another copy into this one: what is shown changes at once, or as soon as it may. */
   meet(theirs: KeptChat): void
+  /** As {@link meet}; what is shown changes with what is done next. */
+  hear(theirs: KeptChat): void
   /** All that is known of the conversation: what is shown, and what waits. */
   whole(): KeptChat
   /** The highest version that another copy had. */
@@ -78,6 +80,13 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     waiting = isAll ? undefined : known
     if (isOther(view, mine)) handle.restore(view)
   }
+  const hear = (theirs: KeptChat): void => {
+    highest = Math.max(highest, theirs.version)
+    handle.see(theirs.version)
+    const news = unread(theirs)
+    waiting = waiting ? mergeChats(waiting, news) : news
+    looked = ''
+  }
   return {
     watch(next) {
       if (next === handle) return
@@ -86,12 +95,9 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     },
     copies: {
       whole,
+      hear,
       meet(theirs) {
-        highest = Math.max(highest, theirs.version)
-        handle.see(theirs.version)
-        const news = unread(theirs)
-        waiting = waiting ? mergeChats(waiting, news) : news
-        looked = ''
+        hear(theirs)
         look()
       },
       get highest() {

@@ -13,6 +13,11 @@ export interface SessionHandle {
   readonly clock: Clock
   /** Calls `listener` after each change, before a request of it leaves. It is no subscription that keeps the session. */
   observe(listener: () => void): void
+  /**
+   * Calls `look` before anything that a person does: time to look at other copies, so that what is done comes after all that is known.
+   * @param look - Returns all that is known of the conversation, here and elsewhere: what `clear()` takes away. It must not throw.
+   */
+  before(look: () => KeptChat): void
   /** The conversation as it is now. */
   kept(): KeptChat
   /** Puts another conversation in its place, and reads the one run that grows it; a run that is read already is read on. */

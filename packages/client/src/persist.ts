@@ -70,6 +70,8 @@ export function persist(
     /** What the storage was last known to hold. */
     let text: string | null = null
     let isRead = false
+    /** Whether all was taken away before it was read. */
+    let isCleared = false
     /** Whether it answers by promises. */
     let isSlow = false
     let writing = false
@@ -91,6 +93,20 @@ export function persist(
         // What stands in a storage may be anything, not even JSON.
       }
       return parsed
+    }
+    /** Looks at what another page has written, before something is done here. */
+    const refresh = (): KeptChat => {
+      try {
+        const now = isSlow ? text : store.getItem(key)
+        const found = typeof now === 'string' && now !== text && parse(now)
+        if (found) {
+          text = now
+          copies.hear(found.chat)
+        }
+      } catch {
+        // What a write makes of it, that says.
+      }
+      return copies.whole()
     }
     const isWanted = (): boolean => wipedAt === undefined || wipedAt !== kept().messages.at(-1)?.id
     /** Another page may have written, or wiped, in between. @returns Whether to write. */
@@ -234,7 +250,8 @@ export function persist(
       )
     }
     const look = (): void => {
-      const { messages, runs } = kept()
+      const { messages, runs, version } = kept()
+      isCleared ||= version > 0 && messages.length === 0
       if (!isRead || messages === shown.messages) return
       const isGrowing = runs[0] && runs[0].runId === shown.runs[0]?.runId && messages.length === shown.messages.length
       if (isGrowing) disarm ??= clock.after(intervalMs, leave)
@@ -250,7 +267,6 @@ export function persist(
     const read = (now: string | null): void => {
       text = now
       const found = now === null ? undefined : parse(now)
-      const isCleared = kept().cleared > 0
       const isFree = kept().messages.length === 0 && !isCleared
       if (now && (!found || found.dropped > 0)) {
         const lost = found ? `${found.dropped} parts of the stored conversation` : 'The stored conversation'
@@ -258,7 +274,7 @@ export function persist(
         report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), found !== undefined)
       }
       if (found) {
-        copies.meet(found.chat)
+        copies.meet(isCleared ? without(found.chat) : found.chat)
         if (isFree) {
           written = found.chat
           shown = kept()
@@ -271,6 +287,7 @@ export function persist(
       else look()
     }
     observe(look)
+    handle.before(refresh)
     chain(
       () => {
         const got = store.getItem(key)
@@ -300,6 +317,12 @@ export function persist(
       for (const type of types) globalThis.removeEventListener?.(type, leave)
     }
   }
+}
+
+/** A conversation of which everything was taken away. */
+function without({ messages, removed, ...chat }: KeptChat): KeptChat {
+  const gone = messages.map(({ id, version = 0 }) => [id, version] as const)
+  return { ...chat, messages: [], runs: [], removed: [...removed, ...gone] }
 }
 
 const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'

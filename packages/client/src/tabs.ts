@@ -71,6 +71,7 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       look()
     }
     observe(look)
+    handle.before(copies.whole)
     channel.addEventListener('message', listen)
     ask()
     const unwatch = onVisible(ask)

@@ -6,6 +6,8 @@ import type { ChatMessage, MessageState } from './message.ts'
 const maxMessages = 100_000
 /** Most removed messages that are remembered: as many as a gateway takes in one request. */
 export const maxRemoved = 1_000
+/** A version that nobody could go beyond would win for ever. */
+export const maxVersion: number = 2 ** 52
 /** Longest text of a message from outside, UTF-16 code units: four of the longest replies that a gateway makes. */
 const maxChars = 16_777_216
 /** Longest id from outside. */
@@ -74,8 +76,7 @@ export function parseChat(value: unknown): ValidChat | undefined {
   }
 }
 
-/** A version that nobody could go beyond would win for ever. */
-const versionOf = (value: unknown): number => (isPosition(value) && value < 2 ** 52 ? value : 0)
+const versionOf = (value: unknown): number => (isPosition(value) && value < maxVersion ? value : 0)
 
 const isRemoved = (value: unknown): value is readonly [string, number] =>
   Array.isArray(value) && value.length === 2 && isIdLike(value[0]) && isPosition(value[1])

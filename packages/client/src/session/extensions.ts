@@ -1,5 +1,6 @@
 import type { ChatSession } from '../chat-session.ts'
 import type { SessionHandle } from '../extension.ts'
+import type { ChatMessage } from '../message.ts'
 import type { KeptChat } from '../state/kept-chat.ts'
 import type { Queue } from './queue.ts'
 import type { Replies } from './replies.ts'
@@ -8,6 +9,8 @@ import type { Shared } from './shared.ts'
 /** The extensions of a session: attached while somebody uses it. */
 export interface Extensions {
   attach(): void
+  /** Has them meet the other copies, as far as these can be known at once. @returns All messages that are known. */
+  meet(): readonly ChatMessage[]
   /** Undoes them: nothing outside holds the session any more. */
   letGo(): void
   /** How much of the conversation is kept nowhere else, UTF-16 units of its JSON: all of it, or 0. */
@@ -25,6 +28,7 @@ export function createExtensions(
   /** What undoes them; undefined while there are none. */
   let undo: (() => void)[] | undefined
   let isStored = false
+  const looks: (() => KeptChat)[] = []
 
   const kept = (): KeptChat => {
     const { sessionId, snapshot, run, version, removed, cleared } = store.state
@@ -56,6 +60,7 @@ export function createExtensions(
     options,
     clock,
     observe: (listener) => void store.observers.add(listener),
+    before: (look) => void looks.push(look),
     kept,
     restore,
     isBusy: () => replies.isBusy(),
@@ -73,10 +78,12 @@ export function createExtensions(
         if (undone) undos.push(undone)
       }
     },
+    meet: () => looks.reduce((_, look) => look(), kept()).messages,
     letGo() {
       for (const undone of undo ?? []) undone()
       undo = undefined
       store.observers.clear()
+      looks.length = 0
     },
     onlyCopyChars() {
       const { messages } = store.state.snapshot

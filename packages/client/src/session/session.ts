@@ -7,6 +7,7 @@ import type { ChatClientOptions } from '../options.ts'
 import { emptySnapshot } from '../snapshot.ts'
 import { emptyChat } from '../state/chat-state.ts'
 import { isLost } from '../state/reply.ts'
+import { maxVersion } from '../valid-chat.ts'
 import { createExtensions } from './extensions.ts'
 import { createInterrupts } from './interrupts.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -20,7 +21,7 @@ import { createStore } from './store.ts'
 /** How often a reply goes on by itself without a word more: gateways die twice in a row, not six times. */
 const maxTries = 6
 
-/** Widest step between two versions, and how many there are in a millisecond. */
+/** So many versions are in a millisecond; one step is not as wide. */
 const widest = 1_024
 
 /** What a session that is over says. */
@@ -95,8 +96,12 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     const [high = 0, low = 0] = random(new Uint8Array(2))
     return 1 + ((high * 256 + low) % (widest - 1))
   }
-  const versionNow: Shared['versionNow'] = (width = anyWidth()) =>
-    Math.max(store.state.highest, Math.floor(clock.now()) * widest) + width
+  const versionNow: Shared['versionNow'] = () => {
+    const { highest } = store.state
+    const now = Math.floor(clock.now()) * widest
+    // A clock that is far ahead would leave no room for anything later.
+    return (now > highest && now < maxVersion / 2 ? now : highest) + anyWidth()
+  }
   const { limits } = host
   const { signal } = closing
   const shared = {
@@ -116,7 +121,11 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
   const interrupts = createInterrupts(shared, () => replies.stop())
   const replies = createReplies(shared, interrupts, (ended) => next(ended))
   const { start } = replies
-  const { cutIn } = interrupts
+  /** Whatever a person does comes after all that can be known of the other copies. */
+  const cutIn = (): ReturnType<typeof interrupts.cutIn> => {
+    extensions.meet()
+    return interrupts.cutIn()
+  }
 
   const said = (text: string): ChatMessage => {
     if (text.trim() === '') throw new TypeError('The text is blank')
@@ -185,16 +194,17 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
 
     async interrupt() {
       use()
+      extensions.meet()
       return interrupts.interrupt()
     },
 
     async clear() {
       const { sessionId, snapshot } = store.state
       use()
+      const known = extensions.meet()
       replies.stop()
       queue.empty()
-      // Of what happens at once, this wins; and of what is stored, and not read yet.
-      step({ type: 'clear', sessionId: newId('sess'), version: versionNow(widest) })
+      step({ type: 'clear', sessionId: newId('sess'), version: versionNow(), known })
       if (snapshot.messages.length === 0) return publish()
       // Here it is gone already. A gateway that cannot be asked forgets it by age.
       const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })

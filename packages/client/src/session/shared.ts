@@ -17,10 +17,10 @@ export interface Shared {
   newId(kind: IdKind): string
   /**
    * The version of what a person does now: beyond all that is known, and not before the time of day, so that pages that know nothing
-   * of each other agree on what came first. In steps of uneven width, two that act at once have two versions.
-   * @param width - Of the step; of what happens at once, the widest wins. Default: any but the widest.
+   * of each other agree on what came first. A clock that is wrong changes the order and nothing else. In steps of uneven width, two
+   * that act at once have two versions.
    */
-  versionNow(width?: number): number
+  versionNow(): number
   /** Counts work as under way: meanwhile the session is not at rest. */
   during<Value>(work: Promise<Value>): Promise<Value>
   /** Tells the client whether the session is at rest. */

@@ -46,7 +46,13 @@ export type ChatInput =
   | { readonly type: 'freeze'; readonly reply: ChatMessage }
   /** The gateway has said where the frozen reply ends, and whether it was whole. What has been built on it stays. */
   | { readonly type: 'confirm'; readonly frozen: ChatMessage; readonly reply: ChatMessage }
-  | { readonly type: 'clear'; readonly sessionId: string; readonly version?: number | undefined }
+  | {
+      readonly type: 'clear'
+      readonly sessionId: string
+      readonly version?: number | undefined
+      /** All that is known of the conversation, here and elsewhere. Default: what is shown. */
+      readonly known?: readonly ChatMessage[] | undefined
+    }
   /** The session is closed: nothing is read any more. */
   | { readonly type: 'close'; readonly error: ErrorBody }
   /** Another tab is at this version. */
@@ -112,14 +118,17 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       return { ...told, snapshot: snapshot.status === 'interrupting' ? at('idle', confirmed) : confirmed }
     }
     case 'clear': {
-      const told = next(state, input.version)
+      const { sessionId, known = snapshot.messages } = input
+      const removed = [...state.removed, ...gone(known)]
+      // What is more than can be remembered goes by its version.
+      const older = removed.splice(0, Math.max(0, removed.length - maxRemoved))
       return {
-        ...told,
-        sessionId: input.sessionId,
+        ...next(state, input.version),
+        sessionId,
         snapshot: { ...emptySnapshot, notice: snapshot.notice },
         run: null,
-        removed: [],
-        cleared: told.version,
+        removed,
+        cleared: older.reduce((most, [, version]) => Math.max(most, version + 1), state.cleared),
       }
     }
     case 'close':
@@ -139,9 +148,11 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
 /** What was taken away so far, and what is there now and not among these. */
 function removedBy({ snapshot, removed }: ChatState, messages: readonly ChatMessage[]): KeptChat['removed'] {
   const left = new Set(messages.map(({ id }) => id))
-  const gone = snapshot.messages.filter(({ id }) => !left.has(id)).map(({ id, version = 0 }) => [id, version] as const)
-  return gone.length === 0 ? removed : [...removed, ...gone].slice(-maxRemoved)
+  return [...removed, ...gone(snapshot.messages.filter(({ id }) => !left.has(id)))].slice(-maxRemoved)
 }
+
+const gone = (messages: readonly ChatMessage[]): KeptChat['removed'] =>
+  messages.map(({ id, version = 0 }) => [id, version])
 
 function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
   const { snapshot } = state

@@ -28,6 +28,6 @@ export interface KeptChat {
   readonly version: number
   /** What was taken away last, and in which version it was: another copy must not bring it back. */
   readonly removed: readonly (readonly [id: string, version: number])[]
-  /** What is of an earlier version was cleared. */
+  /** What is of an earlier version was taken away, too: more than is remembered. */
   readonly cleared: number
 }
