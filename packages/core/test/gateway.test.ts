@@ -189,7 +189,7 @@ test('gateway: a failed run keeps its partial and says where it ends', async () 
   expect(rest.at(-1)?.event).toEqual({
     done: true,
     reason: 'error',
-    error: { code: 'upstream_incomplete', message: expect.any(String), retryable: true },
+    error: { code: 'upstream_incomplete', message: expect.any(String), retryable: false },
     position: 11,
   })
   expect(await replayed(bed, runId)).toEqual({ text: 'half an ans', terminal: rest.at(-1)?.event })

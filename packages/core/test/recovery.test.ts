@@ -260,6 +260,12 @@ function bench(options: Partial<GatewayOptions> = {}): Bed {
     },
   }
 }
+/** A whole reply: an end without evidence is a cut from now on. */
+async function prove(bed: Bed): Promise<void> {
+  const { frames, reply } = await bed.start()
+  reply.finish()
+  await frames.rest()
+}
 /** Sends text, waits until it was read, and fails. @returns The frames up to the status that says so. */
 async function cut({ frames, reply }: Started, text: string, error = refused): Promise<WireFrame[]> {
   reply.send(text)
@@ -295,6 +301,7 @@ for (const [what, fail] of Object.entries(failures)) {
 
   test(`recovery: after a server that ${what} in mid text, the run goes on in the same log from its partial`, async () => {
     const bed = bench()
+    await prove(bed)
     const { frames, reply, runId } = await bed.start()
     reply.send('Hel', 'lo ')
     await frames.until(isText)
@@ -454,6 +461,7 @@ test('recovery: a reader that connects meanwhile gets the text and the present s
 
 test('recovery: whoever waits for one JSON answer waits for the server, too', async () => {
   const bed = bench()
+  await prove(bed)
   const answer = bed.post({ ...hello, stream: false })
   ;(await bed.upstream.next()).fail(refused)
   await turn()

@@ -271,35 +271,7 @@ test('ways: words about roles are an error where there is no system message to m
   expect(asked).toEqual(['native'])
 })
 
-// Ends without evidence
-
 const text: UpstreamEvent = { message: 'Hello world.' }
-const unproven = { error: { code: 'upstream_incomplete', retryable: false } }
-
-test('ways: a body that ends without evidence, of a model that never gave any, is no cut: its text is not asked for again', async () => {
-  const { ran } = bench(() => [[text]])
-  expect(await ran({ prefill: '' })).toMatchObject([text, unproven])
-  expect(await ran()).toMatchObject([text, unproven])
-})
-
-test('ways: of a model that gives evidence it is a cut, unless the continuation ends so, too', async () => {
-  let answer: Answer = fine
-  const { ran } = bench(() => answer)
-  await ran({ prefill: '' })
-  answer = [[text]]
-  // Of several runs that are cut at once, none teaches anything.
-  for (let i = 0; i < 3; i++) expect(await ran({ prefill: '' })).toEqual([text])
-  expect(await ran({ prefill: '', model: 'other' })).toMatchObject([text, unproven])
-  expect(await ran()).toEqual([text])
-  expect(await ran()).toMatchObject([text, unproven])
-})
-
-test('ways: an end without any text, or behind thinking alone, is a cut', async () => {
-  for (const events of [[], [{ alive: true }], [{ thinking: 'Hm' }]] as UpstreamEvent[][]) {
-    const { ran } = bench(() => [events])
-    expect(await ran({ prefill: '' })).toEqual(events)
-  }
-})
 
 test('ways: a reply that failed, or broke off, is judged by its error alone', async () => {
   const busy = new ChatError('upstream_busy', 'Busy.', { retryable: true })

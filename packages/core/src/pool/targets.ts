@@ -8,7 +8,9 @@ import {
   type Breaker,
   type BreakerPolicy,
 } from './breaker.ts'
+import { withEvidence } from './evidence.ts'
 import { isRoute, type Route } from './route.ts'
+import { createLearnt, type Learnt } from '../upstream/learnt.ts'
 import type { Upstream, UpstreamRequest, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError } from '../wire/errors.ts'
 import { onRejected } from '../rejected.ts'
@@ -17,6 +19,8 @@ import { onRejected } from '../rejected.ts'
 export interface Target {
   readonly upstream: Upstream
   readonly breaker: Breaker | null
+  /** How it ends its replies, per model. */
+  readonly learnt: Learnt
 }
 
 /** The model servers of a gateway. */
@@ -66,7 +70,11 @@ export function createTargets(
 ): Targets {
   const known = new Map<Upstream, Target>()
   const target = (one: Upstream): Target => {
-    const made = known.get(one) ?? { upstream: one, breaker: policy && createBreaker(clock, policy) }
+    const made = known.get(one) ?? {
+      upstream: one,
+      breaker: policy && createBreaker(clock, policy),
+      learnt: createLearnt(clock),
+    }
     known.set(one, made)
     return made
   }
@@ -129,10 +137,11 @@ function createSource(
   return {
     successor: first === 0 ? undefined : named(),
     open(request, sink, signal) {
-      const { upstream } = line[at]!
+      const { upstream, learnt } = line[at]!
       const asked = { ...request, model: model ?? upstream.model, ...(standby() !== -1 && { connectMs }) }
-      const outcome: unknown = upstream.open(asked, sink, signal)
-      onRejected(outcome, sink.end)
+      const heard = withEvidence(sink, asked, learnt)
+      const outcome: unknown = upstream.open(asked, heard, signal)
+      onRejected(outcome, heard.end)
     },
     delta: () => pass?.delta(),
     get isOpen() {

@@ -4,7 +4,7 @@ import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamSink } from './u
 export interface IterableUpstream extends Pick<Upstream, 'name' | 'model' | 'status'> {
   /**
    * Asks for one reply. Yields batches of events and returns after a finish or an error event, or when the reply ended without
-   * them (the run then fails as `upstream_incomplete`). When `signal` aborts, the request must be closed.
+   * them: whether that is a cut, to be continued, the gateway learns per model. When `signal` aborts, the request must be closed.
    * @throws {ChatError} With an `upstream_…` code; anything else becomes `upstream_failed`.
    */
   generate(request: UpstreamRequest, signal: AbortSignal): AsyncIterable<readonly UpstreamEvent[]>

@@ -82,8 +82,8 @@ export interface Upstream {
   readonly model: string
   /**
    * Asks for one reply, and pushes the events of one read of the socket at a time, in the call in which they are read. After a
-   * finish or an error event nothing counts any more; a body that ends without them is ended without an error (the run then
-   * fails as `upstream_incomplete`). When `signal` aborts, the request is closed in every phase, and nothing counts any more.
+   * finish or an error event nothing counts any more; a body that ends without them is ended without an error: where that
+   * model has finished a reply within the last hour it is a cut, to be continued; else the run fails as `upstream_incomplete`. When `signal` aborts, the request is closed in every phase, and nothing counts any more.
    * After a finish it is not aborted: the rest of the answer may be read, so that its connection is used again.
    * @throws {ChatError} When nothing could be asked. Later errors go to the sink, with an `upstream_…` code.
    */

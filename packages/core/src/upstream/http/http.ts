@@ -90,8 +90,13 @@ export function unreachable(cause: unknown): ChatError {
   })
 }
 
+/** Whether a status says that the body is the answer. 204 and 205 have no body. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300 && status !== 204 && status !== 205
+}
+
 /**
- * What an answer that is not 200 means. The server's own words become the cause: they do not leave the gateway.
+ * What an answer means that {@link isSuccess} is not true of. The server's own words become the cause: they do not leave the gateway.
  * @param now - Epoch milliseconds, for a `Retry-After` that names a date.
  * @param own - What the dialect knows of its words.
  */
@@ -121,11 +126,11 @@ function messageOf(code: ChatErrorCode, status: number, model: string): string {
 
 /**
  * Asks for one piece of JSON.
- * @throws Whatever the transport says, on any status but 200, which is the error's cause, and on what is no JSON.
+ * @throws Whatever the transport says, on a status that is no success, which is the error's cause, and on what is no JSON.
  */
 export async function askJson(transport: Transport, request: TransportRequest): Promise<unknown> {
   const { status, said } = await askText(transport, request)
-  if (status !== 200) throw new Error(`HTTP ${status}`, { cause: status })
+  if (!isSuccess(status)) throw new Error(`HTTP ${status}`, { cause: status })
   return JSON.parse(said) as unknown
 }
 

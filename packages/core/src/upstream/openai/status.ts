@@ -23,7 +23,7 @@ export async function askStatus(asked: Asked, signal: AbortSignal): Promise<Upst
     }
     if (!dialect.listsModels) {
       const status = await head(transport, `${url}/models`, headers, signal)
-      return status === 200 ? { state: 'ready' } : failedStatus({ cause: status })
+      return status >= 200 && status < 300 ? { state: 'ready' } : failedStatus({ cause: status })
     }
     const models = list(record(await getJson(transport, `${url}/models`, headers, signal))['data'])
     const names = models.map((entry) => text(record(entry)['id']))

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
 import { childAbort } from '../http/child-abort.ts'
-import { httpError, maxErrorChars, unreachable } from '../http/http.ts'
+import { httpError, isSuccess, maxErrorChars, unreachable } from '../http/http.ts'
 import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
 import type { ErrorWords } from '../http/error-meaning.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream.ts'
@@ -79,10 +79,16 @@ export function askReply(
   }
   const begun = ({ status, header }: TransportHead): Phase => {
     const type = header('content-type') ?? ''
-    if (status === 200 && !/html/i.test(type)) return replyPhase(reading, sink, /\/json/i.test(type), ended, fail)
+    // Whatever success it is called, the content decides: proxies and frameworks answer 201, 202 or 206.
+    const isFine = isSuccess(status)
+    if (isFine && !/html/i.test(type)) return replyPhase(reading, sink, /\/json/i.test(type), ended, fail)
     // A proxy's page with status 200: whatever it says, it is no reply in the making.
     const errorOf = (said: string): ChatError =>
-      status === 200 ? noReply(said) : httpError({ status, header }, said, model, reading.clock.now(), question.errors)
+      status === 204 || status === 205
+        ? noReply(`HTTP ${status}`, `The model server answered without a body (HTTP ${status}).`)
+        : isFine
+          ? noReply(said)
+          : httpError({ status, header }, said, model, reading.clock.now(), question.errors)
     return errorPhase(reading.clock, (said) => fail(errorOf(said)))
   }
   const ended = (isWhole: boolean): void => {
@@ -224,7 +230,6 @@ function replyPhase(
 
 const isBad = (event: UpstreamEvent): boolean => 'malformed' in event
 
-function noReply(said: string): ChatError {
-  const message = 'The model server answered with something that is no reply.'
+function noReply(said: string, message = 'The model server answered with something that is no reply.'): ChatError {
   return new ChatError('upstream_malformed', message, { cause: said, retryable: true })
 }

@@ -3,8 +3,7 @@ import { isChatError } from '../../wire/errors.ts'
 import { childAbort } from '../http/child-abort.ts'
 import { plainHistory, refusesRoles } from '../history/plain-history.ts'
 import { wantsThinking } from '../history/thinking-wanted.ts'
-import { createEvidence } from './evidence.ts'
-import { createLearnt } from './learnt.ts'
+import { createLearnt } from '../learnt.ts'
 import { ownFault, written } from './reply-errors.ts'
 import { createRedaction } from './redaction.ts'
 import { withoutThinkTags } from './think-tags.ts'
@@ -74,7 +73,7 @@ interface Asking {
   readonly lessons: readonly string[]
 }
 
-/** Learns, per model, what a server refuses and how it ends its replies, and asks accordingly. */
+/** Learns, per model, what a server refuses, and asks accordingly. */
 export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   const redact = createRedaction(options.fields)
   const learnt = createLearnt(options.clock)
@@ -137,7 +136,6 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
 
   const open = (request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void => {
     const askNow = (asking: Asking): void => {
-      const evidence = createEvidence(request, learnt)
       const left = childAbort(signal)
       /** Only what is refused before the reply has grown is asked for in another way. */
       let isOpen = true
@@ -159,14 +157,11 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
             if (failed && again(failed.error)) return undefined
             if (events.some(isGrowth)) grown()
           }
-          evidence.heard(events)
           return sink.push(safe(events))
         },
         end(error) {
           if (isOver || (error !== undefined && again(error))) return
           isOver = true
-          const unproven = error === undefined ? evidence.end() : []
-          if (unproven.length > 0) void sink.push(unproven)
           sink.end(error === undefined ? undefined : redact(error))
         },
       }

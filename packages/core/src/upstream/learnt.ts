@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../clock.ts'
 
 /** How long what was learnt holds, ms: servers are updated, and models change behind a name. */
 const learntMs = 3_600_000
