@@ -100,10 +100,10 @@ const kinds: Readonly<Record<string, (events: readonly UpstreamEvent[]) => Upstr
       })
     }),
   'of an async function': (events) =>
-    own((async (sink: UpstreamSink) => {
+    own(async (sink) => {
       await sink.push(events)
       sink.end()
-    }) as never),
+    }),
   'of an iterable': (events) =>
     fromIterable({
       name: 'own',
