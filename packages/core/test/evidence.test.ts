@@ -81,7 +81,7 @@ test('evidence: a reply that failed is judged by its error alone', () => {
 // For every kind of upstream
 
 const said = [text]
-const own = (open: (sink: UpstreamSink) => void | Promise<void>): Upstream => ({
+const own = (open: (sink: UpstreamSink) => unknown): Upstream => ({
   name: 'own',
   model: 'm',
   open: (_request, sink) => open(sink),
