@@ -2,18 +2,15 @@ import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
-import type { SseFrame } from '../../wire/sse.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
-import { createAlike } from '../reply/alike.ts'
-import { isDone, readObjects } from '../reply/readable.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createBlockCalls } from './calls.ts'
 import { anthropicError, isAnthropicError, refusal } from './errors.ts'
 import { figures, usageOf } from './usage.ts'
-import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
+import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** Most blocks of one reply. */
@@ -29,7 +26,6 @@ export function createAnthropicDecoder(
   options: { readonly maxChars?: number | undefined; readonly random?: RandomBytes | undefined } = {},
 ): ReplyDecoder {
   const sse = createSseFrames({ maxChars: options.maxChars })
-  const alike = createAlike([])
   const calls = createBlockCalls(options.random)
   /** The numbers of all blocks that have begun. */
   const known = new Set<unknown>()
@@ -40,8 +36,6 @@ export function createAnthropicDecoder(
   let counts: Json = {}
   let usage: Usage | undefined
   let finished = false
-
-  const unreadable = createUnreadable()
 
   const fail = (error: ChatError): UpstreamEvent[] => {
     finished = true
@@ -58,29 +52,8 @@ export function createAnthropicDecoder(
     const end = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
     return [...last, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
-  const decode = (frame: SseFrame, events: UpstreamEvent[]): void => {
-    const isDelta = frame.event === 'content_block_delta'
-    const same = isDelta ? alike.read(frame.data) : undefined
-    const decoded = same ? [same] : eventsOf(frame)
-    if (isDelta && !same && decoded.length === 1) alike.learn(frame.data, decoded[0]!)
-    hasSaid ||= decoded.some((one) => 'message' in one)
-    events.push(...(decoded.length === 0 ? [{ alive: true } as const] : decoded))
-  }
-  const eventsOf = ({ data, event }: SseFrame): UpstreamEvent[] => {
-    if (event === 'comment' || data.trim() === '') return []
-    // What proxies that translate from another kind say last.
-    if (isDone(data)) return reason === undefined ? [] : finish()
-    const frames = readObjects(data)
-    // An error that is no JSON is one all the same.
-    if (event === 'error' && !frames?.length) return fail(anthropicError(data, {}))
-    if (!frames) {
-      const bad = unreadable(data, event)
-      return 'error' in bad ? fail(bad.error) : [bad]
-    }
-    return frames.flatMap((frame) => (finished ? [] : decodeFrame(frame, event, data)))
-  }
-  const decodeFrame = (frame: Json, event: string | undefined, data: string): UpstreamEvent[] => {
-    if (event === 'error' || isAnthropicError(frame)) return fail(anthropicError(data, frame))
+  const decode = (frame: Json, event: string | undefined): UpstreamEvent[] => {
+    if (event === 'error' || isAnthropicError(frame)) return fail(anthropicError(frame))
     switch (frame['type'] ?? event) {
       case 'message_start':
         return message(record(frame['message']))
@@ -158,7 +131,16 @@ export function createAnthropicDecoder(
     return []
   }
   return decodeFrames(sse, {
-    decode,
+    decode(frame, event, events) {
+      const decoded = decode(frame, event)
+      hasSaid ||= decoded.some((one) => 'message' in one)
+      events.push(...decoded)
+    },
+    errorOf: anthropicError,
+    // What proxies that translate from another kind say last.
+    done: (_mark, events) => void events.push(...finish()),
+    stamps: [],
+    isAlike: (event) => event === 'content_block_delta',
     isFinished: () => finished,
     fail: (error) => fail(error)[0]!,
     end: (events) => events.push(...finish()),

@@ -11,8 +11,8 @@ export function isAnthropicError(frame: Json): boolean {
 }
 
 /** The error that the server said inside its stream. One that nobody knows is a failure of the server. */
-export function anthropicError(said: string, frame: Json): ChatError {
-  return saidError(Object.keys(frame).length === 0 ? said : frame)
+export function anthropicError(said: unknown): ChatError {
+  return saidError(said)
 }
 
 /** A classifier ended the reply: what came is no whole answer, and the same question ends the same way. */

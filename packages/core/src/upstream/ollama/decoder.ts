@@ -1,16 +1,13 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
-import type { SseFrame } from '../../wire/sse.ts'
-import { createAlike } from '../reply/alike.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { saidError } from '../http/error-meaning.ts'
 import { errorIn, errorOf } from '../http/said-error.ts'
-import { readObjects } from '../reply/readable.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
-import { brokenCall, createUnreadable } from '../reply/reply-errors.ts'
+import { brokenCall } from '../reply/reply-errors.ts'
 import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -27,29 +24,14 @@ export function createOllamaDecoder(
 ): ReplyDecoder {
   const frames = createSseFrames({ maxChars: options.maxChars, isLines: true })
   const calls = createToolFragments(options)
-  const alike = createAlike(['created_at'])
   let called = false
   let finished = false
-  const unreadable = createUnreadable()
 
   const fail = (error: ChatError): UpstreamEvent => {
     finished = true
     return { error }
   }
-  const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
-    const same = event === undefined ? alike.read(data) : undefined
-    if (same) return void events.push(same)
-    const said = event === 'comment' || data === '' ? [] : readObjects(data)
-    if (!said) {
-      const bad = unreadable(data, event)
-      return void events.push('error' in bad ? fail(bad.error) : bad)
-    }
-    const before = events.length
-    for (const frame of said) if (!finished) decodeLine(frame, events)
-    if (events.length === before) events.push({ alive: true })
-    if (event === undefined && events.length === before + 1) alike.learn(data, events[before]!)
-  }
-  const decodeLine = (frame: Json, events: UpstreamEvent[]): void => {
+  const decode = (frame: Json, events: UpstreamEvent[]): void => {
     const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame
     if (errorIn(frame, undefined, isReply) !== undefined) return void events.push(fail(saidError(errorOf(frame))))
     const { message = {}, response } = frame
@@ -92,7 +74,13 @@ export function createOllamaDecoder(
     const usage = ollamaUsage(frame)
     return [...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
   }
-  return decodeFrames(frames, { decode, isFinished: () => finished, fail })
+  return decodeFrames(frames, {
+    decode: (frame, _event, events) => decode(frame, events),
+    errorOf: saidError,
+    stamps: ['created_at'],
+    isFinished: () => finished,
+    fail,
+  })
 }
 
 /** Some write it as a text, or as a figure. */

@@ -1,16 +1,13 @@
 import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
-import type { SseFrame } from '../../wire/sse.ts'
 import type { AnswerFacts } from './dialect.ts'
-import { createAlike } from '../reply/alike.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
-import { isDone, readObjects } from '../reply/readable.ts'
-import { brokenCall, createUnreadable, incompleteReply } from '../reply/reply-errors.ts'
+import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
 import { callFragments, contentEvents, createChoice, thoughts } from '../reply/said.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -33,9 +30,6 @@ export function createOpenAiDecoder(
   const sse = createSseFrames({ maxChars: options.maxChars })
   const calls = createToolFragments(options)
   const choose = createChoice()
-  const unreadable = createUnreadable()
-  // OpenAI pads its chunks, so that nobody tells a text by its length.
-  const alike = createAlike(['obfuscation'])
   /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
   let isInPieces = false
@@ -48,6 +42,7 @@ export function createOpenAiDecoder(
   let progress: Progress | undefined
   let told: Progress | undefined
   let finished = false
+  let [hadUsage, hadProgress, hadText] = [usage, progress, hasText]
 
   const fail = (error: ChatError): UpstreamEvent => {
     finished = true
@@ -65,38 +60,16 @@ export function createOpenAiDecoder(
     const end = isCut ? 'length' : whole.length > 0 ? 'tool_calls' : 'stop'
     return [...whole.map((call) => ({ tool_call: call })), { finish: end, ...(usage && { usage }) }]
   }
-  const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
-    if (event === 'comment' || data === '') return void events.push({ alive: true })
-    if (isDone(data)) {
-      if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
-      if (reason !== undefined || unknown) events.push(...finish())
-      // Whoever reads the reply judges an end without evidence; without a word it is a failure.
-      else if (!finished && said) {
-        pushCounts(events)
-        finished = true
-      } else if (!finished) events.push(fail(incompleteReply(`${data.slice(0, 20)} came first`)))
-      return
-    }
-    const isGoingOn = isInPieces && event === undefined && reason === undefined && !unknown
-    const same = isGoingOn ? alike.read(data) : undefined
-    if (same) return void events.push(same)
-    const chunks = readObjects(data)
-    // A line of an error that is no JSON is an error all the same.
-    if (event === 'error' && !chunks?.length) return void events.push(fail(bandError({ error: data }, errors)))
-    if (!chunks) {
-      const bad = unreadable(data, event)
-      return void events.push('error' in bad ? fail(bad.error) : bad)
-    }
-    const before = events.length
-    const [hadUsage, hadProgress, hadText] = [usage, progress, hasText]
-    for (const chunk of chunks) if (!finished) decodeChunk(chunk, event, events)
-    if (events.length === before) events.push({ alive: true })
-    const isSame = usage === hadUsage && progress === hadProgress && hasText === hadText
-    if (!isSame) alike.forget()
-    else if (isGoingOn && reason === undefined && !unknown && events.length === before + 1)
-      alike.learn(data, events[before]!)
+  const done = (mark: string, events: UpstreamEvent[]): void => {
+    if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
+    if (reason !== undefined || unknown) events.push(...finish())
+    // Whoever reads the reply judges an end without evidence; without a word it is a failure.
+    else if (!finished && said) {
+      pushCounts(events)
+      finished = true
+    } else if (!finished) events.push(fail(incompleteReply(`${mark.slice(0, 20)} came first`)))
   }
-  const decodeChunk = (chunk: Json, event: string | undefined, events: UpstreamEvent[]): void => {
+  const decode = (chunk: Json, event: string | undefined, events: UpstreamEvent[]): void => {
     if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
     const wasOver = reason !== undefined || unknown !== undefined
     // Without choices the chunk is the answer, unless it is an event of another kind.
@@ -176,6 +149,18 @@ export function createOpenAiDecoder(
   }
   return decodeFrames(sse, {
     decode,
+    done,
+    errorOf: (said) => bandError({ error: said }, errors),
+    // OpenAI pads its chunks, so that nobody tells a text by its length.
+    stamps: ['obfuscation'],
+    isAlike: (event) => isInPieces && event === undefined && reason === undefined && !unknown,
+    hasChanged() {
+      const has = usage !== hadUsage || progress !== hadProgress || hasText !== hadText
+      hadUsage = usage
+      hadProgress = progress
+      hadText = hasText
+      return has
+    },
     isFinished: () => finished,
     fail,
     read: pushCounts,

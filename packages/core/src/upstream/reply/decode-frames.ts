@@ -1,12 +1,29 @@
 import { isChatError, type ChatError } from '../../wire/errors.ts'
+import type { Json } from '../../wire/json.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import type { UpstreamEvent } from '../upstream.ts'
+import { createAlike } from './alike.ts'
 import type { ReplyDecoder } from './ask-reply.ts'
+import { isDone, readObjects } from './readable.ts'
+import { createUnreadable } from './reply-errors.ts'
 import type { FrameDecoder } from './sse-frames.ts'
 
 /** What the decoder of one kind of server makes of its frames. */
 export interface FrameUse {
-  decode(frame: SseFrame, events: UpstreamEvent[]): void
+  /** Decodes one object. An error in it is said by {@link fail}, and ends the reply. */
+  decode(chunk: Json, event: string | undefined, events: UpstreamEvent[]): void
+  /** The error that is said by a frame of the event `error`, which is no object. */
+  errorOf(said: string): ChatError
+  /** A mark of the end. @defaultValue a sign of life */
+  done?(mark: string, events: UpstreamEvent[]): void
+  /** Fields that change with every frame and mean nothing. */
+  readonly stamps: readonly string[]
+  /** Whether a frame of this event means what one like it meant before. @defaultValue for those without an event */
+  isAlike?(event: string | undefined): boolean
+  /** Tells, once, whether what was read has changed what later frames mean. @defaultValue never */
+  hasChanged?(): boolean
+  /** Told of text that was read without `decode`. */
+  heard?(event: UpstreamEvent): void
   /** The reply has finished or failed. */
   isFinished(): boolean
   /** The reply has failed: gives its error, and is finished. */
@@ -18,16 +35,45 @@ export interface FrameUse {
 }
 
 /**
- * A decoder out of what cuts frames and what reads them. What is too long is an error event behind all that was read before it: a
- * throw would lose the text of the same read.
+ * A decoder out of what cuts frames and what reads their objects. What is too long is an error event behind all that was read
+ * before it: a throw would lose the text of the same read.
  */
 export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder {
+  const { isAlike = (event) => event === undefined } = use
+  const alike = createAlike(use.stamps)
+  const unreadable = createUnreadable()
+
+  const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
+    if (event === 'comment' || data === '') return void events.push({ alive: true })
+    const canBeAlike = isAlike(event)
+    const same = canBeAlike ? alike.read(data) : undefined
+    if (same) {
+      use.heard?.(same)
+      return void events.push(same)
+    }
+    const before = events.length
+    if (use.done && isDone(data)) use.done(data, events)
+    else decodeObjects(data, event, events)
+    if (events.length === before) events.push({ alive: true })
+    if (use.hasChanged?.()) alike.forget()
+    else if (canBeAlike && events.length === before + 1 && isAlike(event)) alike.learn(data, events[before]!)
+  }
+  const decodeObjects = (data: string, event: string | undefined, events: UpstreamEvent[]): void => {
+    const chunks = readObjects(data)
+    // An error that is no JSON is one all the same.
+    if (event === 'error' && !chunks?.length) return void events.push(use.fail(use.errorOf(data)))
+    if (!chunks) {
+      const bad = unreadable(data, event)
+      return void events.push('error' in bad ? use.fail(bad.error) : bad)
+    }
+    for (const chunk of chunks) if (!use.isFinished()) use.decode(chunk, event, events)
+  }
   const decodeAll = (cut: () => readonly SseFrame[]): UpstreamEvent[] => {
     const events: UpstreamEvent[] = []
     try {
       for (const frame of cut()) {
         if (use.isFinished()) break
-        use.decode(frame, events)
+        decode(frame, events)
       }
     } catch (error) {
       if (!isChatError(error)) throw error
