@@ -112,3 +112,41 @@ test('fuzz: a torn reply says every text that is still there, or is no success',
   // Replies of which none is whole prove nothing.
   if (!process.env['FUZZ_SEED']) expect(stopped).toBeGreaterThan(100)
 })
+
+const decode = (name: (typeof names)[number], body: string): UpstreamEvent[] => {
+  const decoder = kinds[name].decoder({ random: (bytes) => bytes.fill(7) })
+  return [...decoder.push(utf8(body)), ...decoder.end()]
+}
+const isHoled = (events: readonly UpstreamEvent[]): boolean => events.some((event) => 'malformed' in event)
+
+test.for<[(typeof names)[number], string, string]>([
+  ['ollama', '"},"done":false}\n{"mod', '"},"do{"mod'],
+  ['openai', '"},"finish_reason":null}]}\n\ndata: {"id":"x",', '"},"finish_reason":null}],'],
+  ['anthropic', '"}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta",', '"},'],
+])('torn: two frames of %s that are glued to one object, with a field twice, have a hole', ([name, seam, by]) => {
+  const { body } = kinds[name]
+  const at = body.indexOf(seam, body.indexOf('<3!>'))
+  const events = decode(name, body.slice(0, at) + by + body.slice(at + seam.length))
+  expect(events.some((event) => 'message' in event && event.message === '<3!>')).toBe(false)
+  expect(isHoled(events)).toBe(true)
+})
+
+test('torn: a field that stands twice, in two objects of one frame, is no hole', () => {
+  const call = { function: { name: 'f', arguments: { message: 'Hi', text: '"message":', content: [{ content: 1 }] } } }
+  const body = [{ message: { content: '', tool_calls: [call] } }, { message: { content: 'x' }, done: true }]
+  expect(isHoled(decode('ollama', body.map((line) => `${JSON.stringify(line)}\n`).join('')))).toBe(false)
+  const logprobs = { content: [{ token: 'Hi', logprob: -1 }] }
+  const chunk = { choices: [{ delta: { content: 'Hi' }, logprobs, finish_reason: 'stop' }] }
+  expect(isHoled(decode('openai', `data: ${JSON.stringify(chunk)}\n\n`))).toBe(false)
+})
+
+test.for(names)('torn: what is left of a frame of %s that begins with a colon is no comment', (name) => {
+  const { body } = kinds[name]
+  const from = body.lastIndexOf('\n', body.indexOf('<3!>')) + 1
+  const colon = body.indexOf('":', from) + 1
+  expect(isHoled(decode(name, body.slice(0, from) + body.slice(colon)))).toBe(true)
+})
+
+test.for(['ping', 'heartbeat {"t":1}', '{"t":1}', 'keep-alive {}'])('torn: the comment %s is one', (said) => {
+  for (const name of names) expect(isHoled(decode(name, `: ${said}\n\n${kinds[name].body}`))).toBe(false)
+})

@@ -4,7 +4,7 @@ import type { SseFrame } from '../../wire/sse.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { createAlike } from './alike.ts'
 import type { ReplyDecoder } from './ask-reply.ts'
-import { isDone, readObjects } from './readable.ts'
+import { isDone, readObjects, saysTwice } from './readable.ts'
 import { createUnreadable } from './reply-errors.ts'
 import type { FrameDecoder } from './sse-frames.ts'
 
@@ -66,6 +66,7 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
       const bad = unreadable(data, event)
       return void events.push('error' in bad ? use.fail(bad.error) : bad)
     }
+    if (chunks.length > 0 && saysTwice(data)) events.push({ malformed: data.slice(0, 200) })
     for (const chunk of chunks) if (!use.isFinished()) use.decode(chunk, event, events)
   }
   const decodeAll = (cut: () => readonly SseFrame[]): UpstreamEvent[] => {

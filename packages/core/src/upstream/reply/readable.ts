@@ -88,3 +88,27 @@ function looseObjects(said: string): Json[] | undefined {
   }
   return depth === 0 && found.length > 0 && rest.test(said.slice(from)) ? found : undefined
 }
+
+/** Names of what holds text: two frames that were torn and glued are one object that has these twice. */
+const holders = ['"choices":', '"message":', '"delta":', '"content":', '"response":', '"text":']
+
+/** Whether an object has a field twice that may hold text: all but the last of these is lost. */
+export function saysTwice(json: string): boolean {
+  // Most frames have each only once, wherever that is.
+  if (holders.every((name) => json.indexOf(name) === json.lastIndexOf(name))) return false
+  const open: Set<string>[] = []
+  for (let i = 0; i < json.length; i++) {
+    const letter = json[i]
+    if (letter === '{' || letter === '[') open.push(new Set())
+    else if (letter === '}' || letter === ']') open.pop()
+    else if (letter === '"') {
+      const from = i
+      for (i += 1; i < json.length && json[i] !== '"'; i++) if (json[i] === '\\') i += 1
+      const name = json.slice(from, i + 1) + (json[i + 1] ?? '')
+      if (!holders.includes(name)) continue
+      if (open.at(-1)?.has(name)) return true
+      open.at(-1)?.add(name)
+    }
+  }
+  return false
+}

@@ -128,6 +128,8 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     // What is left of `data: {…}` where its name was torn off.
     const rest = said.replace(unknownField, '')
     if (isTornBy(rest) || (rest.startsWith('{"') && begun.state() !== 'open')) add(rest, true)
+    // What is left of an object whose beginning was torn off.
+    else if (said.split('}').length > said.split('{').length) add(said, false)
     else give('comment', said)
   }
   const takeField = (line: string): void => {
