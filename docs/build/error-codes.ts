@@ -124,7 +124,13 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
     'Change the request or the gateway’s settings.',
   ),
   upstream_failed: fact('run', 502, true, 'It said that it failed.', goOn),
-  upstream_crashed: fact('run', 502, true, 'Its model process died, each time that it was asked again.', goOn),
+  upstream_crashed: fact(
+    'run',
+    502,
+    true,
+    'Its model process died, or it failed inside in the middle of a reply, each time that it was asked again.',
+    goOn,
+  ),
   upstream_incomplete: fact(
     'run',
     502,

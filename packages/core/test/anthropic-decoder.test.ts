@@ -41,8 +41,8 @@ const samples: Readonly<
 > = {
   'context-full': { message: 'Half', end: 'length', usage: usage(25, 5) },
   crlf: { message: 'Hello friend', end: 'stop', usage: usage(25, 15) },
-  'error-after-reason': { message: 'Half', end: 'upstream_failed' },
-  'error-first': { end: 'upstream_failed' },
+  'error-after-reason': { message: 'Half', end: 'upstream_crashed' },
+  'error-first': { end: 'upstream_crashed' },
   'error-overloaded': { message: 'Half', end: 'upstream_busy' },
   'pause-turn': { message: 'Searching', end: 'upstream_incomplete' },
   plain: { message: 'Hello friend', end: 'stop', usage: usage(25, 15) },
@@ -287,7 +287,7 @@ test('anthropic: what is no JSON object is malformed, but for an error', () => {
     expect(decodeText(`event: content_block_delta\ndata: ${bad}\n\n`)).toEqual([{ malformed: bad }])
   }
   expect(decodeText('event: error\ndata: upstream connect error\n\n')).toMatchObject([
-    { error: { code: 'upstream_failed', cause: 'upstream connect error' } },
+    { error: { code: 'upstream_unreachable', cause: 'upstream connect error' } },
   ])
 })
 

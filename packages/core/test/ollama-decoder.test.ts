@@ -175,7 +175,7 @@ test.for(['[]', '7', 'null', 'ping', ': ping', 'data: {}', 'data:', 'data: ping'
 
 test('ollama: a line of plain words is text that may be lost, or an error', () => {
   expect(decodeLines('Once upon', lineOf({}, final))[0]).toEqual({ malformed: 'Once upon' })
-  expect(decodeLines('Internal Server Error')[0]).toMatchObject({ error: { code: 'upstream_failed' } })
+  expect(decodeLines('Internal Server Error')[0]).toMatchObject({ error: { code: 'upstream_crashed' } })
 })
 
 test('ollama: of a long malformed line only the start is kept', () => {

@@ -110,9 +110,9 @@ test('openai: plain words in an event that is called a keep-alive are one', () =
 })
 
 test.for<[words: string, code: string]>([
-  ['Internal Server Error', 'upstream_failed'],
+  ['Internal Server Error', 'upstream_crashed'],
   ['error: the worker has gone', 'upstream_failed'],
-  ['upstream request timeout', 'upstream_failed'],
+  ['upstream request timeout', 'upstream_unreachable'],
   ['Server is busy, please try again', 'upstream_busy'],
   ['rate limit exceeded', 'upstream_busy'],
   ['服务繁忙，请稍后再试', 'upstream_busy'],
@@ -457,7 +457,7 @@ test('openai: another mark in brackets is none', () => {
 
 test('openai: an error in words ends the reply: nothing behind it counts', () => {
   const events = decode(chunk({ content: 'A' }) + frame('Internal Server Error') + chunk({ content: 'B' }) + end)
-  expect([textOf(events), endOf(events), events.length]).toEqual(['A', 'upstream_failed', 2])
+  expect([textOf(events), endOf(events), events.length]).toEqual(['A', 'upstream_crashed', 2])
 })
 
 test('openai: a page in place of the rest of a reply is told, and its words are no error', () => {

@@ -6,13 +6,22 @@ import { missingQuestion } from './history.ts'
  * template that knows two roles says of a system message that the roles do not alternate. All were seen in the wild.
  */
 const refusals: readonly RegExp[] = [
-  /(?:system|developer) (?:role|message|prompt|instruction)s?\b[^{}]{0,40}(?:\bnot\b|n't|\bun)[^{}]{0,20}(?:support|allow|enabl|permit|accept)/i,
-  /(?:not|n't|un)\s?support(?:ed)?[^{}]{0,20}(?:\brole\b[^{}]{0,10})?\bsystem\b/i,
+  /(?:system|developer) (?:role|message|prompt|instruction)s?\b[^{}]{0,40}(?:\bnot\b|n't|\bun)[^{}]{0,20}(?:support|allow|enabl|permit|accept|avail)/i,
+  /(?:not|n't|un)\s?(?:support|allow|accept|permit)(?:ed)?[^{}]{0,20}(?:\brole\b[^{}]{0,10})?\bsystem\b/i,
   /(?:role|value)s?:?\s*\\?["'`]?system\\?["'`]?[^{}]{0,20}(?:\bnot\b|n't|\bun|supported values)/i,
-  /system message must be (?:at the beginning|the first|first)/i,
+  // MiniMax, Mistral, Gemini.
+  /(?:invalid|un(?:expected|known|supported|recogni[sz]ed)|illegal|wrong)(?: message)? role\b[^{}]{0,12}\b(?:system|developer)\b/i,
+  /unexpected role[^{}]{0,30} after (?:role\W{0,4})?system/i,
+  /use a valid role\b[^{}]{0,20}\buser, ?model/i,
+  /multi-?turn requests? (?:must )?alternate/i,
+  // One, and in front.
+  /(?:\bsystem (?:role|message|prompt|instruction)s?|["'`]system["'`](?: role| message)?) (?:must|should|can|may|has to|have to|is|are)\b[^{}]{0,30}\b(?:beginning|start|first|once|index 0)/i,
+  /(?:only|more than|at most|exceeds?) (?:one|1|a single) system|multiple system (?:message|prompt|role)|first message (?:can|may|must|should) be[^{}]{0,12} system/i,
   /only user(?:,| and|\/) ?assistant(?: and \w+)? roles/i,
-  /roles must alternate/i,
-  /conversation must (?:start|begin) with a user|first message must (?:be|have)[^{}]{0,20}user/i,
+  /role\w{0,2} (?:must|should|can only) be[^{}]{0,20}\buser\b\W{0,4}(?:or|and|,|\/)?\W{0,4}(?:assistant|model)(?![^{}]{0,30}system)/i,
+  /(?:roles|messages|turns) (?:must|should|need to|have to) alternate|alternat(?:e|ing) between|alternating (?:user|roles)/i,
+  /(?:conversation|messages|history|chat) (?:must|should|has to|have to) (?:start|begin) with (?:a |the )?\W{0,3}user|first (?:message|turn|role) (?:must|should|has to) (?:be|have|use|come)[^{}]{0,20}user/i,
+  /不支持.{0,12}(?:system|系统)|(?:system|系统)(?:角色|消息|提示词?)?.{0,8}(?:不支持|必须(?:在|是)?.{0,6}(?:第一|首|开头|最前))/i,
 ]
 
 /** How much of a server's words is looked at, UTF-16 code units: bodies repeat what they were sent. */

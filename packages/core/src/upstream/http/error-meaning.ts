@@ -11,25 +11,36 @@ export type ErrorWords = readonly (readonly [words: RegExp, code: UpstreamErrorC
 const filter =
   'content_filter|content_policy|content policy|data_inspection_failed|datainspectionfailed|敏感(?:内容|词|信息)|违规|内容安全|安全审核'
 const account =
-  '(?:incorrect|invalid|wrong|expired|missing|no|unknown) (?:openai |x-)?api[ _-]?key|api[ _-]?key (?:is |was )?(?:not valid|invalid|incorrect|expired|missing|not found|disabled)|' +
-  'invalid_?api_?key|api_key_invalid|unauthenticated|not authenticated|invalid (?:access |auth\\w* )?token|arrearage|' +
-  '(?:credit )?balance is (?:too low|not enough|insufficient)|insufficient[_ ](?:account )?(?:balance|quota|credits?|funds)|out of credits?|no credits? left|billing_(?:error|hard_limit_reached|not_active)|' +
+  '(?:incorrect|invalid|wrong|expired|missing|no|unknown) (?:openai |x-)?(?:api[ _-]?key|credentials?|auth credentials)|api[ _-]?key (?:is |was )?(?:not valid|invalid|incorrect|expired|missing|not found|disabled)|' +
+  'invalid_?api_?key|api_key_invalid|unauthenticated|not authenticated|invalid[ _](?:access[ _]|auth\\w*[ _])?token|(?:invalid|incorrect|failed)[ _]authentication|authentication[ _](?:is )?(?:fail(?:s|ed|ure)|invalid|required)|' +
+  '(?:token|credentials?|session|trial|subscription|plan|license)[ _](?:is |was |has |have )?(?:been )?expired|expired[ _](?:\\w{1,20}[ _])?token|\\bunauthori[sz]ed\\b|not authori[sz]ed|permission[ _]denied|access[ _]?denied|invalid signature|in arrears|arrearage|overdue|' +
+  '(?:credit )?balance is (?:too low|not enough|insufficient)|(?:insufficient|not enough|run out of|ran out of|out of|requires more|no)[_ ](?:\\w{1,20}[_ ]){0,2}(?:balance|quota|credits?|funds)\\b|(?:quota|credits?|balance|free[ _]?tier)[_ ](?:(?:is|are|was|were|has|have)[_ ])?(?:been[_ ])?(?:(?:used up|exhausted|depleted|not enough|insufficient)\\b|too low)|no credits? left|(?:budget|spending limit|hard limit|usage limit)[^]{0,20}(?:exceeded|reached)|budget_exceeded|free[ _]?tier of|free_?tier_?only|' +
+  'billing_(?:error|hard_limit_reached|not_active)|' +
   'account (?:is |has been )?(?:suspended|disabled|deactivated|not active|overdue)|payment required|' +
-  '余额不足|欠费|账户(?:余额|已?冻结|异常|已?停用)|(?:密钥|令牌|api[ _-]?key)[^]{0,8}(?:无效|错误|过期|不存在|不正确|失效)|鉴权失败|未授权|身份(?:验证|认证)失败|认证失败'
+  '余额不足|额度(?:不足|已?(?:用尽|用完|耗尽))|欠费|账户(?:余额|已?冻结|异常|已?停用)|(?:密钥|令牌|api[ _-]?key)[^]{0,8}(?:无效|错误|过期|不存在|不正确|失效)|鉴权失败|未授权|身份(?:验证|认证)失败|认证失败'
 const busy =
-  'overload|rate[ _-]?limit|too many (?:concurrent )?requests|too_many_requests|(?:high|heavy|peak) (?:demand|load|traffic)|unavailable_error|(?:temporarily|currently|service(?: is)?) unavailable|\\bunavailable\\b|' +
-  'loading model|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource_exhausted|resource exhausted|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
-  'concurrency|slow down|at capacity|over capacity|out of capacity|no (?:available )?(?:capacity|slots?|workers?|instances?)|queue is full|pending requests exceeded|' +
-  '繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
+  'overload|rate[ _-]?limit|too many (?:concurrent|requests?|users|pending|connections|sessions)|too_many_requests|(?:high|heavy|peak) (?:demand|load|traffic)|unavailable_error|(?:temporarily|currently|service(?: is)?) unavailable|\\bunavailable\\b|' +
+  'loading model|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource(?:_| (?:has been )?)exhausted|\\b[rtqi]p[msdh](?:\\b|_)[^]{0,30}(?:limit|exceed|reach)|(?:limit|exceed|reach)[^]{0,30}\\b[rtqi]p[msdh]\\b|(?:requests?|tokens?) per (?:second|minute|min|hour|day)|(?:request|usage|concurrent) limit|(?:try|retry)(?: \\w+){0,3} later|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
+  'concurrency|slow down|at capacity|over capacity|out of capacity|no (?:available |free |healthy )?(?:capacity|slots?|workers?|instances?|channels?|providers?|replicas?|endpoints?)\\b|queue is full|pending requests exceeded|' +
+  '无可用渠道|繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
 /** A request that is larger than what one may be, also where a limit of tokens a minute says so: it never passes. */
 const oversized =
   'request (?:is |was )?too large|request_too_large|tokens? must be reduced|reduce (?:the length|(?:your|the) (?:message|prompt|input|request) size)|' +
   'maximum context|context_length_exceeded|exceeds the context window|(?:prompt|input) is too (?:long|large)'
 const overflow =
-  'exceed_context_size|context (?:size|length|window)|context_(?:length|window)|maximum context|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
+  'exceed_context_size|context[ _](?:size|length|window|limit|overflow|(?:is |was )?(?:exceeded|full|too (?:long|large)))|exceed(?:s|ed|ing)? (?:\\w{1,20} ){0,2}context|\\bn_ctx\\b|max_(?:seq|model|input)_len|maximum context|' +
+  'tokens?`? ?\\+ ?`?max_new_tokens|(?:token|input|prompt|sequence) (?:length |count |size )?(?:limit )?(?:is |was )?exceeded|token limit|too many tokens in|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
   '(?:maximum|max)(?:imum)? (?:allowed )?(?:input|prompt|sequence|model)[ _](?:length|tokens?|len)|(?:input|prompt) (?:token count|length|tokens?) [^]{0,60}(?:exceed|only supports|but|limit)|only supports up to|' +
   'too many (?:input )?tokens|reduce the length|range of input length|exceeds? the (?:model|available|maximum|limit)[^]{0,40}(?:token|length|context)|' +
   '(?:输入|上下文|提示词|文本|内容|token)[^]{0,20}(?:过长|太长|超长|超过|超出|超限)'
+
+/** What proxies say of a server behind them, and clients of a connection, where no status says so. */
+const unreachable =
+  'upstream (?:connect error|connection|request time-?out|prematurely closed|timed? ?-?out)|disconnect/reset before headers|no healthy upstream|bad[ _-]gateway|gateway[ _-]?time-?out|deadline[_ ]exceeded|' +
+  'deadlineexceeded|web server is down|origin (?:is |was )?unreachable|(?:request|read|connect(?:ion)?|server|stream|operation|response)[ _](?:has )?(?:timed?[ -]?out|timeout)|\\be(?:connrefused|connreset|timedout|hostunreach|pipe|ai_again|notfound)\\b|' +
+  'socket hang up|fetch failed|(?:host|server|provider|backend) (?:is )?(?:unreachable|disconnected)|网关(?:超时|错误)|(?:请求|连接|响应)超时'
+/** Faults of a server that has said nothing more of them, in the middle of a reply: as a rule the next request is answered. */
+const passing = /^(?:\S+ ){0,3}(?:an? )?(?:(?:unexpected )?internal[ _]?(?:server[ _]?)?error|the server had an error)/i
 
 /** What an error's words mean, as `#status words`; the first line that fits counts. Words are those of real servers. */
 const meanings = /* @__PURE__ */ once<readonly (readonly [RegExp, ChatErrorCode])[]>(() => {
@@ -61,6 +72,7 @@ const meanings = /* @__PURE__ */ once<readonly (readonly [RegExp, ChatErrorCode]
       'upstream_busy',
     ],
     [/^#[1-4]\d\d\b/, 'upstream_rejected'],
+    [said('', unreachable), 'upstream_unreachable'],
     [said('', 'rate[ _-]?limit|too many (?:concurrent )?requests'), 'upstream_busy'],
     [new RegExp(overflow, 'i'), 'upstream_rejected'],
     [said('', busy), 'upstream_busy'],
@@ -96,10 +108,15 @@ export function meant(
   const raw = `#${status} ${said.slice(0, maxSaid)}`
   const fits = ([pattern]: readonly [RegExp, ChatErrorCode]): boolean => brief.search(pattern) >= 0
   const known = own.find(([pattern]) => raw.search(pattern) >= 0 || brief.search(pattern) >= 0) ?? meanings().find(fits)
-  const found = known?.[1] ?? 'upstream_failed'
-  const waitMs = mayPass(found) ? waitSaid(error, words) : undefined
+  const isFrame = status === ''
+  const found = known?.[1] ?? (isFrame && passing.test(words) ? 'upstream_crashed' : 'upstream_failed')
+  // A quota that comes back is no account without money.
+  const mayWait =
+    mayPass(found) || (found === 'upstream_unauthorized' && /quota|limit/i.test(words) && (isFrame || status === 429))
+  const waitMs = mayWait ? waitSaid(error, words) : undefined
   // Who says when to come back is busy, in whatever words.
-  return { code: found === 'upstream_failed' && waitMs !== undefined ? 'upstream_busy' : found, waitMs }
+  const isBusy = waitMs !== undefined && (found === 'upstream_failed' || found === 'upstream_unauthorized')
+  return { code: isBusy ? 'upstream_busy' : found, waitMs }
 }
 
 /** What may be said of an error, in whatever words it came. */

@@ -10,7 +10,10 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
 const sentence = /* @__PURE__ */ once(() => {
   const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
   return new RegExp(
-    String.raw`(?:try(?:ing)?|retry|again|wait|available|reset(?:s)?)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)`,
+    String.raw`(?:try(?:ing)?|retry|again|wait|available|resets?|cool-?down)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|` +
+      String.raw`\b(?:wait|retry|cool-?down)\b[^.{}\d]{0,20}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)|` +
+      // A length without a unit, as the header has it; and Python's way of writing Google's errors.
+      String.raw`\bretry[ _-]after["']?:?[ "']{0,3}(\d{1,6})(?![\d.]|\s{0,3}[a-z%])|\bretry_?delay\W{1,20}seconds\W{1,5}(\d{1,9})`,
     'i',
   )
 })
@@ -46,20 +49,33 @@ export function waitSaid(error: unknown, words: string): number | undefined {
     if (depth > maxDepth || typeof value !== 'object' || value === null) return undefined
     for (const [name, one] of Object.entries(value)) {
       if (left-- <= 0) return undefined
-      const ms = /^retry[_-]?(after|delay|in)([_-]?(ms|millis|milliseconds|seconds|secs?|s))?$/i.test(name)
-        ? fieldMs(name, one)
-        : field(one, depth + 1)
+      const ms = isWaitName(name) ? fieldMs(name, one) : field(one, depth + 1)
       if (ms !== undefined) return ms
     }
     return undefined
   }
   const found = isRecord(error) || Array.isArray(error) ? field(error, 0) : undefined
   if (found !== undefined) return found
-  const [, inEnglish, inChinese] = sentence().exec(words.slice(0, 2_000)) ?? []
-  return inEnglish === undefined && inChinese === undefined ? undefined : durationMs(inEnglish ?? inChinese!)
+  const [, ...said] = sentence().exec(words.slice(0, 2_000)) ?? []
+  const given = said.find((one) => one !== undefined)
+  if (given === undefined) return undefined
+  return /^\d+$/.test(given) ? bounded(Number(given) * 1_000) : durationMs(given)
+}
+
+/** Fields that say when to ask again. Hugging Face's is the time that a model takes to load. */
+const waitNames =
+  /^(?:x[_-])?(?:re(?:try|sets?)[_-]?(?:after|delay|in)|wait[_-]?(?:time|for)?|cool[_-]?down|estimated[_-]?time)(?:[_-]?(?:ms|millis|milliseconds|seconds|secs?|s))?$/i
+
+export function isWaitName(name: string): boolean {
+  return name.length <= 40 && waitNames.test(name)
 }
 
 function fieldMs(name: string, value: unknown): number | undefined {
+  // Google's durations, as an object.
+  if (isRecord(value)) {
+    const { seconds = 0, nanos = 0 } = value
+    return seconds === 0 && nanos === 0 ? undefined : bounded(Number(seconds) * 1_000 + Number(nanos) / 1e6)
+  }
   if (typeof value === 'string' && !/^\s*\d{1,12}(\.\d{1,9})?\s*$/.test(value)) return durationMs(value.slice(0, 100))
   if (typeof value !== 'number' && typeof value !== 'string') return undefined
   return bounded(Number(value) * (/(ms|millis|milliseconds)$/i.test(name) ? 1 : 1_000))

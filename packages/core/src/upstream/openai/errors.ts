@@ -12,7 +12,12 @@ export function bandError(frame: unknown, own: AnswerFacts['errors'] = []): Chat
 /** Whether a frame is an error. DashScope's own kind has neither `error` nor `object`, but the event `error`. */
 export function isBandError(frame: Json, event: string | undefined): boolean {
   // LM Studio says by a `type` how far it has come.
+  const { choices } = frame
+  // An empty list of them, beside an error, is no piece of a reply.
   const isReply =
-    frame['choices'] !== undefined || 'progress' in frame || 'prompt_progress' in frame || 'usage' in frame
+    (Array.isArray(choices) ? choices.length > 0 : choices !== undefined && choices !== null) ||
+    'progress' in frame ||
+    'prompt_progress' in frame ||
+    'usage' in frame
   return errorIn(frame, event, isReply) !== undefined
 }

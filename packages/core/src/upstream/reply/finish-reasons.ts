@@ -33,7 +33,7 @@ const table: Readonly<Record<Meaning, string>> = {
   length:
     'length max_tokens max_token max_length max_new_tokens max_output_tokens max_completion_tokens max_predicted_tokens_reached model_length ' +
     'token_limit limit stopped_limit length_limit max_output context model_context_window_exceeded context_length context_length_reached context_length_exceeded ' +
-    'context_window_exceeded',
+    'context_window_exceeded max_len max_length_reached',
   tool_calls: 'tool_calls tool_call tool_use function_call function_calls call',
   filter:
     'content_filter content_filtered content_filter_blocked content_policy_violation filter filtered sensitive safety refusal refused ' +
@@ -72,7 +72,7 @@ function plain(reason: string): string {
   return reason
     .slice(0, 100)
     .trim()
-    .replace(/^finish_?reason[._]/i, '')
+    .replace(/^(?:finish_?)?reason[._]/i, '')
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .replace(/[^a-zA-Z]+/g, '_')
     .replace(/^_|_$/g, '')
@@ -80,6 +80,8 @@ function plain(reason: string): string {
 }
 
 const names = ['finish_reason', 'finishReason', 'finish_details', 'stop_reason', 'stopReason', 'done_reason'] as const
+/** The reason as the server behind a proxy gave it (OpenRouter). */
+const nativeNames = ['native_finish_reason', 'nativeFinishReason'] as const
 /** What of a reason that is an object names it. */
 const labels = ['type', 'reason', 'name', 'value', 'finish_reason'] as const
 
@@ -90,8 +92,23 @@ const labels = ['type', 'reason', 'name', 'value', 'finish_reason'] as const
  * @returns Its words; empty for none.
  */
 export function reasonIn(places: readonly Json[], own?: OwnReasons): string {
+  const words = firstReason(places, names, own)
+  if (words !== '' && !isStop(words, own)) return words
+  const native = firstReason(places, nativeNames, own)
+  if (words === '' || native === '') return words || native
+  // Proxies call every end that they do not know a stop: a reason that is known to be worse counts.
+  const ending = endingOf(native, own)!
+  return 'error' in ending ? (ending.isKnown ? native : words) : ending.finish === 'length' ? native : words
+}
+
+function isStop(words: string, own?: OwnReasons): boolean {
+  const ending = endingOf(words, own)
+  return ending !== undefined && 'finish' in ending && ending.finish === 'stop'
+}
+
+function firstReason(places: readonly Json[], fields: readonly string[], own?: OwnReasons): string {
   for (const place of places)
-    for (const name of names) {
+    for (const name of fields) {
       const given = place[name]
       const words = given === undefined || given === null ? '' : reasonWords(given)
       if (words !== '' && endingOf(words, own)) return words
