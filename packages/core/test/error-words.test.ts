@@ -269,7 +269,7 @@ test.for<[unknown, number | undefined]>([
   [{ retry_delay: {} }, undefined],
   [{ retry_delay: { seconds: 'soon' } }, undefined],
 ])('errors: %o asks for a wait of %s ms', ([said, ms]) => {
-  expect(waitSaid(said, String((said as { message?: string }).message ?? ''))).toBe(ms)
+  expect(waitSaid(said, (said as { message?: string }).message ?? '')).toBe(ms)
 })
 
 test('errors: a model that is loading says how long, and is busy until then', () => {
