@@ -91,7 +91,7 @@ export const reasons: Readonly<Record<string, string>> = {
   'RequestOptions.model': 'who runs the gateway has chosen one.',
   'RequestOptions.think': 'models differ in whether they can, and what it costs.',
   'PersistOptions.prefix':
-    'what a person who looks into the storage can make sense of; two apps of one origin need two.',
+    'what a person who looks into the storage can make sense of; two apps of one origin that ask one gateway need two.',
   'UseChatStreamOptions.session': 'most pages have one conversation.',
   'ChatClientOptions.whenTooLong':
     'a chat that goes on is better than one that can only be cleared; the snapshot says what is left out.',

@@ -111,7 +111,7 @@ describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 90
   ]
   test.each(poisoned)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, stored) => {
     page = await openPage(browser, server.url)
-    await page.evaluate((value) => localStorage.setItem('midstream', value), stored)
+    await page.evaluate((value) => localStorage.setItem(`midstream ${location.origin}/api/chat`, value), stored)
     await page.reload()
     const clear = page.getByTestId('clear')
     await clear.waitFor()

@@ -241,7 +241,7 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
   ]
   test.each(odd)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, text, shows) => {
     const page = await openAnswered('Twenty.')
-    await page.evaluate((value) => sessionStorage.setItem('midstream', value), text)
+    await page.evaluate((value) => sessionStorage.setItem(`midstream ${location.origin}/api/chat`, value), text)
     await page.reload()
     await page.getByTestId('composer').waitFor()
     const first = replies(page).first()

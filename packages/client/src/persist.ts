@@ -1,4 +1,5 @@
 import { ChatError } from '@midstream/core'
+import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
@@ -16,7 +17,10 @@ export interface ChatStorage {
 
 /** @public */
 export interface PersistOptions {
-  /** The keys in the storage begin with it. @defaultValue 'midstream' */
+  /**
+   * The keys in the storage begin with it; then come the gateway's URL and the conversation's name.
+   * @defaultValue 'midstream'
+   */
   readonly prefix?: string | undefined
   /** Longest time that text which grows waits to be written, ms; everything else is written at once. @defaultValue 500 */
   readonly intervalMs?: number | undefined
@@ -45,7 +49,7 @@ export function persist(
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
   return (handle) => {
-    const { name, clock, kept, observe, report, withdraw, stored } = handle
+    const { clock, kept, observe, report, withdraw, stored } = handle
     const failed = (message: string, cause?: unknown): void => {
       stored(false)
       report(new ChatError('storage_failed', message, { cause }))
@@ -63,7 +67,7 @@ export function persist(
     const store = open()
     if (!store) return undefined
     const copies = copiesOf(handle)
-    const key = name ? `${prefix}:${name}` : prefix
+    const key = nameOf(prefix, handle)
     /** What was last written, and what was shown then. */
     let written: KeptChat = kept()
     let shown = written

@@ -1,3 +1,4 @@
+import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
@@ -22,13 +23,13 @@ type Word =
  * them through the run itself; `clear()` clears them all. What is said in several tabs at once is merged into one conversation, the
  * same in all of them. A tab that becomes visible asks whether it missed anything.
  * @param open - Opens a channel to the other tabs; where none can be opened, there is nothing to do. Default: a
- * `BroadcastChannel` named after the gateway's URL.
+ * `BroadcastChannel` named after the gateway's URL and the conversation's name.
  * @public
  */
 export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
   return (handle) => {
-    const { name, session, options, kept, observe } = handle
-    const channel = openChannel(`midstream ${options.url} ${name}`, open)
+    const { session, kept, observe } = handle
+    const channel = openChannel(nameOf('midstream', handle), open)
     if (!channel) return undefined
     const copies = copiesOf(handle)
     let isOpen = true

@@ -6,7 +6,7 @@ import { tabs } from '../src/tabs.ts'
 import type { ChatSession } from '../src/chat-session.ts'
 import type { SessionExtension } from '../src/extension.ts'
 import type { ChatStorage } from '../src/persist.ts'
-import { asked, bus, memory, setup, transcript, turn, type Setup } from './support.ts'
+import { key, asked, bus, memory, setup, transcript, turn, type Setup } from './support.ts'
 
 /** Pages whose clocks do not agree: one slept, one was set back, one is on another device. */
 
@@ -148,7 +148,7 @@ test('clocks: of a conversation that is longer than what can be remembered, noth
     version: n + 1,
   }))
   const chat = { sessionId: `sess_${'0'.repeat(32)}`, version: 3_000, runs: [], removed: [], cleared: 0, messages }
-  storage.items.set('midstream', JSON.stringify(chat))
+  storage.items.set(key, JSON.stringify(chat))
   const mine = all.page(0, persist(storage), tabs(channel.open))
   const other = all.page(-hour, tabs(channel.open))
   await turn()

@@ -3,7 +3,7 @@ import { createChatClient } from '../src/client.ts'
 import { persist } from '../src/persist.ts'
 import { tabs, type TabsChannel } from '../src/tabs.ts'
 import type { ChatClient } from '../src/chat-client.ts'
-import { bus, memory, reply, setup, shows, transcript, turn, when, type Setup } from './support.ts'
+import { key, bus, memory, reply, setup, shows, transcript, turn, when, type Setup } from './support.ts'
 
 /** A client whose channels say whether they are closed. */
 function life(): Setup & { readonly client: ChatClient; readonly channels: Set<string> } {
@@ -148,7 +148,7 @@ test('life: a session that was closed never writes over a newer one of its key',
   const sent = next.send('Two')
   ;(await upstream.next()).finish()
   await sent
-  expect(storage.items.get('midstream')).toContain('Two')
+  expect(storage.items.get(key)).toContain('Two')
 })
 
 test('two tabs: what is sent in the same instant stays in both, and after a reload', async () => {
@@ -267,7 +267,7 @@ test('persist: what makes no sense of a stored chat is left out, and the rest is
     { ...good, id: 'msg_3', toolCalls: 'x' },
   ]
   const sessionId = `sess_${'0'.repeat(32)}`
-  storage.items.set('midstream', JSON.stringify({ sessionId, version: 1, run: null, messages }))
+  storage.items.set(key, JSON.stringify({ sessionId, version: 1, run: null, messages }))
   const errors: string[] = []
   const { session } = setup({ onError: ({ code }) => errors.push(code), extensions: [persist(storage)] })
   await turn()

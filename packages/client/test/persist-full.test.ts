@@ -3,7 +3,7 @@ import { ChatError } from '@midstream/core'
 import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist } from '../src/persist.ts'
 import type { SessionHandle } from '../src/extension.ts'
-import { memory, setup, turn, type Setup } from './support.ts'
+import { key, memory, setup, turn, type Setup } from './support.ts'
 
 /** A storage that has no room: what is kept, and what is said of it. */
 
@@ -23,7 +23,7 @@ interface Full extends Setup {
 
 function full(stored?: string): Full {
   const storage = memory()
-  if (stored !== undefined) storage.items.set('midstream', stored)
+  if (stored !== undefined) storage.items.set(key, stored)
   const heard: string[] = []
   const tried: number[] = []
   const setItem = (key: string, value: string): void => {
@@ -39,7 +39,7 @@ function full(stored?: string): Full {
     heard,
     tried,
     keptMessages() {
-      const text = storage.items.get('midstream')
+      const text = storage.items.get(key)
       return text === undefined ? undefined : (JSON.parse(text) as KeptChat).messages.length
     },
     async say() {
@@ -148,7 +148,7 @@ test.each([1, 2, 3, 4, 5])(
       await sent
     }
     await turn()
-    const { messages } = JSON.parse(storage.items.get('midstream') ?? '{}') as KeptChat
+    const { messages } = JSON.parse(storage.items.get(key) ?? '{}') as KeptChat
     expect(messages).toEqual(session.getSnapshot().messages)
   },
 )

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist } from '../src/persist.ts'
-import { memory, setup, turn } from './support.ts'
+import { key, memory, setup, turn } from './support.ts'
 
 /** A storage that answers by promises, and some of them never. */
 
@@ -37,7 +37,7 @@ test('persist: a storage whose writes never settle is told of once, and is writt
   expect(session.getSnapshot().notice).toMatchObject({ code: 'storage_failed', message })
   isStuck = false
   await say()
-  expect((JSON.parse(storage.items.get('midstream') ?? '{}') as KeptChat).messages).toHaveLength(6)
+  expect((JSON.parse(storage.items.get(key) ?? '{}') as KeptChat).messages).toHaveLength(6)
   expect(session.getSnapshot().notice).toBe(null)
   expect(heard).toHaveLength(1)
   expect(clock.timers).toBe(0)
@@ -53,7 +53,7 @@ test('persist: what a storage gives after it was given up on is merged, and noth
   await first
   old.close()
   let answer = (): void => {}
-  const stored = storage.items.get('midstream')!
+  const stored = storage.items.get(key)!
   const own = persist({
     ...storage,
     getItem: () => new Promise((resolve) => (answer = () => resolve(stored))),
@@ -66,7 +66,7 @@ test('persist: what a storage gives after it was given up on is merged, and noth
   await sent
   answer()
   for (let n = 0; n < 5; n++) await turn()
-  const { messages } = JSON.parse(storage.items.get('midstream') ?? '{}') as KeptChat
+  const { messages } = JSON.parse(storage.items.get(key) ?? '{}') as KeptChat
   expect(messages.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual(['Old', 'New'])
   session.close()
   expect(clock.timers).toBe(0)

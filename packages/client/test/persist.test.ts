@@ -2,9 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist, type ChatStorage } from '../src/persist.ts'
 import type { ChatSession } from '../src/chat-session.ts'
-import { asked, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
+import { asked, isIdle, key, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 
-const key = 'midstream'
 const keptIn = (storage: Pick<ReturnType<typeof memory>, 'items'>): KeptChat =>
   JSON.parse(storage.items.get(key)!) as KeptChat
 
@@ -206,7 +205,7 @@ test('persist: conversations of different names and prefixes lie apart', async (
   run.send('Hi')
   run.finish()
   await sent
-  expect([...storage.items.keys()]).toEqual(['app'])
+  expect([...storage.items.keys()]).toEqual(['app /api/chat'])
 })
 
 const full = (): never => {

@@ -118,6 +118,9 @@ export function bus(): Bus {
   }
 }
 
+/** Where `persist` keeps the main conversation of the gateway that tests ask. */
+export const key = 'midstream /api/chat'
+
 /** A storage that can be looked into. */
 export function memory(): ChatStorage & { readonly items: Map<string, string> } {
   const items = new Map<string, string>()

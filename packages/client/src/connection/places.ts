@@ -1,3 +1,4 @@
+import { partsOf } from './address.ts'
 import type { Endpoint } from './request.ts'
 
 /**
@@ -52,17 +53,17 @@ function lock(name: string, signal: AbortSignal): Promise<boolean> {
 
 /** The origin of a URL, if a browser asks it over connections that carry one request at a time. */
 function limitedOrigin(url: string): string | undefined {
-  const { location, document, performance } = globalThis
-  if (!location) return undefined
+  const { location, performance } = globalThis
+  const { origin } = partsOf(url)
+  // A page without an address of its own.
+  if (!location || !origin) return undefined
   try {
-    const { origin } = new URL(url, document?.baseURI ?? location.href)
     const entries = performance.getEntries() as Partial<PerformanceResourceTiming>[]
     const isShared = entries.some(
       (entry) => entry.name!.startsWith(`${origin}/`) && /^h[23]/.test(entry.nextHopProtocol ?? ''),
     )
     return isShared ? undefined : origin
   } catch {
-    // A page without an address of its own.
     return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { ChatError, isChatError, systemClock } from '@midstream/core'
 import type { ChatClientOptions } from '../options.ts'
+import { partsOf } from './address.ts'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
 import { isPage, notTheGateway, refusal } from './refusal.ts'
 
@@ -119,12 +120,8 @@ const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.mess
 
 /** Whether a URL can be asked at all: relative to nothing, without a host, or with a password in it, it never can. */
 function canBeAsked(url: string): boolean {
-  try {
-    const { host, username } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href)
-    return host !== '' && username === ''
-  } catch {
-    return false
-  }
+  const { host, username } = partsOf(url)
+  return !!host && !username
 }
 
 type OwnHeaders = Readonly<Record<string, string>>
