@@ -133,7 +133,7 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     const sent = chat.send('one')
     ;(await upstream.next()).finish()
     await sent
-    return keys[0]
+    return keys[0]?.split(' ')[0]
   },
   'PersistOptions.intervalMs': async () => {
     const clock = manualClock()

@@ -3,17 +3,12 @@ import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
+import { openStorage, type ChatStorage, type StorageSource } from './storage/open-storage.ts'
+import { emptied, newest } from './storage/parts.ts'
+import { isThenable, withPatience, type Answered } from './storage/patience.ts'
 import { parseChat, type ValidChat } from './valid-chat.ts'
 
-/** How long a storage that answers by promises is waited for, ms. */
-const patienceMs = 10_000
-
-/** What of `localStorage` is needed; the methods may be asynchronous. @public */
-export interface ChatStorage {
-  getItem(key: string): string | null | Promise<string | null>
-  setItem(key: string, value: string): unknown
-  removeItem(key: string): unknown
-}
+export type { ChatStorage }
 
 /** @public */
 export interface PersistOptions {
@@ -37,15 +32,13 @@ export interface PersistOptions {
  * even an older copy; one that does not answer for 10 s is asked again with the next change. Either is told once (`storage_failed`), and costs nothing else.
  *
  * Whoever can read the storage can read the conversation; `clear()` wipes it.
- * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`; where the browser forbids even
- * to look at it, or there is none, as on a server, nothing is kept. Another one, or a function that returns it, may throw.
+ * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`. Another one, or a function that
+ * returns it, may throw. Where the browser forbids even to look at it, or there is none, as on a server, nothing is kept, and that
+ * is told.
  * @throws {RangeError} When `intervalMs` is negative or no number.
  * @public
  */
-export function persist(
-  storage: 'local' | 'session' | ChatStorage | (() => ChatStorage | undefined) | undefined,
-  options: PersistOptions = {},
-): SessionExtension {
+export function persist(storage: StorageSource, options: PersistOptions = {}): SessionExtension {
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
   return (handle) => {
@@ -54,17 +47,7 @@ export function persist(
       stored(false)
       report(new ChatError('storage_failed', message, { cause }))
     }
-    const open = (): ChatStorage | undefined => {
-      try {
-        if (storage === 'local') return globalThis.localStorage
-        if (storage === 'session') return globalThis.sessionStorage
-        return typeof storage === 'function' ? storage() : storage
-      } catch (cause) {
-        failed('The browser forbids the storage: the conversation is not kept', cause)
-        return undefined
-      }
-    }
-    const store = open()
+    const store = openStorage(storage, failed)
     if (!store) return undefined
     const copies = copiesOf(handle)
     const key = nameOf(prefix, handle)
@@ -92,7 +75,7 @@ export function persist(
     const parse = (json: string): ValidChat | undefined => {
       let parsed: ValidChat | undefined
       try {
-        parsed = parseChat(JSON.parse(json))
+        parsed = parseChat(JSON.parse(json), kept().sessionId)
       } catch {
         // What stands in a storage may be anything, not even JSON.
       }
@@ -201,58 +184,28 @@ export function persist(
       fail: (cause: unknown) => void,
     ): void => {
       const mine = written
-      chain(
-        act,
-        () => {
+      wait(act, {
+        then() {
           succeed()
           done()
         },
         fail,
-        () => {
+        slow() {
           noAnswer()
           done()
         },
-        () => {
+        late() {
           // It may have overwritten what is newer; a write under way will do the same to it.
           if (writing) return
           if (mine === written) succeed()
           else write()
         },
-      )
+      })
+    }
+    const wait = <Value>(ask: () => Value | PromiseLike<Value>, answered: Answered<Value>): void => {
+      stopWaiting = withPatience(clock, ask, answered) ?? stopWaiting
     }
     const noAnswer = (): void => failed('The storage does not answer: the conversation is not kept')
-    /** Goes on with a value, at once where it is no promise; without it, when it takes too long. */
-    const chain = <Value>(
-      get: () => Value | Promise<Value>,
-      then: (value: Awaited<Value>) => void,
-      fail: (cause: unknown) => void,
-      slow: () => void,
-      late: (value: Awaited<Value>) => void,
-    ): void => {
-      let value: Value | Promise<Value>
-      try {
-        value = get()
-      } catch (cause) {
-        return fail(cause)
-      }
-      if (!isThenable(value)) return then(value as Awaited<Value>)
-      let isLate = false
-      const onTime = clock.after(patienceMs, () => {
-        isLate = true
-        slow()
-      })
-      stopWaiting = onTime
-      void Promise.resolve(value).then(
-        (got) => {
-          onTime()
-          ;(isLate ? late : then)(got)
-        },
-        (cause: unknown) => {
-          onTime()
-          if (!isLate) fail(cause)
-        },
-      )
-    }
     const look = (): void => {
       const { messages, runs, version } = kept()
       isCleared ||= version > 0 && messages.length === 0
@@ -273,12 +226,14 @@ export function persist(
       const found = now === null ? undefined : parse(now)
       const isFree = kept().messages.length === 0 && !isCleared
       if (now && (!found || found.dropped > 0)) {
-        const lost = found ? `${found.dropped} parts of the stored conversation` : 'The stored conversation'
+        const what = found
+          ? `Parts of the stored conversation made no sense (${found.dropped}): what could not be kept was left out`
+          : 'The stored conversation made no sense, and was left out'
         // Of a page that shows nothing nobody misses a part.
-        report(new ChatError('stored_invalid', `${lost} made no sense, and was left out`), found !== undefined)
+        report(new ChatError('stored_invalid', what), found !== undefined)
       }
       if (found) {
-        copies.meet(isCleared ? without(found.chat) : found.chat)
+        copies.meet(isCleared ? emptied(found.chat) : found.chat)
         if (isFree) {
           written = found.chat
           shown = kept()
@@ -292,24 +247,23 @@ export function persist(
     }
     observe(look)
     handle.before(refresh)
-    chain(
+    const unread = (say: () => void): void => {
+      isRead = true
+      say()
+      look()
+    }
+    wait(
       () => {
         const got = store.getItem(key)
         isSlow = isThenable(got)
         return Promise.resolve(got)
       },
-      read,
-      (cause) => {
-        isRead = true
-        failed('The storage cannot be read: the conversation is not kept', cause)
-        look()
+      {
+        then: read,
+        fail: (cause) => unread(() => failed('The storage cannot be read: the conversation is not kept', cause)),
+        slow: () => unread(noAnswer),
+        late: read,
       },
-      () => {
-        isRead = true
-        noAnswer()
-        look()
-      },
-      read,
     )
     // Phones end a hidden page without a word. When it comes back, one write more does no harm.
     const types = ['pagehide', 'visibilitychange']
@@ -321,24 +275,4 @@ export function persist(
       for (const type of types) globalThis.removeEventListener?.(type, leave)
     }
   }
-}
-
-/** A conversation of which everything was taken away. */
-function without({ messages, removed, ...chat }: KeptChat): KeptChat {
-  const gone = messages.map(({ id, version = 0 }) => [id, version] as const)
-  return { ...chat, messages: [], runs: [], removed: [...removed, ...gone] }
-}
-
-const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'
-
-/** The newest share of a conversation, in whole turns; at least the last one. */
-function newest(chat: KeptChat, share: number): KeptChat {
-  const { messages } = chat
-  const from = Math.floor(messages.length * (1 - share))
-  const turn = messages.findIndex(({ role }, at) => at >= from && role === 'user')
-  const last = messages.findLastIndex(({ role }) => role === 'user')
-  const start = share === 1 ? 0 : Math.max(0, turn < 0 ? last : turn)
-  if (start === 0) return chat
-  const left = messages.slice(start)
-  return { ...chat, messages: left, runs: chat.runs.filter((run) => left.some(({ id }) => id === run.before.id)) }
 }

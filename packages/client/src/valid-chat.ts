@@ -32,48 +32,67 @@ export interface ValidChat {
 }
 
 /**
- * Reads a chat from outside: a storage, or another tab. Never throws. A message that makes no sense is left out, and so is a
- * part of a message; a chat whose ids, version or run make no sense is none.
+ * Reads a chat from outside: a storage, or another tab. Never throws. What makes no sense in it is left out, a message or a part of
+ * one; of a reply of which nobody knows how it ended, the text stays.
+ * @param ownId - Stands in for a session id that makes no sense. Default: then there is no chat.
+ * @returns Undefined when nothing is left.
  */
-export function parseChat(value: unknown): ValidChat | undefined {
+export function parseChat(value: unknown, ownId?: string): ValidChat | undefined {
   if (!isRecord(value)) return undefined
-  const { sessionId, version, messages, removed, cleared, runs } = value
-  if (!isId('sess', sessionId) || typeof version !== 'number' || !Array.isArray(messages)) return undefined
-  if (messages.length > maxMessages) return undefined
+  const { sessionId: givenId, version, messages, removed, cleared, runs } = value
   let dropped = 0
-  const ids = new Set<string>()
-  const valid = messages.flatMap((each: unknown) => {
-    const message = parseMessage(each, () => (dropped += 1))
-    if (!message || ids.has(message.id)) return ((dropped += 1), [])
-    ids.add(message.id)
-    return [message]
-  })
-  if (messages.length > 0 && valid.length === 0) return undefined
-  // What streams, a run grows; there is no other run.
-  const growing = new Map(valid.flatMap((message) => (message.state === 'streaming' ? [[message.id, message]] : [])))
-  const known = Array.isArray(runs) ? runs.map(parseRun) : []
-  for (const run of known) {
-    const reply = growing.get(run?.before.id ?? '')
-    if (reply?.role !== 'assistant') return undefined
-    growing.delete(reply.id)
+  const drop = (count = 1): void => void (dropped += count)
+  const sessionId = isId('sess', givenId) ? givenId : (drop(), ownId)
+  if (sessionId === undefined || !Array.isArray(messages)) return undefined
+  drop(Math.max(0, messages.length - maxMessages))
+  const valid = new Map<string, ChatMessage>()
+  for (const each of messages.slice(-maxMessages) as readonly unknown[]) {
+    const message = parseMessage(each, drop)
+    if (!message || valid.has(message.id)) drop()
+    else valid.set(message.id, message)
   }
-  if (growing.size > 0) return undefined
-  const since = versionOf(cleared)
-  // Without versions, messages keep their order.
-  const versioned = valid.map((message, at) =>
-    Object.assign(message, { version: versionOf(message.version) || since + at + 1 }),
-  )
+  if (messages.length > 0 && valid.size === 0) return undefined
+  // What streams, a run grows; there is no other run.
+  const growing = new Map<string, KeptRun>()
+  for (const each of listOf(runs, drop)) {
+    const run = parseRun(each)
+    const id = run?.before.id ?? ''
+    if (run && valid.get(id)?.state === 'streaming' && !growing.has(id)) growing.set(id, run)
+    else drop()
+  }
+  let oldest = maxVersion
+  for (const message of valid.values()) oldest = Math.min(oldest, versionOf(message.version) || maxVersion)
+  // What it has, it cannot have taken away.
+  const since = versionOf(cleared) > oldest ? (drop(), 0) : versionOf(cleared)
+  const versioned = [...valid.values()].map((message, at): ChatMessage => {
+    const isLost = message.state === 'streaming' && !growing.has(message.id)
+    if (isLost) drop()
+    // Without versions, messages keep their order.
+    return { ...message, ...(isLost && lost), version: versionOf(message.version) || since + at + 1 }
+  })
   return {
     chat: {
       sessionId,
       messages: versioned,
-      runs: known.flatMap((run) => run ?? []),
-      version: versioned.reduce((most, one) => Math.max(most, one.version), Math.max(versionOf(version), since)),
-      removed: Array.isArray(removed) ? removed.filter(isRemoved).slice(-maxRemoved) : [],
+      runs: [...growing.values()],
+      version: versioned.reduce((most, one) => Math.max(most, one.version!), Math.max(versionOf(version), since)),
+      removed: listOf(removed, drop).filter(isRemoved).slice(-maxRemoved),
       cleared: since,
     },
     dropped,
   }
+}
+
+/** How it ended is not known: nobody may say that a person, or the model, ended it. */
+const lost: Pick<ChatMessage, 'state' | 'error'> = {
+  state: 'dropped',
+  error: { code: 'dropped', message: 'How this reply ended is not known', retryable: true },
+}
+
+function listOf(value: unknown, drop: () => void): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  if (value !== undefined) drop()
+  return []
 }
 
 const versionOf = (value: unknown): number => (isPosition(value) && value < maxVersion ? value : 0)
@@ -103,8 +122,11 @@ function parseAsk(value: unknown): Ask | undefined {
 function parseMessage(value: unknown, drop: () => void): ChatMessage | undefined {
   if (!isRecord(value)) return undefined
   const { id, role, content, state } = value
-  if (!isIdLike(id) || !isText(content) || !states.includes(state)) return undefined
+  if (!isIdLike(id) || !isText(content)) return undefined
   if (role !== 'user' && role !== 'assistant') return undefined
+  const isReply = role === 'assistant'
+  const isKnown = states.includes(state) && (isReply || state !== 'streaming')
+  if (!isKnown && !isReply) drop()
   /** A part that may be missing: what makes no sense is dropped, and the text stays. */
   const part = <Name extends keyof ChatMessage>(
     name: Name,
@@ -120,7 +142,8 @@ function parseMessage(value: unknown, drop: () => void): ChatMessage | undefined
     id,
     role,
     content,
-    state: state as MessageState,
+    // A reply that was growing, as far as anybody knows, has no run.
+    state: isKnown ? (state as MessageState) : isReply ? 'streaming' : 'done',
     ...part('thinking', isText),
     ...part('toolCalls', isListOf(isToolCall)),
     ...part('data', isListOf(isData)),

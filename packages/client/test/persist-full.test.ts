@@ -114,7 +114,7 @@ test('persist: that what was stored made no sense is still said after a write, a
   const chat = { sessionId: `sess_${'0'.repeat(32)}`, version: 1, run: null, messages: [good, null] }
   const world = full(JSON.stringify(chat))
   await turn()
-  const lost = '1 parts of the stored conversation made no sense, and was left out'
+  const lost = 'Parts of the stored conversation made no sense (1): what could not be kept was left out'
   expect(world.notice()).toBe(lost)
   await world.say()
   expect(world.notice()).toBe(lost)

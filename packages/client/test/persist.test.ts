@@ -242,25 +242,12 @@ const corrupt: readonly unknown[] = [
   42,
   [],
   {},
-  { sessionId: 'mine', messages: [message], runs: [], version: 1 },
   { sessionId, messages: 'none', runs: [], version: 1 },
   { sessionId, messages: [], runs: [], version: 1 },
   { sessionId, messages: [null], runs: [], version: 1 },
   { sessionId, messages: [{ ...message, role: 'system' }], runs: [], version: 1 },
   { sessionId, messages: [{ ...message, content: 1 }], runs: [], version: 1 },
-  { sessionId, messages: [message, growing], runs: [], version: 1 },
-  // Of an earlier build: its run is not known.
-  { sessionId, messages: [message, growing], run: { runId, before: growing, isOpen: true }, version: 1 },
-  { sessionId, messages: [message], runs: [] },
   { sessionId, messages: [], runs: [{ runId, before: growing, isOpen: true }], version: 1 },
-  { sessionId, messages: [message, growing], runs: [{ runId: '../x', before: growing, isOpen: true }], version: 1 },
-  { sessionId, messages: [message, growing], runs: [{ runId, isOpen: true }], version: 1 },
-  {
-    sessionId,
-    messages: [message, { ...growing, role: 'user' }],
-    runs: [{ runId, before: growing, isOpen: true }],
-    version: 1,
-  },
 ]
 test('persist: what stands in the storage and makes no sense is an empty conversation that works', async () => {
   for (const text of ['', '{', 'null', ...corrupt.map((value) => JSON.stringify(value))]) {

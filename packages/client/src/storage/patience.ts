@@ -1,0 +1,46 @@
+import type { Clock } from '@midstream/core'
+
+/** How long a storage that answers by promises is waited for, ms. */
+const patienceMs = 10_000
+
+/** What follows an answer of a storage; exactly one of the first three is called, and `late` after `slow`. */
+export interface Answered<Value> {
+  then(value: Value): void
+  fail(cause: unknown): void
+  /** It takes too long. */
+  slow(): void
+  late(value: Value): void
+}
+
+/** Goes on with an answer, at once where it is no promise. @returns Stops waiting for one that takes too long. */
+export function withPatience<Value>(
+  clock: Clock,
+  ask: () => Value | PromiseLike<Value>,
+  { then, fail, slow, late }: Answered<Value>,
+): (() => void) | undefined {
+  let answer: Value | PromiseLike<Value>
+  try {
+    answer = ask()
+  } catch (cause) {
+    return void fail(cause)
+  }
+  if (!isThenable(answer)) return void then(answer as Value)
+  let isLate = false
+  const onTime = clock.after(patienceMs, () => {
+    isLate = true
+    slow()
+  })
+  void Promise.resolve(answer).then(
+    (value) => {
+      onTime()
+      ;(isLate ? late : then)(value)
+    },
+    (cause: unknown) => {
+      onTime()
+      if (!isLate) fail(cause)
+    },
+  )
+  return onTime
+}
+
+export const isThenable = (value: unknown): boolean => typeof (value as { then?: unknown } | null)?.then === 'function'
