@@ -169,14 +169,14 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
     'client',
     undefined,
     false,
-    'The storage of `persist` is full, blocked or broken: the conversation, or its oldest part, is not kept. `onError` and `notice` say so.',
+    'The storage of `persist` is full, blocked, broken or not there: the conversation, or its oldest part, is not kept. `onError` and `notice` say so.',
     'Make room, or tell the person.',
   ),
   stored_invalid: fact(
     'client',
     undefined,
     false,
-    'What was stored makes no sense, in whole or in part, and that was left out.',
+    'What was stored makes no sense, in whole or in part: that was left out. A reply of which nobody knows how it ended has its text, and is `dropped`.',
     'Look at what else writes to that key.',
   ),
   closed: fact(

@@ -13,6 +13,9 @@ export interface RequestOptions {
   readonly think?: boolean | string | undefined
 }
 
+/** Headers as `fetch` takes them. @public */
+export type RequestHeaders = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>
+
 /** @public */
 export interface ReconnectOptions {
   /**
@@ -38,13 +41,10 @@ export interface ChatClientOptions {
    */
   readonly fetch?: typeof globalThis.fetch | undefined
   /**
-   * Headers of every request. A function is called before each one, and once more after a 401. One that throws, rejects or does not
+   * Headers of every request, as `fetch` takes them: an object, `Headers`, or pairs. A function is called before each one, and once more after a 401. One that throws, rejects or does not
    * settle is called again a few times (`headers_failed`); a `ChatError` that is not retryable fails the message at once.
    */
-  readonly headers?:
-    | Readonly<Record<string, string>>
-    | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
-    | undefined
+  readonly headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>) | undefined
   /** Whether cookies go along, as `fetch` takes it. @defaultValue 'same-origin' */
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined
   /**

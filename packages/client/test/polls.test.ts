@@ -185,6 +185,74 @@ test.for([
   },
 )
 
+test.for([
+  ['a place is free', 0],
+  ['other pages have all places', 4],
+  ['this page and others have all places', 3],
+] as const)(
+  'places: where %s, a request is on its way in the tick of its message, before a listener hears',
+  async ([, others]) => {
+    const { held, locks } = webLocks()
+    for (let i = 0; i < others; i++) held.add(`midstream https://app.example ${i}`)
+    page({ navigator: { locks } })
+    const { open, upstream, requests, clock } = setup()
+    const sessions = [open(), open()]
+    for (const session of sessions) {
+      const before = requests.length
+      let heard: number | undefined
+      const leave = session.subscribe(() => (heard ??= requests.length))
+      const sent = session.send('Hi')
+      expect(requests.length).toBe(before + 1)
+      expect(heard).toBe(before + 1)
+      leave()
+      const run = await upstream.next()
+      run.send('Yes')
+      await turn()
+      clock.advance(500)
+      await when(session, shows('Yes'))
+      run.finish()
+      await turn()
+      clock.advance(2_000)
+      expect(await sent).toMatchObject({ content: 'Yes', state: 'done' })
+    }
+    // Asked for once, whoever reads it how.
+    expect(upstream.replies).toHaveLength(2)
+    await turn()
+    expect(held.size).toBe(others)
+  },
+)
+
+test('places: a page that has all of them itself polls from the first request on; it asks for nothing twice', async () => {
+  const { locks } = webLocks()
+  page({ navigator: { locks } })
+  const { sessions, replies, requests } = await seven()
+  expect(requests.filter(({ method }) => method === 'POST').map(isPoll)).toEqual([
+    ...Array<boolean>(4).fill(false),
+    ...Array<boolean>(3).fill(true),
+  ])
+  await stopAll(sessions)
+  await Promise.all(replies)
+})
+
+test('places: an interrupt in the moment in which a place is refused ends the run', async () => {
+  const { held, locks } = webLocks()
+  for (let i = 0; i < 4; i++) held.add(`midstream https://app.example ${i}`)
+  page({ navigator: { locks } })
+  for (let ticks = 0; ticks < 20; ticks++) {
+    const { session, upstream, clock } = setup()
+    const sent = session.send('Hi')
+    for (let n = 0; n < ticks; n++) await Promise.resolve()
+    const stopped = session.interrupt()
+    await turn()
+    clock.advance(1_000)
+    await stopped
+    expect(await sent).toMatchObject({ content: '', state: 'interrupted' })
+    await turn()
+    expect(upstream.openReplies).toBe(0)
+    expect(clock.timers).toBe(0)
+  }
+})
+
 test('places: what another page holds is not free; a page that dies gives it back', async () => {
   const { held, locks } = webLocks()
   for (let i = 0; i < 4; i++) held.add(`midstream https://app.example ${i}`)
@@ -193,11 +261,13 @@ test('places: what another page holds is not free; a page that dies gives it bac
   const sent = session.send('Hi')
   const run = await upstream.next()
   run.send('One')
+  await turn()
   expect(requests.filter(isPoll)).toHaveLength(1)
   held.delete('midstream https://app.example 2')
   await turn()
   clock.advance(500)
   await when(session, shows('One'))
+  await turn()
   expect(isPoll(requests.at(-1)!)).toBe(false)
   expect(held.size).toBe(4)
   run.finish()
@@ -218,7 +288,7 @@ test.for([
   await Promise.all(replies)
 })
 
-test('places: a page that may not use locks counts for itself; a reply given up while it asks leaves none taken', async () => {
+test('places: a page that may not use locks counts for itself; a reply that is given up while it asks leaves none taken', async () => {
   page({ navigator: { locks: { request: () => Promise.reject(new DOMException('no', 'SecurityError')) } } })
   const refused = await seven()
   expect(refused.requests.filter(isPoll)).toHaveLength(3)
@@ -233,5 +303,8 @@ test('places: a page that may not use locks counts for itself; a reply given up 
   await sent
   await turn()
   expect(held.size).toBe(0)
-  expect(requests.filter(({ method, path }) => method === 'POST' && !path.endsWith('/interrupt'))).toHaveLength(0)
+  expect(requests.map(({ path }) => path.replace(/run_\w+/, 'run'))).toEqual([
+    '/api/chat',
+    '/api/chat/runs/run/interrupt',
+  ])
 })

@@ -13,32 +13,38 @@ const taken = new Set<string>()
 /**
  * Takes the place of an event stream, until the signal aborts. Pages share places by Web Locks, which a page that dies gives
  * back; where there are none (a page without HTTPS), each page counts for itself.
- * @returns Whether there was one; `true` at once where nothing is limited: outside of pages, and over HTTP/2.
+ * @returns Whether there was one. At once where nothing is limited (outside of pages, and over HTTP/2), where this page has all of
+ * them, and where there are no locks to ask.
  */
-export function takePlace(endpoint: Endpoint, signal: AbortSignal): true | Promise<boolean> {
+export function takePlace(endpoint: Endpoint, signal: AbortSignal): boolean | Promise<boolean> {
   const origin = limitedOrigin(endpoint.url)
-  return origin === undefined || take(origin, signal)
+  if (origin === undefined) return true
+  const names = Array.from({ length: maxStreams }, (_, i) => `midstream ${origin} ${i}`)
+  const free = names.find((name) => !taken.has(name))
+  if (free === undefined) return false
+  const { locks } = globalThis.navigator ?? {}
+  return locks ? take(locks, names, signal) : hold(free, signal)
 }
 
-async function take(origin: string, signal: AbortSignal): Promise<boolean> {
-  for (let i = 0; i < maxStreams; i += 1) {
-    const name = `midstream ${origin} ${i}`
+function hold(name: string, signal: AbortSignal): true {
+  taken.add(name)
+  signal.addEventListener('abort', () => taken.delete(name))
+  return true
+}
+
+async function take(locks: LockManager, names: readonly string[], signal: AbortSignal): Promise<boolean> {
+  for (const name of names) {
     if (taken.has(name)) continue
     taken.add(name)
     // oxlint-disable-next-line no-await-in-loop -- one is enough
-    if (await lock(name, signal)) {
-      signal.addEventListener('abort', () => taken.delete(name))
-      if (!signal.aborted) return true
-    }
+    if ((await lock(locks, name, signal)) && !signal.aborted) return hold(name, signal)
     taken.delete(name)
   }
   return false
 }
 
-function lock(name: string, signal: AbortSignal): Promise<boolean> {
-  const { locks } = globalThis.navigator ?? {}
-  return new Promise((resolve) => {
-    if (!locks) return resolve(true)
+function lock(locks: LockManager, name: string, signal: AbortSignal): Promise<boolean> {
+  return new Promise<boolean>((resolve, reject) => {
     locks
       .request(name, { ifAvailable: true }, (granted) => {
         resolve(granted !== null)
@@ -46,9 +52,9 @@ function lock(name: string, signal: AbortSignal): Promise<boolean> {
           ? new Promise((release) => signal.addEventListener('abort', release))
           : undefined
       })
-      // A sandboxed page may not ask: it counts for itself.
-      .catch(() => resolve(true))
-  })
+      .catch(reject)
+    // A sandboxed page may not ask: it counts for itself.
+  }).catch(() => true)
 }
 
 /** The origin of a URL, if a browser asks it over connections that carry one request at a time. */

@@ -52,6 +52,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let hasStreamed = false
   /** Whether a body was held back: nothing of it came. */
   let isHeld = false
+  /** Whether there was no place for the stream that was begun. */
+  let isCrowded = false
   /** How long to wait after a poll; 0 until there was one. */
   let waitMs = 0
 
@@ -79,9 +81,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     // A body is left at its terminal event, or it throws.
     let lost: ChatError | undefined
     try {
-      const place = !isHeld && !knowsNoStreams(endpoint) && takePlace(endpoint, connection.signal)
-      // Not awaited where it is known: the request is on its way in the tick of its message.
-      polls = !(typeof place === 'boolean' ? place : await abortable(place, connection.signal))
+      const place = !isHeld && !isCrowded && !knowsNoStreams(endpoint) && takePlace(endpoint, connection.signal)
+      isCrowded = false
+      // A message does not wait for the place of its answer: it is on its way in its own tick, and makes room if there is none.
+      if (typeof place === 'boolean') polls = !place
+      else if (opened) polls = !(await abortable(place, connection.signal))
+      else void place.then((isFree) => isFree || abortWith(connection, crowded))
       // Once a frame has come, the run is there: starting it again could only be refused.
       // Layers forward an allow-list of headers: the position stands in the URL, too.
       const response = opened
@@ -141,6 +146,10 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       // A `fetch` that is aborted may reject with an error of its own, and before anybody else hears of it.
       lost = droppedError(!isChatError(error) && connection.signal.aborted ? reasonOf(connection.signal) : error)
       if (signal.aborted) throw lost
+      if (reasonOf(connection.signal) === crowded) {
+        isCrowded = true
+        continue
+      }
       // A body that is held back until its end looks like a dead line: a poll tells.
       if (lost === silence && got === 'nothing' && !hasStreamed) isHeld = true
       if (lost === silence && stranger) throw stranger
@@ -175,6 +184,9 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     lostAt += Math.max(0, clock.now() - dueAt)
   }
 }
+
+/** The pages of this browser have as many streams as they may: the run is read by polls. */
+const crowded = {}
 
 /** Tells whether another attempt may go better. */
 function isWorthAnother(lost: ChatError, opened: boolean, attempt: number): boolean {

@@ -1,7 +1,8 @@
 import { ChatError, isChatError, systemClock } from '@midstream/core'
 import type { ChatClientOptions } from '../options.ts'
 import { partsOf } from './address.ts'
-import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
+import { abortable, abortWith, follow, throwIfAborted } from './abort.ts'
+import { isPromise, ownHeaders, wordsOf } from './headers.ts'
 import { isPage, notTheGateway, refusal } from './refusal.ts'
 
 /** Where the gateway is and how to talk to it. */
@@ -70,20 +71,15 @@ export async function requestJson<Answer>(
 async function send(endpoint: Endpoint, path: string, parts: RequestParts): Promise<Response> {
   const { method = 'GET', headers, json, isUrgent, signal } = parts
   const endsRun = isUrgent || (json && 'interrupts' in json && json.interrupts !== undefined)
-  const given = typeof endpoint.headers === 'function' ? await ask(endpoint.headers, signal) : endpoint.headers
-  for (const [name, value] of Object.entries(given ?? {}))
-    // `fetch` would call it a failure of the network. A line end behind a value it takes away itself.
-    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(`${name}\n${value}`))
-      throw new ChatError(
-        'headers_failed',
-        `The option \`headers\` gives a name or a value that no header can have: ${name}`,
-      )
+  const asked = ownHeaders(endpoint.headers, signal)
+  // Not awaited where they are known: the request is on its way in the tick of its message.
+  const own = isPromise(asked) ? await asked : asked
   const url = endpoint.url.replace(/\/$/, '') + path
   const body = json && JSON.stringify(json)
   let isCalled = false
   try {
-    const { fetch: own = fetch, credentials } = endpoint
-    const answer = own(url, {
+    const { fetch: send = fetch, credentials } = endpoint
+    const answer = send(url, {
       method,
       ...(body && { method: 'POST', body }),
       ...(credentials && { credentials }),
@@ -91,7 +87,7 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
       // Without HTTPS, tabs do not know of each other's streams: what waits for a connection lets an interrupt by.
       ...('isSecureContext' in globalThis && !isSecureContext && !endsRun && { priority: 'low' }),
       cache: 'no-store',
-      headers: { ...given, ...headers, ...(json && { 'content-type': 'application/json' }) },
+      headers: { ...own, ...headers, ...(json && { 'content-type': 'application/json' }) },
       signal: signal ?? null,
     })
     isCalled = true
@@ -116,29 +112,10 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   }
 }
 
-const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
 /** Whether a URL can be asked at all: relative to nothing, without a host, or with a password in it, it never can. */
 function canBeAsked(url: string): boolean {
   const { host, username } = partsOf(url)
   return !!host && !username
-}
-
-type OwnHeaders = Readonly<Record<string, string>>
-
-/** Asks the app for its headers. An app that knows that asking again is in vain throws a ChatError of its own. */
-async function ask(
-  headers: () => OwnHeaders | Promise<OwnHeaders>,
-  signal: AbortSignal | undefined,
-): Promise<OwnHeaders> {
-  try {
-    return await abortable(headers(), signal)
-  } catch (cause) {
-    if (!signal?.aborted && isChatError(cause)) throw cause
-    if (signal?.aborted && !isChatError(reasonOf(signal))) throw cause
-    const how = signal?.aborted ? 'did not settle in time' : `failed: ${wordsOf(cause)}`
-    throw new ChatError('headers_failed', `The option \`headers\` ${how}`, { cause, retryable: true })
-  }
 }
 
 /** A request whose time was up, while it waited for its answer or for the app's `headers`: it has waited already. */
