@@ -185,7 +185,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     ): void => {
       const mine = written
       wait(act, {
-        then() {
+        got() {
           succeed()
           done()
         },
@@ -254,12 +254,12 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     }
     wait(
       () => {
-        const got = store.getItem(key)
-        isSlow = isThenable(got)
-        return Promise.resolve(got)
+        const answer = store.getItem(key)
+        isSlow = isThenable(answer)
+        return Promise.resolve(answer)
       },
       {
-        then: read,
+        got: read,
         fail: (cause) => unread(() => failed('The storage cannot be read: the conversation is not kept', cause)),
         slow: () => unread(noAnswer),
         late: read,

@@ -64,18 +64,22 @@ export function parseChat(value: unknown, ownId?: string): ValidChat | undefined
   for (const message of valid.values()) oldest = Math.min(oldest, versionOf(message.version) || maxVersion)
   // What it has, it cannot have taken away.
   const since = versionOf(cleared) > oldest ? (drop(), 0) : versionOf(cleared)
-  const versioned = [...valid.values()].map((message, at): ChatMessage => {
+  const versioned: ChatMessage[] = []
+  let newest = Math.max(versionOf(version), since)
+  for (const message of valid.values()) {
     const isLost = message.state === 'streaming' && !growing.has(message.id)
     if (isLost) drop()
     // Without versions, messages keep their order.
-    return { ...message, ...(isLost && lost), version: versionOf(message.version) || since + at + 1 }
-  })
+    const own = versionOf(message.version) || since + versioned.length + 1
+    versioned.push({ ...message, ...(isLost && lost), version: own })
+    newest = Math.max(newest, own)
+  }
   return {
     chat: {
       sessionId,
       messages: versioned,
       runs: [...growing.values()],
-      version: versioned.reduce((most, one) => Math.max(most, one.version!), Math.max(versionOf(version), since)),
+      version: newest,
       removed: listOf(removed, drop).filter(isRemoved).slice(-maxRemoved),
       cleared: since,
     },

@@ -36,7 +36,8 @@ function checked(headers: RequestHeaders | null | undefined): Headed {
   const given = (headers ?? {}) as object | string | number
   const isList = typeof given === 'object' && Symbol.iterator in given
   for (const pair of (isList ? given : Object.entries(given)) as Iterable<unknown>) {
-    const [name, value] = Array.isArray(pair) && typeof given === 'object' ? (pair as unknown[]) : [pair, '\0']
+    const isPair = Array.isArray(pair) && typeof given === 'object'
+    const [name, value] = (isPair ? pair : ['', '']) as [string, string | null | undefined]
     if (value === undefined || value === null) continue
     // `fetch` would call it a failure of the network. A line end behind a value it takes away itself.
     if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(`${name}\n${value}`))
@@ -45,7 +46,8 @@ function checked(headers: RequestHeaders | null | undefined): Headed {
         `The option \`headers\` gives a name or a value that no header can have: ${name}`,
       )
     const key = `${name}`.toLowerCase()
-    all.set(key, all.has(key) ? `${all.get(key)}, ${value}` : `${value}`)
+    const before = all.get(key)
+    all.set(key, before === undefined ? value : `${before}, ${value}`)
   }
   return Object.fromEntries(all)
 }

@@ -5,7 +5,7 @@ const patienceMs = 10_000
 
 /** What follows an answer of a storage; exactly one of the first three is called, and `late` after `slow`. */
 export interface Answered<Value> {
-  then(value: Value): void
+  got(value: Value): void
   fail(cause: unknown): void
   /** It takes too long. */
   slow(): void
@@ -16,15 +16,19 @@ export interface Answered<Value> {
 export function withPatience<Value>(
   clock: Clock,
   ask: () => Value | PromiseLike<Value>,
-  { then, fail, slow, late }: Answered<Value>,
+  { got, fail, slow, late }: Answered<Value>,
 ): (() => void) | undefined {
   let answer: Value | PromiseLike<Value>
   try {
     answer = ask()
   } catch (cause) {
-    return void fail(cause)
+    fail(cause)
+    return undefined
   }
-  if (!isThenable(answer)) return void then(answer as Value)
+  if (!isThenable(answer)) {
+    got(answer as Value)
+    return undefined
+  }
   let isLate = false
   const onTime = clock.after(patienceMs, () => {
     isLate = true
@@ -33,7 +37,7 @@ export function withPatience<Value>(
   void Promise.resolve(answer).then(
     (value) => {
       onTime()
-      ;(isLate ? late : then)(value)
+      ;(isLate ? late : got)(value)
     },
     (cause: unknown) => {
       onTime()
