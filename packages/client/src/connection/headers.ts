@@ -39,13 +39,14 @@ function checked(headers: RequestHeaders | null | undefined): Headed {
     const isPair = Array.isArray(pair) && typeof given === 'object'
     const [name, value] = (isPair ? pair : ['', '']) as [string, string | null | undefined]
     if (value === undefined || value === null) continue
+    const line = `${name}\n${value}`
     // `fetch` would call it a failure of the network. A line end behind a value it takes away itself.
-    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(`${name}\n${value}`))
+    if (!/^[\w!#$%&'*+.^`|~-]+\n[\t\x20-\x7e\x80-\xff]*[\r\n]*$/.test(line))
       throw new ChatError(
         'headers_failed',
         `The option \`headers\` gives a name or a value that no header can have: ${name}`,
       )
-    const key = `${name}`.toLowerCase()
+    const [key = ''] = line.toLowerCase().split('\n')
     const before = all.get(key)
     all.set(key, before === undefined ? value : `${before}, ${value}`)
   }
