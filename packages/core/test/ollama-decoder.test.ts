@@ -5,10 +5,13 @@ import { utf8 } from './support/bytes.ts'
 
 // Recordings and byte samples are in recordings.test.ts.
 
-/** Events of a whole body, as the upstream makes them of its reads. */
+/** Events of a whole body, as the upstream makes them of its reads. The line that ends the reply is a sign of life, too. */
 function decode(pieces: readonly Uint8Array[]): UpstreamEvent[] {
   const decoder = createOllamaDecoder({ random: (bytes) => bytes.fill(7) })
-  return [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
+  const events = [...pieces.flatMap((piece) => decoder.push(piece)), ...decoder.end()]
+  const isOver = events.some((event) => 'finish' in event || 'error' in event)
+  const last = events.findLastIndex((event) => 'alive' in event)
+  return isOver ? events.filter((_, i) => i !== last) : events
 }
 const decodeLines = (...lines: unknown[]): UpstreamEvent[] =>
   decode([utf8(lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))])
@@ -141,8 +144,31 @@ test('ollama: an error line fails the reply, and nothing after it counts', () =>
   expect(decoder.push(utf8(JSON.stringify(lineOf({ content: 'late' })) + '\n'))).toEqual([])
 })
 
-test('ollama: nothing after the finish counts', () => {
-  expect(decodeLines(lineOf({}, final), lineOf({ content: 'late' }), '{"error":"late"}')).toHaveLength(1)
+test('ollama: the finish waits for the end of the body: text, calls and errors behind done count', () => {
+  const decoder = createOllamaDecoder()
+  expect(decoder.push(utf8(`${JSON.stringify(lineOf({}, final))}\n`))).toEqual([{ alive: true }])
+  expect(decoder.finished()).toBe(false)
+  expect(decoder.end()).toEqual([{ finish: 'stop', usage: { prompt_tokens: 12, completion_tokens: 5 } }])
+  expect(decoder.finished()).toBe(true)
+  const done = lineOf({}, { done: true, done_reason: 'stop' })
+  expect(decodeLines(done, lineOf({ content: 'late' }))).toMatchObject([{ message: 'late' }, { finish: 'stop' }])
+  expect(endOf(decodeLines(done, '{"error":"late"}'))).toMatchObject({ error: { code: 'upstream_failed' } })
+  const call = { function: { name: 'f', arguments: { x: 1 } } }
+  for (const late of [
+    lineOf({ tool_calls: [call] }),
+    { tool_calls: [call] },
+    { ...done, message: { tool_calls: [call] } },
+  ])
+    expect(decodeLines(done, late).filter((event) => !('alive' in event))).toMatchObject([
+      { tool_call: { name: 'f', arguments: { x: 1 } } },
+      { finish: 'tool_calls' },
+    ])
+})
+
+test('ollama: the finish of a body that breaks behind done stands', () => {
+  const decoder = createOllamaDecoder()
+  decoder.push(utf8(`${JSON.stringify(lineOf({ content: 'Hi' }, final))}\n`))
+  expect(decoder.end(true)).toMatchObject([{ finish: 'stop' }])
 })
 
 test.for([{}, { created_at: '2024-01-01T00:00:00Z' }, { created_at: '2025-11-21T04:09:43.619Z' }])(

@@ -140,7 +140,11 @@ test.for<[string, ChatErrorCode, boolean]>([
 test('openai: a reason nobody knows is no success, unless a later chunk says how the reply ended', () => {
   const unknown = [{ message: 'Hi' }, { error: { code: 'upstream_incomplete', retryable: false } }]
   for (const rest of [done, '', frame({ choices: [], usage: { prompt_tokens: 1 } })])
-    expect(decodeText(chunk({ content: 'Hi' }, 'limit_of_tomorrow') + rest)).toMatchObject(unknown)
+    expect(
+      decodeText(chunk({ content: 'Hi' }, 'limit_of_tomorrow') + rest).filter(
+        (event) => 'message' in event || 'error' in event,
+      ),
+    ).toMatchObject(unknown)
   expect(endOf(decodeText(chunk({}, 'limit_of_tomorrow') + chunk({ content: 'Hi' }, 'length') + done))).toBe('length')
 })
 
@@ -155,18 +159,21 @@ test('openai: an empty reason, null and "null" are none', () => {
   for (const reason of ['', null, 'null', 0, undefined]) expect(endOf(decodeText(chunk({}, reason)))).toBeUndefined()
 })
 
-test('openai: the finish waits for the usage, [DONE] or the end of the body, and an error meanwhile counts', () => {
+test('openai: the finish waits for [DONE] or the end of the body: what comes behind the usage counts', () => {
   const decoder = decoderOf()
   expect(decoder.push(utf8(chunk({ content: 'Hi' }, 'stop')))).toEqual([{ message: 'Hi' }])
+  expect(decoder.push(utf8(frame({ choices: [], usage: { prompt_tokens: 1 } })))).toEqual([{ alive: true }])
   expect(decoder.finished()).toBe(false)
-  expect(decoder.push(utf8(frame({ choices: [], usage: { prompt_tokens: 1 } })))).toEqual([
-    { finish: 'stop', usage: { prompt_tokens: 1 } },
-  ])
+  expect(decoder.push(utf8(chunk({ content: ' there' })))).toEqual([{ message: ' there' }])
+  expect(decoder.push(utf8(done))).toEqual([{ finish: 'stop', usage: { prompt_tokens: 1 } }])
   expect(decoder.finished()).toBe(true)
   expect(decoder.push(utf8(chunk({ content: 'late' })))).toEqual([])
   expect(decoder.end()).toEqual([])
   expect(decodeText(chunk({}, 'stop')).at(-1)).toEqual({ finish: 'stop' })
-  expect(endOf(decodeText(chunk({}, 'stop') + frame({ error: 'no' }) + done))).toBe('upstream_failed')
+  const usage = frame({ choices: [], usage: { prompt_tokens: 1 } })
+  expect(endOf(decodeText(chunk({}, 'stop') + usage + frame({ error: 'no' }) + done))).toBe('upstream_failed')
+  const called = decodeText(chunk({}, 'stop') + usage + call({ function: { name: 'f', arguments: '{}' } }))
+  expect(endOf(called)).toBe('tool_calls')
 })
 
 test('openai: usage on every chunk does not end the reply', () => {

@@ -245,6 +245,29 @@ test.for<[string, string, unknown[]]>([
   ['JSON in a string', chunk({ tool_calls: JSON.stringify([f('f', '{"x":1}')]) }), two.slice(0, 1)],
   ['name and arguments beside the id', call({ id: 'a', name: 'f', arguments: { x: 1 } }), two.slice(0, 1)],
   ['one index, no ids', call(f('f', '{"x":1}', { index: 0 })) + call(f('f', '{"x":2}', { index: 0 })), two],
+  [
+    'one index, one name, no ids, in fragments',
+    call(f('f', '', { index: 0 })) +
+      call(f(null, '{"x"', { index: 0 })) +
+      call(f(null, ':1}', { index: 0 })) +
+      call(f('f', '', { index: 0 })) +
+      call(f(null, '{"x"', { index: 0 })) +
+      call(f('', ':2}', { index: 0 })),
+    two,
+  ],
+  [
+    'the same, and arguments with the name',
+    call(f('f', '{"x"', { index: 0 })) +
+      call(f(null, ':1}', { index: 0 })) +
+      call(f('f', '{"x"', { index: 0 })) +
+      call(f(null, ':2}', { index: 0 })),
+    two,
+  ],
+  [
+    'the same, and none of the second',
+    call(f('f', '{"x":1}', { index: 0 })) + call(f('f', '', { index: 0 })) + call(f(null, '', { index: 0 })),
+    two.slice(0, 1),
+  ],
   ['no index, no ids', call(f('f', '{"x":1}')) + call(f('f', '{"x":2}')), two],
   ['one id', call(f('f', '{"x":1}', { id: 'a' })) + call(f('f', '{"x":2}', { id: 'a' })), two],
   ['the id "null"', call(f('f', '{"x":1}', { id: 'null' })) + call(f('f', '{"x":2}', { id: 'null' })), two],

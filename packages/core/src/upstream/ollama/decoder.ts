@@ -8,6 +8,8 @@ import { saidError } from '../http/error-meaning.ts'
 import { errorIn, errorOf } from '../http/said-error.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { brokenCall } from '../reply/reply-errors.ts'
+import { hasLostWords } from '../reply/lost-words.ts'
+import { asDelta, contentBeside, contentOf } from '../reply/places.ts'
 import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -17,7 +19,7 @@ import type { UpstreamEvent } from '../upstream.ts'
  * Decodes the lines of one answer of `/api/chat`, of Ollama and of those who speak like it. Nothing is taken for a repeat: two
  * lines that are the same to the byte are a token said twice, by a server whose stamps are coarse or constant.
  *
- * `done` is the evidence of success, and nothing behind it counts.
+ * `done` is the evidence of success. Its event waits for the end of the body: some send text, or a call, behind it.
  */
 export function createOllamaDecoder(
   options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
@@ -25,6 +27,12 @@ export function createOllamaDecoder(
   const frames = createSseFrames({ maxChars: options.maxChars, isLines: true })
   const calls = createToolFragments(options)
   let called = false
+  let hasText = false
+  /** The last frame that said something, and the first that said nothing and has words in it. */
+  let saying: Json | undefined
+  let lost: string | undefined
+  let reason: FinishReason | undefined
+  let usage: Usage | undefined
   let finished = false
 
   const fail = (error: ChatError): UpstreamEvent => {
@@ -34,16 +42,28 @@ export function createOllamaDecoder(
   const decode = (frame: Json, events: UpstreamEvent[]): void => {
     const isReply = isRecord(frame['message']) || 'done' in frame || 'response' in frame
     if (errorIn(frame, undefined, isReply) !== undefined) return void events.push(fail(saidError(errorOf(frame))))
-    const { message = {}, response } = frame
-    const { thinking, content, tool_calls: calling } = isRecord(message) ? message : { content: message }
-    const thought = thoughts(thinking) || thoughts(frame['thinking'])
+    const before = events.length
+    const message = asDelta(frame['message'])
+    const thought = thoughts(message['thinking']) || thoughts(frame['thinking'])
     if (thought !== '') events.push({ thinking: thought })
     // The answer of `/api/generate` stands beside the message.
-    for (const part of contentEvents(content || response)) events.push(part)
-    pushCalls(callFragments(calling), events)
+    const content = contentEvents(contentOf(message))
+    for (const part of content.length > 0 ? content : contentEvents(contentBeside(frame))) events.push(part)
+    for (const part of events.slice(before)) hasText ||= 'message' in part
+    pushCalls(callFragments(message['tool_calls'] ?? frame['tool_calls']), events)
     // Some backends send done_reason without done.
-    const reason = reasonIn([frame, record(message)])
-    if (isTrue(frame['done']) || reason !== '') events.push(...finish(reason || 'stop', frame))
+    const reason = reasonIn([frame, message])
+    if (isTrue(frame['done']) || reason !== '') over(reason, frame, events)
+    if (events.length > before) saying = frame
+    else if (hasLostWords(frame, saying)) lose(frame, events)
+  }
+  /** What says nothing to anybody, and has words in it: where text is looked for, or anywhere, while the reply has none. */
+  const lose = (frame: Json, events: UpstreamEvent[]): void => {
+    const said = JSON.stringify(frame).slice(0, 200)
+    const { message } = frame
+    if (isRecord(message) ? hasLostWords(message, record(saying?.['message'])) : frame['type'] === undefined)
+      events.push({ malformed: said })
+    else lost ??= said
   }
   /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
   const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
@@ -56,41 +76,44 @@ export function createOllamaDecoder(
     called = true
     return { tool_call: call }
   }
-  const finish = (reason: string, frame: Json): UpstreamEvent[] => {
-    finished = true
-    if (reason === 'load' || reason === 'unload') {
+  const over = (why: string, frame: Json, events: UpstreamEvent[]): void => {
+    usage = countedUsage(frame['prompt_eval_count'], frame['eval_count']) ?? usage
+    if (why === 'load' || why === 'unload') {
       const message = 'The model server loaded or unloaded its model and gave no answer.'
-      return [{ error: new ChatError('upstream_failed', message, { retryable: true }) }]
+      return void events.push(fail(new ChatError('upstream_failed', message, { retryable: true })))
     }
-    const ending = endingOf(reason) ?? { finish: 'stop' }
-    if ('error' in ending) return [{ error: ending.error }]
-    const isCut = ending.finish === 'length'
+    const ending = endingOf(why) ?? { finish: reason ?? 'stop' }
+    if ('error' in ending) events.push(fail(ending.error))
+    // Calls that were announced are missed, whatever is said after that.
+    else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
+  }
+  const finish = (): UpstreamEvent[] => {
+    if (reason === undefined || finished) return []
+    const isCut = reason === 'length'
     const { whole, broken } = calls.end()
-    if (broken !== undefined && !isCut) return [{ error: brokenCall(broken) }]
-    if (ending.finish === 'tool_calls' && !called && whole.length === 0)
-      return [{ error: brokenCall('done_reason: tool_calls, and no call') }]
+    if (broken !== undefined && !isCut) return [fail(brokenCall(broken))]
+    if (reason === 'tool_calls' && !called && whole.length === 0)
+      return [fail(brokenCall('done_reason: tool_calls, and no call'))]
+    finished = true
     const last = whole.map(calledEvent)
+    const hole: UpstreamEvent[] = lost === undefined || hasText || called ? [] : [{ malformed: lost }]
     const known: FinishReason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
-    const usage = ollamaUsage(frame)
-    return [...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
+    return [...hole, ...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
   }
   return decodeFrames(frames, {
     decode: (frame, _event, events) => decode(frame, events),
     errorOf: saidError,
     stamps: ['created_at'],
+    done: (_mark, events) => void events.push(...finish()),
     isFinished: () => finished,
     fail,
+    end: (events) => void events.push(...finish()),
   })
 }
 
 /** Some write it as a text, or as a figure. */
 function isTrue(value: unknown): boolean {
   return value === true || value === 1 || (typeof value === 'string' && /^(?:true|yes|1)$/i.test(value.trim()))
-}
-
-/** Counters of zero are absent on the wire. */
-function ollamaUsage(frame: Json): Usage | undefined {
-  return countedUsage(frame['prompt_eval_count'], frame['eval_count'])
 }
 
 function isOllamaCall(fragment: unknown): boolean {

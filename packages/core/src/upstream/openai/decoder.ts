@@ -2,14 +2,19 @@ import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { AnswerFacts } from './dialect.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
-import { isRecord, record, text, type Json } from '../../wire/json.ts'
+import { record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
-import { callFragments, contentEvents, createChoice, thoughts } from '../reply/said.ts'
+import { createChoice } from '../reply/choice.ts'
+import { hasLostWords, hasWords } from '../reply/lost-words.ts'
+import { asDelta, contentBeside, contentOf, typedDelta, unwrapped, wholeOf } from '../reply/places.ts'
+import { isDone } from '../reply/readable.ts'
+import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
+import { createSaidText } from '../reply/said-text.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { usageOf } from './usage.ts'
@@ -18,8 +23,8 @@ import { usageOf } from './usage.ts'
  * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes, a whole answer in
  * one piece of JSON among them.
  *
- * A `finish_reason` is the evidence of success. Its event waits for `[DONE]`, the end of the body or the usage that
- * comes after it, so that an error, or a call, said meanwhile still counts. `[DONE]` without it is a failure.
+ * A `finish_reason` is the evidence of success. Its event waits for `[DONE]` or the end of the body, so that an error, a call or
+ * text, said meanwhile, still counts. `[DONE]` without it is a failure.
  */
 export function createOpenAiDecoder(
   options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
@@ -34,6 +39,10 @@ export function createOpenAiDecoder(
   let said = false
   let isInPieces = false
   let hasText = false
+  const heard = createSaidText()
+  /** The last choice that said something, and the first frame that said nothing and has words in it. */
+  let saying: Json | undefined
+  let unheard: string | undefined
   let reason: FinishReason | undefined
   /** The end of a reply whose reason nobody knows, unless a later chunk says another one. */
   let unknown: ChatError | undefined
@@ -57,8 +66,9 @@ export function createOpenAiDecoder(
     // Without the calls: what has been called for must not be generated again.
     if (lost !== undefined && !isCut) return [fail(brokenCall(lost))]
     finished = true
+    const hole: UpstreamEvent[] = unheard === undefined || hasText || whole.length > 0 ? [] : [{ malformed: unheard }]
     const end = isCut ? 'length' : whole.length > 0 ? 'tool_calls' : 'stop'
-    return [...whole.map((call) => ({ tool_call: call })), { finish: end, ...(usage && { usage }) }]
+    return [...hole, ...whole.map((call) => ({ tool_call: call })), { finish: end, ...(usage && { usage }) }]
   }
   const done = (mark: string, events: UpstreamEvent[]): void => {
     if (said && facts.proof === '[DONE]' && reason === undefined) over('stop', events)
@@ -69,22 +79,33 @@ export function createOpenAiDecoder(
       finished = true
     } else if (!finished) events.push(fail(incompleteReply(`${mark.slice(0, 20)} came first`)))
   }
-  const decode = (chunk: Json, event: string | undefined, events: UpstreamEvent[]): void => {
-    if (isBandError(chunk, event)) return void events.push(fail(bandError(chunk, errors)))
-    const wasOver = reason !== undefined || unknown !== undefined
+  const decode = (given: Json, event: string | undefined, events: UpstreamEvent[]): void => {
+    if (isBandError(given, event)) return void events.push(fail(bandError(given, errors)))
+    const before = events.length
+    const chunk = unwrapped(given)
+    const isSettled = hasText || calls.pending() > 0
+    const chosen = choose(chunk['choices'] ?? chunk['candidates'], said, isSettled)
     // Without choices the chunk is the answer, unless it is an event of another kind.
-    const chosen = choose(chunk['choices'], said)
-    const answer = chosen || chunk['type'] === undefined ? chunk : {}
-    const choice = chosen ?? answer
+    const isTyped = !chosen && chunk['type'] !== undefined
+    const answer = isTyped ? {} : chunk
+    const choice = chosen?.choice ?? answer
     usage = usageOf(chunk, choice, usage)
-    const says = pushChoice(choice, events)
-    progress = openAiProgress(chunk) ?? progress
-    const isOver = over(
-      reasonIn([choice, record(choice['delta']), record(choice['message']), answer], finishReasons),
-      events,
-    )
-    // The chunk behind the last one: nothing but `[DONE]` follows. Of one that says something more of the reply nobody knows.
-    if (!says && !isOver && wasOver && isRecord(chunk['usage'])) events.push(...finish())
+    if (chunk !== given) usage = usageOf(given, choice, usage)
+    const says = isTyped
+      ? pushPiece(typedDelta(chunk) ?? {}, events)
+      : pushChoice(choice, events) || (chosen !== undefined && pushPiece({ content: contentBeside(chunk) }, events))
+    if (says) saying = choice
+    const told = openAiProgress(chunk)
+    progress = told ?? progress
+    const ends = [chosen?.ending ?? choice, record(choice['delta']), record(choice['message']), answer]
+    over(reasonIn([...ends, record(answer['details'])], finishReasons), events)
+    if (!says && !told && !finished && events.length === before) lose(chosen?.choice, chunk, events)
+  }
+  /** What says nothing to anybody, and has words in it: where text is looked for, or anywhere, while the reply has none. */
+  const lose = (choice: Json | undefined, chunk: Json, events: UpstreamEvent[]): void => {
+    const isNear = choice ?? (chunk['type'] === undefined && chunk['usage'] === undefined)
+    if (isNear && hasLostWords(choice ?? chunk, saying)) events.push({ malformed: JSON.stringify(chunk).slice(0, 200) })
+    else if (unheard === undefined && hasWords(chunk)) unheard = JSON.stringify(chunk).slice(0, 200)
   }
   /** What one read has changed beyond the reply: once, however many chunks it held. */
   const pushCounts = (events: UpstreamEvent[]): void => {
@@ -97,23 +118,43 @@ export function createOpenAiDecoder(
    * @returns Whether it says something.
    */
   const pushChoice = (choice: Json, events: UpstreamEvent[]): boolean => {
-    const { delta, message, text: words, response, content } = choice
-    const beside = (): Json => asDelta(words ?? response ?? (message === undefined ? content : undefined))
-    if (pushDelta(asDelta(delta), events)) return (isInPieces = true)
-    if (!isInPieces && pushDelta(record(message), events)) return true
-    if (pushDelta(beside(), events)) return (isInPieces = true)
-    // Thought in pieces, or said in pieces, and what is missing stands in the whole of it only.
-    const { content: whole } = record(message)
-    const isAnswer = isInPieces && !hasText && pushDelta({ content: whole }, events)
+    const { delta, message } = choice
+    const before = events.length
+    const isPiece = pushPiece(asDelta(delta), events)
+    if (!isPiece && !isInPieces && pushDelta(asDelta(message), events)) return true
+    const says =
+      isPiece ||
+      pushPiece({ content: contentBeside(message === undefined ? choice : { ...choice, content: undefined }) }, events)
+    // Said in pieces, and what is missing stands in the whole of it only.
     const isCall = calls.pending() === 0 && pushCalls(record(message))
-    return isAnswer || isCall
+    const isKnown = isInPieces && pushRest(wholeOf(choice), says, events)
+    return says || isCall || isKnown || events.length > before
+  }
+  const pushPiece = (delta: Json, events: UpstreamEvent[]): boolean => {
+    const says = pushDelta(delta, events)
+    isInPieces ||= says
+    return says
+  }
+  /**
+   * @param isBeside - The same chunk has said a piece: this may be another copy of that.
+   * @returns Whether it is known what it says.
+   */
+  const pushRest = (given: unknown, isBeside: boolean, events: UpstreamEvent[]): boolean => {
+    const whole = contentEvents(given)
+      .map((one) => ('message' in one ? one.message : ''))
+      .join('')
+    if (whole.trim() === '') return false
+    const rest = hasText ? heard.beyond(whole) : whole
+    if (rest === undefined && !isBeside) events.push({ malformed: whole.slice(0, 200) })
+    else if (rest?.trim() && !isDone(rest)) pushDelta({ content: rest }, events)
+    return true
   }
   /** @returns Whether it says something. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): boolean => {
     const before = events.length
     const thinking = thinkingOf(delta, thinkingFields)
     if (thinking !== '') events.push({ thinking })
-    const content = delta['content'] ?? delta['text']
+    const content = contentOf(delta)
     if (typeof content !== 'string') events.push(...contentEvents(content))
     else if (content !== '') events.push({ message: content })
     // What OpenAI's models say when they refuse is for the person to read.
@@ -122,6 +163,7 @@ export function createOpenAiDecoder(
     const isCalling = pushCalls(delta)
     said ||= isCalling || events.length > before
     hasText ||= events.length > before + (thinking === '' ? 0 : 1)
+    for (let i = before; i < events.length; i++) hear(events[i]!)
     return isCalling || events.length > before
   }
   const pushCalls = (delta: Json): boolean => {
@@ -135,17 +177,18 @@ export function createOpenAiDecoder(
     if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars() }
     return fragments.length > 0
   }
-  /** @returns Whether it is a reason at all. */
-  const over = (why: string, events: UpstreamEvent[]): boolean => {
+  const over = (why: string, events: UpstreamEvent[]): void => {
     const ending = endingOf(why, finishReasons)
-    if (!ending) return false
+    if (!ending) return
     if ('error' in ending) {
       if (ending.isKnown) events.push(fail(ending.error))
       else unknown ??= ending.error
     }
     // Calls that were announced are missed, whatever is said after that.
     else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
-    return true
+  }
+  const hear = (event: UpstreamEvent): void => {
+    if ('message' in event) heard.add(event.message)
   }
   return decodeFrames(sse, {
     decode,
@@ -161,6 +204,7 @@ export function createOpenAiDecoder(
       hadText = hasText
       return has
     },
+    heard: hear,
     isFinished: () => finished,
     fail,
     read: pushCounts,
@@ -180,9 +224,4 @@ function thinkingOf(delta: Json, fields: readonly string[]): string {
     if (said !== '') return said
   }
   return ''
-}
-
-/** A delta as an object, also where it is its text. */
-function asDelta(given: unknown): Json {
-  return typeof given === 'string' || Array.isArray(given) ? { content: given } : record(given)
 }

@@ -54,7 +54,7 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
     const before = events.length
     if (use.done && isDone(data)) use.done(data, events)
     else decodeObjects(data, event, events)
-    if (events.length === before) events.push({ alive: true })
+    if (events.length === before && !use.isFinished()) events.push({ alive: true })
     if (use.hasChanged?.()) alike.forget()
     else if (canBeAlike && events.length === before + 1 && isAlike(event)) alike.learn(data, events[before]!)
   }

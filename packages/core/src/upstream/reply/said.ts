@@ -1,5 +1,6 @@
-import { isRecord, list, parsedJson, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, parsedJson, text } from '../../wire/json.ts'
 import type { UpstreamEvent } from '../upstream.ts'
+import { hasWords } from './lost-words.ts'
 
 /** Parts in parts: deeper than that nobody says anything. */
 const maxDepth = 4
@@ -7,8 +8,9 @@ const maxDepth = 4
 /** What content says: a text, a part, or a list of parts, as the servers of all kinds write them. */
 export function contentEvents(content: unknown, depth = 0): UpstreamEvent[] {
   if (typeof content === 'string') return content === '' ? [] : [{ message: content }]
-  if (Array.isArray(content))
-    return depth > maxDepth ? [] : content.flatMap((part: unknown) => contentEvents(part, depth + 1))
+  // Deeper than that nobody looks for it.
+  if (depth > maxDepth) return hasWords(content) ? [{ malformed: 'a text in parts of parts' }] : []
+  if (Array.isArray(content)) return content.flatMap((part: unknown) => contentEvents(part, depth + 1))
   // A token that a proxy has taken for a figure: how it was written, nobody knows.
   if (typeof content === 'number') return [{ malformed: `the figure ${content} in place of a text` }]
   if (!isRecord(content)) return []
@@ -17,10 +19,19 @@ export function contentEvents(content: unknown, depth = 0): UpstreamEvent[] {
     const thinking = thoughts(content)
     return thinking === '' ? [] : [{ thinking }]
   }
-  // Parts of other kinds, such as a picture, have no text.
-  const said = content['text'] ?? content['output_text'] ?? content['refusal'] ?? content['content'] ?? content['value']
-  return depth > maxDepth ? [] : contentEvents(said, depth + 1)
+  const kind = text(type)
+  const isText = textTypes.test(kind) && !('mime_type' in content || 'mimeType' in content)
+  const { text: words, output_text: output, refusal, content: inner, value, parts, delta, data } = content
+  const said = words ?? output ?? refusal ?? inner ?? value ?? parts ?? (isText ? (delta ?? data) : undefined)
+  const events = contentEvents(said, depth + 1)
+  // Parts of other kinds, such as a picture, have no text. Of any that nobody knows, the words are lost.
+  const isLost = events.length === 0 && !otherTypes.test(kind) && hasWords(content)
+  return isLost ? [{ malformed: JSON.stringify(content).slice(0, 200) }] : events
 }
+
+const textTypes = /^(?:|data|content|token|chunk|message|(?:output_)?text|(?:(?:output_)?text_)?delta)$/
+const otherTypes =
+  /image|audio|video|file|media|document|tool|function|call|result|search|citation|source|reference|annotation|status|event|step|signature|encrypted|redacted|resource/i
 
 /** What a field says that holds thinking: a text, an object, or a list of them. */
 export function thoughts(said: unknown, depth = 0): string {
@@ -44,20 +55,4 @@ export function callFragments(given: unknown): readonly unknown[] {
   if (!isRecord(given)) return []
   if ('function' in given || 'name' in given || 'arguments' in given) return [given]
   return Object.entries(given).map(([index, call]) => (isRecord(call) ? Object.assign({ index }, call) : call))
-}
-
-/**
- * The one answer that counts where a server gives several: the one with the lowest number of those that come before anything is
- * said. A server may well give its only one the number 1.
- */
-export function createChoice(): (choices: unknown, hasSaid: boolean) => Json | undefined {
-  let chosen = Infinity
-  const indexOf = ({ index }: Json): number => Number(index ?? 0) || 0
-  return (choices, hasSaid) => {
-    const all = isRecord(choices) ? [choices] : list(choices)
-    if (all.length === 0) return undefined
-    if (!hasSaid || chosen === Infinity) for (const choice of all) chosen = Math.min(chosen, indexOf(record(choice)))
-    for (const choice of all) if (indexOf(record(choice)) === chosen) return record(choice)
-    return record(undefined)
-  }
 }

@@ -126,7 +126,8 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   }
   const takeComment = (said: string): void => {
     // What is left of `data: {…}` where its name was torn off.
-    const rest = said.replace(unknownField, '')
+    const at = said.indexOf('{"')
+    const rest = at >= 0 && isTornBy(said.slice(at)) ? said.slice(at) : said.replace(unknownField, '')
     if (isTornBy(rest) || (rest.startsWith('{"') && begun.state() !== 'open')) add(rest, true)
     // What is left of an object whose beginning was torn off.
     else if (said.split('}').length > said.split('{').length) add(said, false)

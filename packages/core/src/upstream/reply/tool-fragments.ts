@@ -11,6 +11,8 @@ interface Begun {
   name: string
   args: string
   end: ValueEnd
+  /** Its name was said again, with nothing, once it was whole: another call of that name may begin. */
+  isAgain: boolean
   /** What the server attached to it, and to its function, piece by piece. */
   readonly call: Json[]
   readonly function: Json[]
@@ -48,7 +50,7 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
   let held = 0
 
   const begin = (): Begun => {
-    const call = { id: '', name: '', args: '', end: createValueEnd(), call: [], function: [] }
+    const call = { id: '', name: '', args: '', end: createValueEnd(), isAgain: false, call: [], function: [] }
     calls.push(call)
     held += callChars
     return call
@@ -62,6 +64,10 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     const last = known ?? (index === undefined ? calls.at(-1) : byIndex.get(index))
     if (!last) return begin()
     const isOther = id !== '' && last.id !== '' && id !== last.id
+    if (name === '' && last.isAgain && id === '' && piece.trim() !== '') {
+      last.isAgain = false
+      return Object.assign(begin(), { name: last.name })
+    }
     // Without a name it can only go on with a call that has begun.
     if (name === '') return isOther && (last.end.isWhole || last.name === '') ? begin() : last
     if (isOther) return begin()
@@ -69,7 +75,10 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     const isSaid = !isNoArguments(last.args)
     const isSame = name === last.name
     // The same call under the same id or index, said again: with nothing new, or with what its first fragment left open.
-    if (isSame && (known ?? index) !== undefined && (piece === '' || piece === last.args || !isSaid)) return last
+    if (isSame && (known ?? index) !== undefined && (piece === '' || piece === last.args || !isSaid)) {
+      last.isAgain = piece === '' && isSaid && last.end.isWhole && !known
+      return last
+    }
     if (last.end.isWhole) return begin()
     // The name in pieces, before any argument; without an index nothing tells that from another call.
     if (last.args === '') return isSame || index !== undefined || known ? last : begin()

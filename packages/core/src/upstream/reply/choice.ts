@@ -1,0 +1,41 @@
+import { isRecord, list, record, type Json } from '../../wire/json.ts'
+import { hasWords } from './lost-words.ts'
+
+/** The answer that counts of one frame. */
+export interface Chosen {
+  readonly choice: Json
+  /** Where its end is said: also another one's, where only one has said anything. */
+  readonly ending: Json
+}
+
+const none: Json = {}
+
+/**
+ * The one answer that counts where a server gives several: the first that says something, and of those that do so in one frame the one
+ * with the lowest number. A server may well give its only one the number 1, and another one its role.
+ */
+export function createChoice(): (choices: unknown, hasSaid: boolean, isSettled: boolean) => Chosen | undefined {
+  let chosen = Infinity
+  let hasOthers = false
+  return (choices, hasSaid, isSettled) => {
+    const all = (isRecord(choices) ? [choices] : list(choices)).map(record)
+    if (all.length === 0) return undefined
+    const speaking = all.length === 1 && isSettled && indexOf(all[0]!) === chosen ? all : all.filter(speaks)
+    if (!isSettled && speaking.length > 0) chosen = Math.min(...speaking.map(indexOf))
+    else if (!isSettled && (!hasSaid || chosen === Infinity)) chosen = Math.min(chosen, ...all.map(indexOf))
+    hasOthers ||= speaking.some((one) => indexOf(one) !== chosen)
+    const choice = all.find((one) => indexOf(one) === chosen)
+    return { choice: choice ?? none, ending: choice ?? (hasOthers ? none : all[0]!) }
+  }
+}
+
+function indexOf({ index }: Json): number {
+  return Number(index ?? 0) || 0
+}
+
+function speaks(choice: Json): boolean {
+  const { tool_calls: calls, function_call: call } = record(choice['delta'] ?? choice['message'])
+  return (
+    Boolean(call) || (typeof calls === 'object' && calls !== null && Object.keys(calls).length > 0) || hasWords(choice)
+  )
+}

@@ -1,0 +1,49 @@
+/** The text of a reply so far, of which only as much is kept as tells whether another one is the same. */
+export interface SaidText {
+  add(piece: string): void
+  /**
+   * What a text that should be the whole reply says beyond what was said; empty where that is nothing.
+   * @returns undefined where it says something else.
+   */
+  beyond(whole: string): string | undefined
+}
+
+const start = 0x811c9dc5
+
+/** FNV-1a. */
+function hashOf(text: string, from = start): number {
+  let hash = from
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash
+}
+
+/** White space around the whole counts nothing: servers trim it. */
+export function createSaidText(): SaidText {
+  let hash = start
+  let chars = 0
+  /** The same up to the last letter that is no white space. */
+  const trimmed = { hash, chars }
+  return {
+    add(piece) {
+      const said = chars === 0 ? piece.trimStart() : piece
+      const body = said.trimEnd()
+      if (body !== '') {
+        hash = hashOf(body, hash)
+        chars += body.length
+        trimmed.hash = hash
+        trimmed.chars = chars
+      }
+      if (body.length === said.length || chars === 0) return
+      hash = hashOf(said.slice(body.length), hash)
+      chars += said.length - body.length
+    },
+    beyond(given) {
+      const whole = given.trim()
+      if (hashOf(given.trimStart().slice(0, chars)) === hash && given.trimStart().length >= chars)
+        return given.trimStart().slice(chars)
+      if (hashOf(whole.slice(0, trimmed.chars)) === trimmed.hash) return whole.slice(trimmed.chars)
+      // Behind thinking, say, that was no part of the pieces.
+      return hashOf(whole.slice(-trimmed.chars)) === trimmed.hash ? '' : undefined
+    },
+  }
+}
