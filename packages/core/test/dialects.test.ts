@@ -292,15 +292,3 @@ test('dialects: ids over 40 characters become short ones, the same in call and r
     expect(messagesOf(turns, name)).toEqual(made)
   }
 })
-
-test('dialects: names that no server takes become such that each does', () => {
-  const names = ['functions.weather:0', 'look it up', '查天气', '', 'x'.repeat(100), 'fine-name_1']
-  const made = messagesOf(
-    [user('q'), reply('', { tool_calls: names.map((name, i) => ({ id: `c${i}`, name, arguments: {} })) })],
-    'openai',
-  )
-  const written = made.flatMap(({ tool_calls: calls = [] }) =>
-    calls.map((one) => (one as unknown as { function: { name: string } }).function.name),
-  )
-  expect(written).toEqual(['functions_weather_0', 'look_it_up', '___', 'call', 'x'.repeat(64), 'fine-name_1'])
-})

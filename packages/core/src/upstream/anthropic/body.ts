@@ -1,10 +1,10 @@
 import { list, record, text, type Json } from '../../wire/json.ts'
 import type { ToolDefinition } from '../../wire/messages.ts'
+import { withToldChoice } from '../history/call-names.ts'
 import { anthropicMessages, type AnthropicHistory } from './messages.ts'
 import { thinkFields } from './models.ts'
 import { withinLength } from '../reply/length-limit.ts'
-import type { UpstreamRequest } from '../upstream.ts'
-import type { ContinuationWay } from '../reply/ways.ts'
+import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
 
 /** One request to `/v1/messages`. */
 export interface AnthropicQuestion {
@@ -21,7 +21,7 @@ export interface AnthropicQuestion {
  * @param maxTokens - Longest answer where neither the app's fields nor the request say, tokens: the API wants a number.
  */
 export function anthropicQuestion(
-  request: UpstreamRequest,
+  request: AskedRequest,
   options: {
     readonly way: ContinuationWay
     readonly instruction: string
@@ -40,7 +40,8 @@ export function anthropicQuestion(
   ]
   const history = isNative || sent === '' ? anthropicMessages(turns, note, sent) : anthropicMessages(inWords, note)
   const limits = { max_tokens: options.maxTokens }
-  const asked = withinLength({ ...limits, ...options.extra, ...request.options }, request.spent)
+  const wanted = withToldChoice({ ...limits, ...options.extra, ...request.options }, request.told)
+  const asked = withinLength(wanted, request.spent)
   const { thinking, ...plain }: Json = { ...asked, ...thinkFields(request.model, request.think, asked) }
   const isInCall = history.messages.at(-1)?.content[0]?.['type'] === 'tool_result'
   // A reply that has begun is past its thinking, and the API refuses the one with the other. So it does with a budget in

@@ -1,7 +1,6 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { Json } from '../../wire/json.ts'
-import { cleanName } from '../history/call-forms.ts'
 import { missingQuestion, missingRequest, normaliseHistory } from '../history/history.ts'
 
 /** A history in the API's words. */
@@ -59,7 +58,7 @@ function blocks({ role, content, tool_calls: calls = [], tool_call_id: id }: Cha
     ...calls.map(({ id, name, arguments: input }) => ({
       type: 'tool_use',
       id,
-      name: cleanName(name),
+      name,
       input,
     })),
   ]

@@ -3,14 +3,6 @@ import type { ChatTurn } from '../../wire/messages.ts'
 
 /** The longest id of a call that OpenAI takes, characters. */
 export const maxIdChars = 40
-/** The longest name of a tool that OpenAI and Anthropic take, characters. */
-const maxNameChars = 64
-
-/** A tool's name as every server takes it: those that a model made up, or that another server gave, may be anything. */
-export function cleanName(name: string): string {
-  return name.replace(/[^\w-]/g, '_').slice(0, maxNameChars) || 'call'
-}
-
 /**
  * Ids of calls that are longer than a server takes become short ones, the same in a call and in its result. Different ids stay
  * different.

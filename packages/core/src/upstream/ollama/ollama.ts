@@ -99,6 +99,8 @@ export function ollama(options: OllamaOptions): Upstream {
       model,
       fields: [...Object.entries(headers), ...query],
       clock,
+      // Its templates write any name.
+      takesAnyName: true,
       isNative: () => true,
       isRefusal: refusesContinuation,
       probe,

@@ -1,5 +1,6 @@
 import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
 import type { Dialect } from './dialect.ts'
+import { withToldChoice } from '../history/call-names.ts'
 import { missingRequest } from '../history/history.ts'
 import { isRecord, text, type Json } from '../../wire/json.ts'
 import { withinLength } from '../reply/length-limit.ts'
@@ -51,7 +52,11 @@ export function openAiQuestion(
     { model: request.model, messages, stream: true },
     tools === undefined ? {} : { tools: tools.map(writtenTool) },
   )
-  return { body: withinLength(body, request.spent), sent, tail: request.prefill.slice(begun.length) }
+  return {
+    body: withinLength(withToldChoice(body, request.told), request.spent),
+    sent,
+    tail: request.prefill.slice(begun.length),
+  }
 }
 
 function thinkFields({ think: { on, off, level } }: Dialect, think: boolean | string | undefined): Json {

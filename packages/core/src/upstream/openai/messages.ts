@@ -1,7 +1,7 @@
 import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { HistoryNeeds } from './dialect.ts'
-import { cleanName, maxIdChars, withShortIds } from '../history/call-forms.ts'
+import { maxIdChars, withShortIds } from '../history/call-forms.ts'
 import { missingQuestion, normaliseHistory } from '../history/history.ts'
 import type { Json } from '../../wire/json.ts'
 
@@ -120,6 +120,6 @@ function writtenTurn(
 
 function writtenCall({ id, name, arguments: args, opaque }: ToolCall, from: string | undefined): Json {
   const own = opaque?.from === from ? opaque : undefined
-  const called = { ...own?.function, name: cleanName(name), arguments: JSON.stringify(args) }
+  const called = { ...own?.function, name, arguments: JSON.stringify(args) }
   return { ...own?.call, id, type: 'function', function: called }
 }

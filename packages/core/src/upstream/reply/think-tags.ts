@@ -12,6 +12,8 @@ const pairs: readonly (readonly [opening: string, closing: string])[] = [
   ['<seed:think>', '</seed:think>'],
   ['[THINK]', '[/THINK]'],
   ['◁think▷', '◁/think▷'],
+  ['<|begin_of_thought|>', '<|end_of_thought|>'],
+  ['<|START_THINKING|>', '<|END_THINKING|>'],
 ]
 const tags = /* @__PURE__ */ once(() => pairs.flat())
 /** More white space in front of a reply than this is its text, UTF-16 code units. */
@@ -168,16 +170,25 @@ export function withoutThinkTags(messages: readonly ChatTurn[]): readonly ChatTu
   return clean.some((message, i) => message !== messages[i]) ? clean : messages
 }
 
-function withoutThinking(content: string): string {
+/** The same of one text. What may be the beginning of a tag, and nothing else, is one that was cut off. */
+export function withoutThinking(content: string): string {
   let from = 0
   for (;;) {
     const start = pastSpace(content, from)
     const pair = pairs.find((both) => both.some((tag) => content.startsWith(tag, start)))
-    if (!pair) return from === 0 ? content : content.slice(start)
+    if (!pair) {
+      const isCutTag = pairs.some(([opening]) => isBeginning(content, start, opening))
+      return isCutTag ? '' : from === 0 ? content : content.slice(start)
+    }
     const at = content.indexOf(pair[1], start)
     if (at < 0) return ''
     from = at + pair[1].length
   }
+}
+
+function isBeginning(content: string, start: number, tag: string): boolean {
+  const said = content.slice(start, start + tag.length).trimEnd()
+  return content.length - start < tag.length && said.length >= 2 && tag.startsWith(said)
 }
 
 function pastSpace(content: string, from: number): number {

@@ -1,12 +1,13 @@
 import type { Clock } from '../../clock.ts'
 import { isChatError } from '../../wire/errors.ts'
 import { childAbort } from '../http/child-abort.ts'
+import { callNames, inOwnNames, inToldNames, type CallNames } from '../history/call-names.ts'
 import { plainHistory, refusesRoles } from '../history/plain-history.ts'
 import { wantsThinking } from '../history/thinking-wanted.ts'
 import { createLearnt } from '../learnt.ts'
 import { ownFault, written } from './reply-errors.ts'
 import { createRedaction } from './redaction.ts'
-import { withoutThinkTags } from './think-tags.ts'
+import { withoutThinking, withoutThinkTags } from './think-tags.ts'
 import type { Continuation, UpstreamEvent, UpstreamRequest, UpstreamSink } from '../upstream.ts'
 
 /** How the server is asked to go on with a reply that has begun: by its own means, or in words. */
@@ -16,6 +17,8 @@ export type ContinuationWay = 'native' | 'instruction'
 export interface AskedRequest extends UpstreamRequest {
   /** The server refused turns with tool calls that came without their thinking. */
   readonly wantsThinking?: true
+  /** Names of tools that are told in a form that the server takes. */
+  readonly told?: CallNames | undefined
 }
 
 /** One request to the server. `way` counts only where the reply has begun, which is where the prefill is not blank. */
@@ -31,6 +34,8 @@ export interface WaysOptions {
   readonly clock: Clock
   /** Whether thinking can go back up with tool calls, and does not yet. @defaultValue false */
   readonly canReturnThinking?: boolean | undefined
+  /** Whether a tool may have any name. @defaultValue letters, digits, `_` and `-`, 64 of them at most */
+  readonly takesAnyName?: boolean | undefined
   /**
    * Whether the server's words mean that it does not continue that way.
    * @param isRejected - It refused the request; else it failed.
@@ -94,8 +99,11 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   /** @throws {ChatError} `internal`: what fails here is our own code, or the app's, and no server's. */
   const prepared = (request: UpstreamRequest): Asking =>
     written(() => {
-      const clean = { ...request, messages: withoutThinkTags(request.messages) }
-      const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(clean) : clean
+      const { messages, prefill } = request
+      const clean = { ...request, messages: withoutThinkTags(messages), prefill: withoutThinking(prefill) }
+      const told = options.takesAnyName ? undefined : callNames(clean)
+      const named: AskedRequest = told ? { ...inToldNames(clean, told), told } : clean
+      const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(named) : named
       const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
       const way = asked.prefill.trim() === '' ? 'instruction' : wayOf(asked.model, Boolean(asked.think))
       return { request: asked, way, lessons: [] }
@@ -137,6 +145,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
   const open = (request: UpstreamRequest, sink: UpstreamSink, signal: AbortSignal): void => {
     const askNow = (asking: Asking): void => {
       const left = childAbort(signal)
+      const own = asking.request.told && inOwnNames(asking.request.told)
       /** Only what is refused before the reply has grown is asked for in another way. */
       let isOpen = true
       let isOver = false
@@ -157,7 +166,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
             if (failed && again(failed.error)) return undefined
             if (events.some(isGrowth)) grown()
           }
-          return sink.push(safe(events))
+          return sink.push(safe(own ? own(events) : events))
         },
         end(error) {
           if (isOver || (error !== undefined && again(error))) return
