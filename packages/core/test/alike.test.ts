@@ -37,6 +37,32 @@ test.for([
   expect(alike.read(frame)).toBeUndefined()
 })
 
+const timed = (content: string, ms: string, more = ''): string =>
+  `{"choices":[{"delta":{"content":"${content}"}}],"created":7,"timings":{"predicted_ms": ${ms}}${more}}`
+
+test('alike: a figure of a field that is a stamp may be another one', () => {
+  const alike = createAlike(['created', 'predicted_ms'])
+  expect(alike.learn(timed('Hi', '1'), { message: 'Hi' })).toBe(true)
+  for (const ms of ['0', '-1', '12.5', '0.001', '1e9', '1.5E-7', '2e+3'])
+    expect([ms, alike.read(timed('there', ms))]).toEqual([ms, { message: 'there' }])
+})
+
+test.for(['01', '1.', '.5', '1e', '1e+', '--1', '+1', '-', '', '1.2.3', 'null', '"1"', '1,"x":2', '[1]'])(
+  'alike: what is no figure in its place, %s, is read in the ordinary way',
+  (ms) => {
+    const alike = createAlike(['created', 'predicted_ms'])
+    alike.learn(timed('Hi', '1'), { message: 'Hi' })
+    expect(alike.read(timed('there', ms))).toBeUndefined()
+  },
+)
+
+test('alike: another figure of a field that is no stamp is read in the ordinary way', () => {
+  const alike = createAlike(['created', 'predicted_ms'])
+  alike.learn(timed('Hi', '1', ',"index":0'), { message: 'Hi' })
+  expect(alike.read(timed('there', '2', ',"index":0'))).toEqual({ message: 'there' })
+  expect(alike.read(timed('there', '2', ',"index":1'))).toBeUndefined()
+})
+
 test.for([
   ['its text stands twice', said('assistant')],
   ['its text is the name of a field', said('role')],
@@ -63,6 +89,10 @@ const openAi: readonly Shape[] = [
   (content) => ({ choices: [{ index: 0, delta: { content, reasoning_content: 'so' } }] }),
   (content, n) => ({ choices: [{ index: 0, delta: { content } }], usage: { prompt_tokens: 1, completion_tokens: n } }),
   (content) => ({ choices: [{ index: 0, delta: { content: [{ type: 'text', text: content }] } }] }),
+  (content, n) => ({ choices: [{ index: 0, delta: { content } }], timings: { prompt_n: 5, predicted_n: n } }),
+  (content, n) => ({ choices: [{ index: 0, delta: { content } }], timings: { prompt_n: 6 }, created: n }),
+  (content) => ({ choices: [{ index: 0, delta: { content } }], usage: { prompt_tokens: 3, completion_tokens: 4 } }),
+  (content, n) => ({ created: n / 3, choices: [{ index: n % 2, delta: { content } }] }),
 ]
 const ollama: readonly Shape[] = [
   (content, n) => ({ created_at: `t${n}`, message: { role: 'assistant', content }, done: false }),
@@ -140,4 +170,30 @@ test.for(names)('alike: %s: of a hundred tokens in frames of one shape, few are 
   const parse = vi.spyOn(JSON, 'parse')
   expect(decode(kind, jsons).filter((event) => 'message' in event)).toHaveLength(100)
   expect(parse.mock.calls.length).toBeLessThan(20)
+})
+
+const pieces = (counts: (n: number) => object): string =>
+  Array.from({ length: 100 }, (_, n) => {
+    const chunk = {
+      created: n,
+      choices: [{ index: 0, delta: { content: ` w${n}` }, finish_reason: null }],
+      ...counts(n + 1),
+    }
+    return `data: ${JSON.stringify(chunk)}\n\n`
+  }).join('')
+test.for<[string, (n: number) => object]>([
+  ['timings', (n) => ({ timings: { cache_n: 1, prompt_n: 4, predicted_n: n, predicted_ms: n * 1.7 } })],
+  ['usage', (n) => ({ usage: { prompt_tokens: 5, completion_tokens: n, total_tokens: n + 5 } })],
+])('alike: of a hundred tokens with %s few are parsed, and what they counted last is known', ([, counts]) => {
+  const decoder = createOpenAiDecoder()
+  const body = pieces(counts)
+  const parse = vi.spyOn(JSON, 'parse')
+  const events = decoder.push(utf8(body))
+  expect(events.filter((event) => 'message' in event)).toHaveLength(100)
+  expect(events.at(-1)).toEqual({ usage: { prompt_tokens: 5, completion_tokens: 100 } })
+  expect(parse.mock.calls.length).toBeLessThan(20)
+  const end = `data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`
+  const whole = createOpenAiDecoder()
+  const last = [...whole.push(utf8(body + end)), ...whole.end()].at(-1)
+  expect(last).toEqual({ finish: 'stop', usage: { prompt_tokens: 5, completion_tokens: 100 } })
 })

@@ -2,7 +2,7 @@ import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { AnswerFacts } from './dialect.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
-import { record, text, type Json } from '../../wire/json.ts'
+import { list, parsedJson, record, text, type Json } from '../../wire/json.ts'
 import { bandError, isBandError } from './errors.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
@@ -51,7 +51,11 @@ export function createOpenAiDecoder(
   let progress: Progress | undefined
   let told: Progress | undefined
   let finished = false
-  let [hadUsage, hadProgress, hadText] = [usage, progress, hasText]
+  let [hadProgress, hadText] = [progress, hasText]
+  /** Something was the rest of a whole: of the next frame like it, all may be said already. */
+  let hasRest = false
+  /** The last frame that was read by one like it, and counts something. */
+  let counted: string | undefined
 
   const fail = (error: ChatError): UpstreamEvent => {
     finished = true
@@ -60,6 +64,7 @@ export function createOpenAiDecoder(
   const finish = (): UpstreamEvent[] => {
     if (finished) return []
     if (reason === undefined) return unknown ? [fail(unknown)] : []
+    count()
     const { whole, broken } = calls.end()
     const isCut = reason === 'length'
     const lost = broken ?? (whole.length > 0 || reason !== 'tool_calls' ? undefined : `finish_reason ${reason}`)
@@ -82,6 +87,7 @@ export function createOpenAiDecoder(
   const decode = (given: Json, event: string | undefined, events: UpstreamEvent[]): void => {
     if (isBandError(given, event)) return void events.push(fail(bandError(given, errors)))
     const before = events.length
+    count()
     const chunk = unwrapped(given)
     const isSettled = hasText || calls.pending() > 0
     const chosen = choose(chunk['choices'] ?? chunk['candidates'], said, isSettled)
@@ -107,8 +113,15 @@ export function createOpenAiDecoder(
     if (isNear && hasLostWords(choice ?? chunk, saying)) events.push({ malformed: JSON.stringify(chunk).slice(0, 200) })
     else if (unheard === undefined && hasWords(chunk)) unheard = JSON.stringify(chunk).slice(0, 200)
   }
+  const count = (): void => {
+    if (counted === undefined) return
+    const chunk = record(parsedJson(counted))
+    counted = undefined
+    usage = usageOf(chunk, record(list(chunk['choices'])[0]), usage)
+  }
   /** What one read has changed beyond the reply: once, however many chunks it held. */
   const pushCounts = (events: UpstreamEvent[]): void => {
+    count()
     if (finished || reason !== undefined) return
     if (progress && !sameProgress(progress, told)) events.push({ progress: (told = progress) })
     if (usage && usage !== toldUsage) events.push({ usage: (toldUsage = usage) })
@@ -144,6 +157,7 @@ export function createOpenAiDecoder(
       .map((one) => ('message' in one ? one.message : ''))
       .join('')
     if (whole.trim() === '') return false
+    hasRest = true
     const rest = hasText ? heard.beyond(whole) : whole
     if (rest === undefined && !isBeside) events.push({ malformed: whole.slice(0, 200) })
     else if (rest?.trim() && !isDone(rest)) pushDelta({ content: rest }, events)
@@ -194,12 +208,13 @@ export function createOpenAiDecoder(
     decode,
     done,
     errorOf: (said) => bandError({ error: said }, errors),
-    // OpenAI pads its chunks, so that nobody tells a text by its length.
-    stamps: ['obfuscation'],
+    stamps,
+    counting: /"(?:usage|usage_?metadata|timings|x_groq)": ?\{/i,
+    counted: (frame) => void (counted = frame),
     isAlike: (event) => isInPieces && event === undefined && reason === undefined && !unknown,
     hasChanged() {
-      const has = usage !== hadUsage || progress !== hadProgress || hasText !== hadText
-      hadUsage = usage
+      const has = progress !== hadProgress || hasText !== hadText || hasRest
+      hasRest = false
       hadProgress = progress
       hadText = hasText
       return has
@@ -211,6 +226,12 @@ export function createOpenAiDecoder(
     end: (events) => events.push(...finish()),
   })
 }
+
+/** OpenAI pads its chunks, so that nobody tells a text by its length. Others count in each of them. */
+const stamps = (
+  'obfuscation created cache_n prompt_n prompt_ms prompt_per_token_ms prompt_per_second predicted_n predicted_ms ' +
+  'predicted_per_token_ms predicted_per_second draft_n draft_n_accepted prompt_tokens completion_tokens total_tokens'
+).split(' ')
 
 /** Servers call it differently, and some say it under two names at once. */
 const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking', 'reasoning_text']

@@ -16,8 +16,11 @@ export interface FrameUse {
   errorOf(said: string): ChatError
   /** A mark of the end. @defaultValue a sign of life */
   done?(mark: string, events: UpstreamEvent[]): void
-  /** Fields that change with every frame and mean nothing. */
+  /** Fields that change with every frame, and mean nothing or count. */
   readonly stamps: readonly string[]
+  /** What a frame has in it that counts; of those that are alike it is told. */
+  readonly counting?: RegExp
+  counted?(frame: string): void
   /** Whether a frame of this event means what one like it meant before. @defaultValue for those without an event */
   isAlike?(event: string | undefined): boolean
   /** Tells, once, whether what was read has changed what later frames mean. @defaultValue never */
@@ -42,12 +45,15 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
   const { isAlike = (event) => event === undefined } = use
   const alike = createAlike(use.stamps)
   const unreadable = createUnreadable()
+  /** The frame that was learnt counts something. */
+  let isCounting = false
 
   const decode = ({ data, event }: SseFrame, events: UpstreamEvent[]): void => {
     if (event === 'comment' || data === '') return void events.push({ alive: true })
     const canBeAlike = isAlike(event)
     const same = canBeAlike ? alike.read(data) : undefined
     if (same) {
+      if (isCounting) use.counted?.(data)
       use.heard?.(same)
       return void events.push(same)
     }
@@ -56,7 +62,8 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
     else decodeObjects(data, event, events)
     if (events.length === before && !use.isFinished()) events.push({ alive: true })
     if (use.hasChanged?.()) alike.forget()
-    else if (canBeAlike && events.length === before + 1 && isAlike(event)) alike.learn(data, events[before]!)
+    else if (canBeAlike && events.length === before + 1 && isAlike(event) && alike.learn(data, events[before]!))
+      isCounting = use.counting?.test(data) ?? false
   }
   const decodeObjects = (data: string, event: string | undefined, events: UpstreamEvent[]): void => {
     const chunks = readObjects(data)

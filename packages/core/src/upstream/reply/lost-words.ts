@@ -25,14 +25,22 @@ const labels = /* @__PURE__ */ once(() =>
   ),
 )
 
+/** Servers have few names, and say them again and again. */
+const known = new Map<string, boolean>()
+const maxKnown = 512
+
 function isLabel(name: string): boolean {
+  const found = known.get(name)
+  if (found !== undefined) return found
   const parts = name
     .slice(0, 100)
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[^a-z]+/)
     .filter(Boolean)
-  return parts.length === 0 ? false : labels().has(parts.at(-1)!) || parts.some((part) => about().has(part))
+  const is = parts.length > 0 && (labels().has(parts.at(-1)!) || parts.some((part) => about().has(part)))
+  if (known.size < maxKnown && name.length < 40) known.set(name, is)
+  return is
 }
 
 /** Where a value has words, by the names of the fields that lead there. */
