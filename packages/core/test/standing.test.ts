@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type Gateway } from '../src/gateway/index.ts'
 import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
 import type { UpstreamStatus } from '../src/upstream/index.ts'
+import { turn } from './support/event-loop.ts'
 
 function bed(status: () => Promise<UpstreamStatus>): { gateway: Gateway; clock: ManualClock; get(): Promise<unknown> } {
   const clock = manualClock()
@@ -60,3 +61,78 @@ test('standing: what a breaker says is as it is now', async () => {
   await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', body }))
   expect(await get()).toMatchObject({ upstream: { breaker: 'open' } })
 })
+
+// A breaker's pass
+
+const misbehaving: Readonly<Record<string, () => unknown>> = {
+  throws: () => {
+    throw new Error('no status')
+  },
+  rejects: () => Promise.reject(new Error('no status')),
+  'never settles': () => new Promise(() => undefined),
+  'rejects when it is told to give up': () => new Promise(() => undefined),
+  'gives nothing': () => undefined,
+  'gives something else': () => Promise.resolve('fine'),
+}
+for (const [what, status] of Object.entries(misbehaving))
+  test.for(['closes', 'opens again'])(
+    `standing: of an upstream whose status ${what}, the run that tries an open breaker %s it`,
+    async (end) => {
+      const unhandled: unknown[] = []
+      const onUnhandled = (error: unknown): void => void unhandled.push(error)
+      process.on('unhandledRejection', onUnhandled)
+      onTestFinished(() => void process.off('unhandledRejection', onUnhandled))
+      const clock = manualClock()
+      const upstream = scriptedUpstream()
+      const gateway = createGateway({
+        upstream: {
+          ...upstream,
+          status(signal) {
+            if (!what.includes('told')) return status() as Promise<UpstreamStatus>
+            return new Promise((_resolve, reject) =>
+              signal.addEventListener('abort', () => reject(new Error('given up'))),
+            )
+          },
+        },
+        clock,
+        recovery: false,
+        breaker: { failures: 1, probeMs: 1_000 },
+        onError: () => undefined,
+        onRunEnd: async () => {
+          throw new Error('no log')
+        },
+      })
+      onTestFinished(() => gateway.close())
+      const call = (init?: RequestInit): Promise<Response> => gateway(new Request('http://gateway.test/api/chat', init))
+      const post = (): Promise<Response> =>
+        call({
+          method: 'POST',
+          body: JSON.stringify({ stream: false, messages: [{ role: 'user', content: 'Hello' }] }),
+        })
+      /** Asks how it stands, as often as anybody may, and waits as long as that takes. */
+      const phase = async (): Promise<unknown> => {
+        const answer = call()
+        await turn()
+        clock.advance(2_000)
+        return ((await (await answer).json()) as { upstream: { breaker: string } }).upstream.breaker
+      }
+      const failed = post()
+      ;(await upstream.next()).fail(new Error('no'))
+      await failed
+      expect(await phase()).toBe('open')
+      clock.advance(1_000)
+      const trying = post()
+      const reply = await upstream.next()
+      expect(await Promise.all([phase(), phase()])).toEqual(['half_open', 'half_open'])
+      // It is the only one that may.
+      expect((await post()).status).toBe(503)
+      if (end === 'closes') {
+        reply.send('Hi')
+        reply.finish()
+      } else reply.fail(new Error('no'))
+      await trying
+      expect(await phase()).toBe(end === 'closes' ? 'closed' : 'open')
+      await turn()
+      expect(unhandled).toEqual([])
+    },
+  )
