@@ -9,7 +9,10 @@ export interface RecoveryOptions {
   readonly maxAttempts?: number | undefined
   /** How long the model server may be unreachable before the run fails, ms. @defaultValue 60000 */
   readonly maxWaitMs?: number | undefined
-  /** How long it may be unreachable where a `route` has another one that can go on, ms: a connection has to be there in this time, too. @defaultValue 3000 */
+  /**
+   * How long it may be unreachable where a `route` has another one that can go on, ms. A connection has to be there in this time, too,
+   * with `nodeTransport`; with `fetchTransport` the platform limits it. @defaultValue 3000
+   */
   readonly failoverMs?: number | undefined
 }
 

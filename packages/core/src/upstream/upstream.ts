@@ -33,7 +33,10 @@ export interface UpstreamRequest {
   readonly prefill: string
   /** Tokens that this reply has taken already, as many as are certain: its limits are lowered by them. @defaultValue 0 */
   readonly spent?: number | undefined
-  /** Longest wait for a connection, ms, where another model server can go on. @defaultValue as long as the transport waits */
+  /**
+   * Longest wait for a connection, ms, where another model server can go on; `fetchTransport` cannot limit it.
+   * @defaultValue as long as the transport waits
+   */
   readonly connectMs?: number | undefined
   /** What is said after a message that a person cut off; null says nothing. */
   readonly interruptedNote: string | null

@@ -1,7 +1,6 @@
 import { defaultTransport } from '#transport'
-import { systemClock, type Clock } from '../../clock.ts'
+import { systemClock } from '../../clock.ts'
 import { tickerOf } from '../../ticker.ts'
-import type { RandomBytes } from '../../wire/ids.ts'
 import { anthropicQuestion } from './body.ts'
 import { createAnthropicDecoder } from './decoder.ts'
 import { continuesReplies } from '../reply/claude-versions.ts'
@@ -13,7 +12,7 @@ import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
-import type { Transport } from '../http/transport.ts'
+import type { HttpUpstreamOptions } from '../http/http-options.ts'
 import type { Upstream } from '../upstream.ts'
 import { createWays, type AskOneWay } from '../reply/ways.ts'
 
@@ -25,29 +24,15 @@ const refusals =
   /does not support assistant message prefill|prefilling assistant messages is not supported|must end with a user message|final `?assistant`? message must start with a thinking block/i
 
 /** @public */
-export interface AnthropicOptions {
+export interface AnthropicOptions extends HttpUpstreamOptions {
   /** The base of `/v1/messages`; its query goes up with every request. @defaultValue 'https://api.anthropic.com' */
   readonly url?: string | undefined
-  /** The model that is used when a request names none, e.g. `claude-sonnet-5-5`. */
-  readonly model: string
   /** Goes up as `x-api-key`, and nowhere else. @defaultValue `ANTHROPIC_API_KEY` of the environment, for Anthropic's own URL only */
   readonly apiKey?: string | undefined
-  /** Headers of every request, e.g. `anthropic-beta`. Nothing of a client's headers goes up. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
   /** Fields of every request, e.g. `{ stop_sequences: ['END'] }`. */
   readonly body?: Readonly<Record<string, unknown>> | undefined
-  /** Asks for the rest of a reply where the model cannot be given its beginning. @defaultValue continueInstruction */
-  readonly instruction?: string | undefined
   /** Longest answer, thinking included, tokens, where neither `body` nor a request's options say. @defaultValue 16384 */
   readonly maxTokens?: number | undefined
-  /** How bytes come from the API. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
-  readonly transport?: Transport | undefined
-  /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
-  readonly maxLineChars?: number | undefined
-  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
-  readonly random?: RandomBytes | undefined
-  /** Tells how long a date in `Retry-After` is away, and times what is learnt of continuations. @defaultValue systemClock */
-  readonly clock?: Clock | undefined
 }
 
 /**

@@ -9,7 +9,10 @@ export interface FetchTransportOptions {
 /**
  * A transport on `fetch`: the default everywhere but on Node, whose `fetch` (undici) gives up after 300 s without
  * headers or between two reads. On Node the default is `nodeTransport`, which has no such limit and costs less CPU.
- * How long a connection may take is the platform's to say (10 s on Node).
+ *
+ * `connectMs` of a request has no effect here: `fetch` tells nothing until the head of the answer is there, and a server that loads a
+ * model sends none for minutes. The platform limits the time of a connection (10 s in Node's `fetch`). A refused connection fails at
+ * once everywhere.
  * @public
  */
 export function fetchTransport(options: FetchTransportOptions = {}): Transport {

@@ -4,7 +4,10 @@ export interface TransportRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
-  /** Longest wait for a connection, ms, where another server can answer: shorter than the transport's own. */
+  /**
+   * Longest wait for a connection, ms, where another server can answer: shorter than the transport's own. The head of the answer may
+   * take longer: a transport that cannot tell the two apart, as `fetchTransport`, leaves it.
+   */
   readonly connectMs?: number | undefined
   /** Aborting closes the socket in every phase: connecting, waiting for the head, reading the body. */
   readonly signal: AbortSignal

@@ -1,7 +1,6 @@
 import { defaultTransport } from '#transport'
-import { systemClock, type Clock } from '../../clock.ts'
+import { systemClock } from '../../clock.ts'
 import { tickerOf } from '../../ticker.ts'
-import type { RandomBytes } from '../../wire/ids.ts'
 import { record, text } from '../../wire/json.ts'
 import { askJson, endpointOf, failedStatus, getJson, ownHeaders, serverId } from '../http/http.ts'
 import { createLoadingWatch } from '../reply/loading.ts'
@@ -14,28 +13,14 @@ import { written } from '../reply/reply-errors.ts'
 import { refusesContinuation } from '../reply/refuses-continuation.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
-import type { Transport } from '../http/transport.ts'
+import type { HttpUpstreamOptions } from '../http/http-options.ts'
 import type { Upstream, UpstreamRequest, UpstreamStatus } from '../upstream.ts'
 import { createWays, type AskOneWay } from '../reply/ways.ts'
 
 /** @public */
-export interface OllamaOptions {
+export interface OllamaOptions extends HttpUpstreamOptions {
   /** Where Ollama listens; its query goes up with every request. @defaultValue 'http://127.0.0.1:11434' */
   readonly url?: string | undefined
-  /** The model that is used when a request names none, e.g. `qwen3:32b`. */
-  readonly model: string
-  /** Headers of every request, e.g. an `authorization` for ollama.com. Nothing of a client's headers goes up. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Asks for the rest of a reply where the model's template cannot leave one open. @defaultValue continueInstruction */
-  readonly instruction?: string | undefined
-  /** How bytes come from Ollama. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
-  readonly transport?: Transport | undefined
-  /** Longest line of an answer, UTF-16 code units. @defaultValue 1048576 */
-  readonly maxLineChars?: number | undefined
-  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
-  readonly random?: RandomBytes | undefined
-  /** Times the questions about a model that is loading, and what is learnt of continuations. @defaultValue systemClock */
-  readonly clock?: Clock | undefined
 }
 
 /**

@@ -1,7 +1,6 @@
 import { defaultTransport } from '#transport'
-import { systemClock, type Clock } from '../../clock.ts'
+import { systemClock } from '../../clock.ts'
 import { tickerOf } from '../../ticker.ts'
-import type { RandomBytes } from '../../wire/ids.ts'
 import type { Dialect, DialectName } from './dialect.ts'
 import { dialects } from './dialects.ts'
 import { keyFromEnvironment } from '../http/env-key.ts'
@@ -17,19 +16,17 @@ import { askReply } from '../reply/ask-reply.ts'
 import { written } from '../reply/reply-errors.ts'
 import { createSeam } from '../reply/seam.ts'
 import { withThinkTags } from '../reply/think-tags.ts'
-import type { Transport } from '../http/transport.ts'
+import type { HttpUpstreamOptions } from '../http/http-options.ts'
 import type { Upstream } from '../upstream.ts'
 import { createWays, type AskOneWay } from '../reply/ways.ts'
 
 /** @public */
-export interface OpenAiCompatibleOptions {
+export interface OpenAiCompatibleOptions extends HttpUpstreamOptions {
   /**
    * The base of `/chat/completions`, e.g. `http://127.0.0.1:8080/v1`; its query, such as Azure's `?api-version=…`, goes up
    * with every request. @defaultValue where the dialect's server listens
    */
   readonly url?: string | undefined
-  /** The model that is used when a request names none. */
-  readonly model: string
   /** What kind of server it is, or the facts of one that is not listed. @defaultValue 'openai', which works with most */
   readonly dialect?: DialectName | Dialect | undefined
   /**
@@ -37,23 +34,8 @@ export interface OpenAiCompatibleOptions {
    * @defaultValue the dialect's `apiKeyVariable` of the environment, for the dialect's own server only
    */
   readonly apiKey?: string | undefined
-  /** Headers of every request, e.g. an organisation. Nothing of a client's headers goes up. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
   /** Fields of every request, e.g. `{ temperature: 0.6 }`. */
   readonly body?: Readonly<Record<string, unknown>> | undefined
-  /** Asks for the rest of a reply where the server cannot do so by itself. @defaultValue continueInstruction */
-  readonly instruction?: string | undefined
-  /** How bytes come from the server. @defaultValue `nodeTransport()` on Node, `fetchTransport()` elsewhere */
-  readonly transport?: Transport | undefined
-  /** Longest frame of an answer, UTF-16 code units. @defaultValue 1048576 */
-  readonly maxLineChars?: number | undefined
-  /** Makes ids for tool calls that come without one. @defaultValue `crypto.getRandomValues` */
-  readonly random?: RandomBytes | undefined
-  /**
-   * Times the questions about a model that is loading, and what is learnt of continuations; tells when a server wants to be
-   * asked again. @defaultValue systemClock
-   */
-  readonly clock?: Clock | undefined
 }
 
 /**
