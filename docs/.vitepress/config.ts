@@ -4,6 +4,7 @@ import { siteLinks } from './site-links.ts'
 
 const guides: readonly (readonly [page: string, title: string])[] = [
   ['express', 'Into an Express app'],
+  ['app', 'Users, prompts and a database'],
   ['react', 'Into a React app'],
   ['model-servers', 'In front of your model server'],
   ['interrupt', 'Interrupt and follow-up'],

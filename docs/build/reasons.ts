@@ -20,6 +20,13 @@ export const reasons: Readonly<Record<string, string>> = {
     'only who runs it knows its names, but a loopback address is reached by proxies and by pages whose name was pointed at it, and a page that is neither logged in nor known must not get in.',
   'GatewayOptions.requestOptions':
     'these change how a model writes, not what it costs or where it runs; a browser may choose nothing else.',
+  'GatewayOptions.requestTools':
+    'what tools a model is told of is the app’s to say: a page could make it write anything.',
+  'GatewayOptions.requestThink': 'thinking costs tokens, and some models refuse to be asked for it.',
+  'GatewayOptions.prepareMs':
+    'a database answers in milliseconds; a person who has waited ten seconds for nothing should be told.',
+  'GatewayOptions.saveMs': 'long enough for a busy database; whoever pressed Stop waits for it.',
+  'GatewayOptions.metadata': 'an app that reads none needs no schema.',
   'GatewayOptions.interruptedNote':
     'without it a model believes that the person has read all it meant to say. Short, in brackets, so that it is not taken for the person’s words.',
   'GatewayOptions.allowedOrigins':
@@ -71,6 +78,7 @@ export const reasons: Readonly<Record<string, string>> = {
   'CloseOptions.drainMs': 'a process that is told to go should go at once, unless it was told otherwise.',
   'OllamaOptions.url':
     'where Ollama listens when nobody says otherwise; `127.0.0.1`, as `localhost` may mean an IPv6 address first.',
+  'Dialect.options': 'most servers know the names that OpenAI’s API has, and `top_k`.',
   'OllamaOptions.maxLineChars': 'a line is one delta, or one tool call: longer is a server gone wrong.',
   'OpenAiCompatibleOptions.url': 'each server’s own default port, or its provider’s address.',
   'OpenAiCompatibleOptions.dialect': 'it asks for nothing that is not in OpenAI’s own documentation.',

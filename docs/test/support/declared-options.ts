@@ -50,7 +50,10 @@ export function declaredOptions(): readonly Declared[] {
       return type.types.forEach((one) => takeObject(one, of, one.aliasSymbol?.name ?? alias))
     if (seen.has(type)) return
     seen.add(type)
-    const group = type.isClassOrInterface() ? type.symbol.name : (alias ?? '')
+    // An interface with arguments is a reference to one.
+    const isNamed =
+      ((type.symbol as ts.Symbol | undefined)?.flags ?? 0) & (ts.SymbolFlags.Interface | ts.SymbolFlags.Class)
+    const group = isNamed ? type.symbol.name : (alias ?? '')
     for (const property of type.getProperties().filter(isOurs)) {
       if (isLeftOut(property)) add({ group, name: property.name, of })
       if (isObject(typeOf(property))) takeObject(typeOf(property), of)

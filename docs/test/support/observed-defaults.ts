@@ -37,6 +37,8 @@ export const observed: Readonly<Record<string, () => unknown>> = {
     const { status } = await gateway(new Request('http://gateway.test/api/chat', { headers }))
     return status === 403 ? [] : ['*']
   },
+  'GatewayOptions.requestTools': async () => (await refused({ tools: [{ name: 'f' }] })) !== 'option_not_allowed',
+  'GatewayOptions.requestThink': async () => (await refused({ think: true })) !== 'option_not_allowed',
   'OllamaOptions.url': () =>
     asked((transport) => ollama({ model: 'm', transport })).then(({ url }) => new URL(url).origin),
   'OllamaOptions.maxLineChars': () =>
@@ -264,6 +266,14 @@ const question = {
 }
 
 /** When a client without a network gives a message up, ms. */
+/** The code with which a request is refused that has these fields. */
+async function refused(fields: object): Promise<string | undefined> {
+  const gateway = createGateway({ upstream: scriptedUpstream({ script: (reply) => reply.finish() }) })
+  const body = JSON.stringify({ stream: false, messages: [{ role: 'user', content: 'Hello' }], ...fields })
+  const answer = await gateway(new Request('http://gateway.test/api/chat', { method: 'POST', body }))
+  const { error } = (await answer.json()) as { error?: { code: string } }
+  return error?.code
+}
 async function gaveUpAfter(reconnect: ReconnectOptions): Promise<number> {
   const clock = manualClock()
   const fetch = async (): Promise<Response> => Promise.reject(new TypeError('fetch failed'))

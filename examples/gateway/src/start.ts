@@ -60,7 +60,7 @@ export async function start(config: Config, folder: string, log: Log): Promise<P
       limits.client_runs === undefined && !options.trust_proxy
         ? undefined
         : (request) => clientAddress(request, Number(options.trust_proxy)),
-    onRunEnd(run) {
+    onRunEnd({ run }) {
       const upstream = run.successor?.upstream ?? upstreamOf(run.model)
       metrics.run(run, upstream, readers.drops(run))
       logRun(log, run, upstream)

@@ -37,6 +37,8 @@ const reaches: readonly (readonly [key: string, value: string, options: Partial<
   ['chat.interrupted_note', 'cut', { interruptedNote: 'cut' }],
   ['chat.interrupted_note', 'false', { interruptedNote: false }],
   ['chat.request_options', '[seed]', { requestOptions: ['seed'] }],
+  ['chat.request_tools', 'true', { requestTools: true }],
+  ['chat.request_think', 'true', { requestThink: true }],
   ['limits.unread_ms', '7', { limits: { unreadMs: 7 } }],
   ['chat.orphan_ms', '7', { orphanMs: 7 }],
   ['coalesce.window_ms', '7', { coalesce: { windowMs: 7 } }],

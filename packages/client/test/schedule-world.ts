@@ -55,7 +55,7 @@ export function createWorld(seed: number): World {
     upstream,
     clock,
     random,
-    onRunEnd(run) {
+    onRunEnd({ run }) {
       ended.push(run)
       over.add(run.runId)
       active.get(run.sessionId)?.delete(run.runId)

@@ -74,7 +74,7 @@ export function world(options: WorldOptions = {}): World {
       clock,
       random: seededRandom(1),
       orphanMs,
-      onRunEnd: (run) => readers.push(() => run.readers),
+      onRunEnd: ({ run }) => readers.push(() => run.readers),
       ...options.gateway,
     })
   let gateway = newGateway()

@@ -45,7 +45,7 @@ test.for<[what: string, onRunEnd: () => unknown]>([
   const { post, told, gateway } = bed({ onRunEnd })
   expect((await post()).status).toBe(200)
   await gateway.close()
-  expect(told).toEqual([[boom, ['run']]])
+  expect(told).toEqual([[boom, ['run', 'context']]])
 })
 
 test.for<[what: string, options: Partial<GatewayOptions>]>([
@@ -88,7 +88,7 @@ test('onError: is told what an upstream of the app threw, and not what a model s
     ;(await upstream.next()).fail(error)
     await response
   }
-  expect(told).toEqual([[boom, ['run']]])
+  expect(told).toEqual([[boom, ['run', 'context']]])
 })
 
 test('onError: is told of a status that throws, and GET of the base answers', async () => {
@@ -182,7 +182,7 @@ test('upstream: an async `open` that rejects ends its run, and not the process',
   // oxlint-disable-next-line typescript/no-misused-promises -- what an app may well write.
   const { post, told } = bed({ upstream: { name: 'own', model: 'm', open: () => Promise.reject(cause) } })
   expect((await post()).status).toBe(502)
-  expect(told).toEqual([[cause, ['run']]])
+  expect(told).toEqual([[cause, ['run', 'context']]])
 })
 
 test('upstream: an async transport that rejects ends its run, and not the process', async () => {

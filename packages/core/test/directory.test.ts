@@ -35,7 +35,7 @@ async function add(
   })
   const logged = new Promise<void>((resolve) => run.attach(() => resolve()))
   await logged
-  const kept = { run, owner, body: 'hash', begun: '' }
+  const kept = { run, owner, body: 'hash' }
   directory.add(kept)
   return kept
 }

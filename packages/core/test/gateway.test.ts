@@ -1,100 +1,24 @@
-import { expect, onTestFinished, test } from 'vitest'
-import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
+import { expect, test } from 'vitest'
+import { createGateway, type GatewayOptions } from '../src/gateway/index.ts'
 import type { Run } from '../src/run/run.ts'
-import {
-  manualClock,
-  scriptedUpstream,
-  type ManualClock,
-  type ScriptedReply,
-  type ScriptedUpstream,
-} from '../src/testing/index.ts'
+import { manualClock, scriptedUpstream, type ScriptedReply } from '../src/testing/index.ts'
 import { ollamaQuestion } from '../src/upstream/ollama/body.ts'
 import { ChatError, type ChatErrorCode } from '../src/wire/errors.ts'
 import { createId } from '../src/wire/ids.ts'
-import { frameReader, textOf, type FrameReader, type WireEvent } from './support/frames.ts'
+import { frameReader, textOf } from './support/frames.ts'
+import {
+  ask,
+  bench,
+  failure,
+  type Bench,
+  type Started,
+  isDone,
+  isText,
+  json,
+  origin,
+  replayed,
+} from './support/gateway-bench.ts'
 import { estimated } from './support/usage.ts'
-
-const origin = 'http://gateway.test'
-
-interface Started {
-  readonly response: Response
-  readonly frames: FrameReader
-  readonly runId: string
-  readonly sessionId: string
-  readonly reply: ScriptedReply
-}
-interface Bench {
-  readonly clock: ManualClock
-  readonly upstream: ScriptedUpstream
-  readonly gateway: Gateway
-  call(path: string, init?: RequestInit): Promise<Response>
-  post(body: unknown, init?: RequestInit): Promise<Response>
-  /** POSTs, reads the first frame, and takes the upstream's side of it. */
-  start(body?: Record<string, unknown>, init?: RequestInit): Promise<Started>
-  interrupt(runId: string, body?: BodyInit | null, init?: RequestInit): Promise<Response>
-}
-
-function bench(options: Partial<GatewayOptions> = {}): Bench {
-  const clock = manualClock(1_000)
-  const upstream = scriptedUpstream()
-  // What one attempt is worth; that a failed one is repeated is tested elsewhere.
-  // Time passes here while nobody looks at a body: that is no client that reads nothing.
-  const limits = { unreadMs: Infinity, ...options.limits }
-  const gateway = createGateway({ upstream, clock, recovery: false, ...options, limits })
-  onTestFinished(() => gateway.close())
-  const call: Bench['call'] = (path, init) => gateway(new Request(`${origin}/api/chat${path}`, init))
-  const post: Bench['post'] = (body, init) => call('', { method: 'POST', body: JSON.stringify(body), ...init })
-  return {
-    clock,
-    upstream,
-    gateway,
-    call,
-    post,
-    async start(body = ask('Hello'), init) {
-      const response = await post(body, init)
-      const frames = frameReader(response.body)
-      const first = await frames.next()
-      const { session_id: sessionId = '', run_id: runId = '' } = first?.event ?? {}
-      return { response, frames, runId, sessionId, reply: await upstream.next() }
-    },
-    interrupt: (runId, body = null, init) => call(`/runs/${runId}/interrupt`, { method: 'POST', body, ...init }),
-  }
-}
-
-const ask = (...contents: string[]): { messages: { role: string; content: string }[] } => ({
-  messages: contents.map((content, index) => ({ role: index % 2 === 0 ? 'user' : 'assistant', content })),
-})
-const json = async (response: Response): Promise<Record<string, unknown>> =>
-  (await response.json()) as Record<string, unknown>
-/** Status and code of an error as it must look everywhere. */
-async function failure(response: Response): Promise<[number, string]> {
-  const { error, ...rest } = (await json(response)) as {
-    error: { code: string; message: string; retryable: boolean; limits?: object }
-  }
-  const isTooMuch = error.code === 'too_large' || error.code === 'too_many_messages'
-  expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
-  expect({ error, rest }).toEqual({
-    error: {
-      code: expect.stringMatching(/^[a-z_]+$/),
-      message: expect.stringMatching(/\.$/),
-      retryable: expect.any(Boolean),
-      ...(isTooMuch && { limits: { messages: expect.any(Number), body_bytes: expect.any(Number) } }),
-    },
-    rest: {},
-  })
-  return [response.status, error.code]
-}
-const isText = (event: WireEvent): boolean => event.message !== undefined
-const isDone = (event: WireEvent): boolean => event.done === true
-/** Text of a run as a new reader gets it. */
-async function replayed(
-  { call }: Bench,
-  runId: string,
-  init?: RequestInit,
-): Promise<{ text: string; terminal: WireEvent | undefined }> {
-  const frames = await frameReader((await call(`/runs/${runId}`, init)).body).rest()
-  return { text: textOf(frames), terminal: frames.at(-1)?.event }
-}
 
 // The stream
 
@@ -198,7 +122,7 @@ test('gateway: a failed run keeps its partial and says where it ends', async () 
 test('gateway: what an upstream says of its own failure never leaves it', async () => {
   const secret = 'key sk-123 at http://10.0.0.7:11434'
   const ends: Run[] = []
-  const bed = bench({ onRunEnd: (run) => void ends.push(run), breaker: false })
+  const bed = bench({ onRunEnd: ({ run }) => void ends.push(run), breaker: false })
   const failures: ((reply: ScriptedReply) => void)[] = [
     (reply) => reply.fail(new Error(secret)),
     (reply) => reply.fail(new ChatError('upstream_unreachable', 'It cannot be reached.', { cause: new Error(secret) })),
@@ -222,7 +146,7 @@ test('gateway: what an upstream says of its own failure never leaves it', async 
 
 test('gateway: a cancelled body ends a run that nobody promised to come back to, and its upstream', async () => {
   const ended = Promise.withResolvers<Run>()
-  const { start, upstream, clock } = bench({ onRunEnd: ended.resolve })
+  const { start, upstream, clock } = bench({ onRunEnd: ({ run }) => ended.resolve(run) })
   const { frames, reply } = await start()
   reply.send('seen')
   await frames.until(isText)
@@ -253,7 +177,7 @@ test('gateway: with reconnect a run goes on without a reader for orphanMs, and n
 
 test('gateway: nothing is left of 1 000 runs that ended in every way', async () => {
   const ends: Run[] = []
-  const bed = bench({ onRunEnd: (run) => void ends.push(run), limits: { runs: 2_000 } })
+  const bed = bench({ onRunEnd: ({ run }) => void ends.push(run), limits: { runs: 2_000 } })
   for (let i = 0; i < 1_000; i++) {
     const { frames, reply, runId } = await bed.start({ ...ask('Hello'), reconnect: i % 2 === 0 })
     if (i % 3 > 0) {
@@ -279,7 +203,7 @@ test('gateway: nothing is left of 1 000 runs that ended in every way', async () 
 
 test('gateway: a reply that comes in one read leaves no timer, and its run no error', async () => {
   const ended = Promise.withResolvers<Run>()
-  const { start, clock } = bench({ onRunEnd: ended.resolve })
+  const { start, clock } = bench({ onRunEnd: ({ run }) => ended.resolve(run) })
   const { frames, reply } = await start()
   reply.send('text', { finish: 'stop' })
   await frames.rest()
@@ -291,7 +215,7 @@ test('gateway: a reply that comes in one read leaves no timer, and its run no er
 
 test('gateway: a run that was interrupted has no error', async () => {
   const ended = Promise.withResolvers<Run>()
-  const { start, interrupt } = bench({ onRunEnd: ended.resolve })
+  const { start, interrupt } = bench({ onRunEnd: ({ run }) => ended.resolve(run) })
   const { reply, runId } = await start()
   await interrupt(runId)
   await reply.left
@@ -397,7 +321,7 @@ test('gateway: stream false says what the fuse said, not what the hung-up upstre
 
 test('gateway: stream false ends its run when the request is aborted', async () => {
   const ended = Promise.withResolvers<Run>()
-  const { post, upstream, clock } = bench({ onRunEnd: ended.resolve })
+  const { post, upstream, clock } = bench({ onRunEnd: ({ run }) => ended.resolve(run) })
   const abort = new AbortController()
   const response = post({ ...ask('Hello'), stream: false }, { signal: abort.signal })
   const reply = await upstream.next()
@@ -927,15 +851,15 @@ test('gateway: an option that is not listed is 400, listed ones go up', async ()
   expect((await bed.start({ ...ask('Hello'), options })).reply.request.options).toEqual(options)
 })
 
-test('gateway: tools and think go up', async () => {
-  const { start } = bench()
+test('gateway: tools and think go up where the operator lets them', async () => {
+  const { start } = bench({ requestTools: true, requestThink: true })
   const tools = [{ name: 'look_up', description: 'Looks up a word.', parameters: { type: 'object' } }]
   const { reply } = await start({ ...ask('Hello'), tools, think: 'low' })
   expect(reply.request).toMatchObject({ tools, think: 'low' })
 })
 
 test('gateway: a request with tools may be silent for longer', async () => {
-  const { start, clock } = bench()
+  const { start, clock } = bench({ requestTools: true })
   const plain = await start()
   const tools = await start({ ...ask('Hello'), tools: [{ name: 'look_up' }] })
   for (const { reply, frames } of [plain, tools]) {
@@ -1556,7 +1480,7 @@ test('gateway: close while a body is being read starts nothing', async () => {
 test('gateway: onRunEnd is called once for each run, with what ended it', async () => {
   const ends: [string, string, unknown][] = []
   const bed = bench({
-    onRunEnd: ({ runId, state, log }) => {
+    onRunEnd: ({ run: { runId, state, log } }) => {
       if (state.phase === 'ended') ends.push([runId, state.terminal.reason, log.partial().content])
     },
   })
@@ -1600,9 +1524,11 @@ test('gateway: GET and HEAD of the base say how things stand', async () => {
   const { call } = bench()
   const response = await call('')
   expect(response.headers.get('cache-control')).toBe('no-store')
+  const upstream = { name: 'scripted', model: 'scripted', breaker: 'closed', state: 'ready', version: 'scripted' }
   expect(await json(response)).toEqual({
     model: 'scripted',
-    upstream: { name: 'scripted', model: 'scripted', breaker: 'closed', state: 'ready', version: 'scripted' },
+    upstream,
+    models: { scripted: upstream },
     limits: { messages: 1_000, body_bytes: 1_048_576 },
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
   })

@@ -41,7 +41,7 @@ const shapes: readonly (readonly [what: string, runs: number, events: () => Upst
 
 for (const [what, count, events] of shapes) {
   test(`keep: runs of ${what} weigh what they take on the heap, within half as much again`, async () => {
-    const weigh = (run: Run): number => keptBytes({ run, owner: undefined, body: '0123456789abcdef', begun: '' })
+    const weigh = (run: Run): number => keptBytes({ run, owner: undefined, body: '0123456789abcdef' })
     let counted = 0
     let ends = 0
     const gateway = createGateway({
@@ -56,7 +56,7 @@ for (const [what, count, events] of shapes) {
       clock: manualClock(),
       keep: { maxRuns: Infinity, maxBytes: Infinity },
       sessions: { maxIdle: 0 },
-      onRunEnd(run) {
+      onRunEnd({ run }) {
         ends += 1
         counted += weigh(run)
       },

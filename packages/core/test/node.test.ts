@@ -52,7 +52,7 @@ async function bench(
   const upstream = scriptedUpstream()
   const ends: Run[] = []
   const closed: Promise<unknown>[] = []
-  const gateway = createGateway({ upstream, onRunEnd: (run) => void ends.push(run), ...options })
+  const gateway = createGateway({ upstream, onRunEnd: ({ run }) => void ends.push(run), ...options })
   onTestFinished(() => gateway.close())
   const listener = mount?.(toNodeListener(gateway)) ?? toNodeListener(gateway)
   const listening = await listen((request, response) => {

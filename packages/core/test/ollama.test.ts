@@ -56,7 +56,7 @@ async function bench(
     coalesce: { windowMs: 0 },
     // What one attempt is worth; that a failed one is repeated is tested elsewhere.
     recovery: false,
-    onRunEnd: (run) => void ends.push(run),
+    onRunEnd: ({ run }) => void ends.push(run),
     ...options,
     // Time passes here while nobody looks at a body: that is no client that reads nothing.
     limits: { unreadMs: Infinity, ...options.limits },

@@ -3,10 +3,10 @@ import type { Failover } from '../src/pool/failover.ts'
 import { fuseDefaults } from '../src/run/fuse.ts'
 import { recoveryDefaults } from '../src/run/recovery.ts'
 import type { Run } from '../src/run/run.ts'
-import { startRun, type StartRunOptions } from '../src/run/start-run.ts'
 import { manualClock, type ManualClock } from '../src/testing/manual-clock.ts'
 import type { UpstreamSink } from '../src/upstream/upstream.ts'
 import { ChatError } from '../src/wire/errors.ts'
+import { startRun, type TestRunOptions } from './support/start-run.ts'
 
 // Our own code fails, or what an app has put into it: the run ends with an error, and neither a socket nor a timer has to bear it.
 
@@ -26,7 +26,7 @@ interface Started {
   readonly sink: UpstreamSink
   readonly clock: ManualClock
 }
-function start(options: Partial<StartRunOptions>, clock: ManualClock = manualClock()): Started {
+function start(options: Partial<TestRunOptions>, clock: ManualClock = manualClock()): Started {
   let sink: UpstreamSink | undefined
   const run = startRun({
     runId: 'run_1',
@@ -44,7 +44,7 @@ function start(options: Partial<StartRunOptions>, clock: ManualClock = manualClo
 const dropped = new ChatError('upstream_unreachable', 'It hung up.', { retryable: true })
 const internal = { done: true, reason: 'error', error: { code: 'internal', retryable: false } }
 
-test.for<[what: string, options: Partial<StartRunOptions>]>([
+test.for<[what: string, options: Partial<TestRunOptions>]>([
   ['the choice of another model server', { failover: { ...alone, next: broken } }],
   [
     'the look for one that stands by',

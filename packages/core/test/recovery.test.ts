@@ -234,7 +234,7 @@ function bench(options: Partial<GatewayOptions> = {}): Bed {
     coalesce: { windowMs: 0 },
     // The jitter takes one byte, an id more.
     random: (bytes) => (bytes.length === 1 ? bytes.fill(0) : crypto.getRandomValues(bytes)),
-    onRunEnd: (run) => void ends.push(run),
+    onRunEnd: ({ run }) => void ends.push(run),
     ...options,
     // Time passes here while nobody looks at a body: that is no client that reads nothing.
     limits: { unreadMs: Infinity, ...options.limits },

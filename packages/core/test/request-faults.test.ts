@@ -24,7 +24,7 @@ async function post(gateway: Gateway, body: unknown): Promise<{ status: number; 
   return { status: response.status, code: error?.code }
 }
 function gatewayOf(upstream: Upstream): Gateway {
-  const gateway = createGateway({ upstream, breaker: { failures: 1 } })
+  const gateway = createGateway({ upstream, requestTools: true, breaker: { failures: 1 } })
   onTestFinished(() => gateway.close())
   return gateway
 }

@@ -168,7 +168,7 @@ test('failover: while the breaker is open, new runs begin on the next one, and s
 
 test('failover: a run that has ended tells who answered it, when it is not who was asked', async () => {
   const answeredBy: unknown[] = []
-  const test = bed({ recovery: false, onRunEnd: ({ successor }) => answeredBy.push(successor) })
+  const test = bed({ recovery: false, onRunEnd: ({ run: { successor } }) => answeredBy.push(successor) })
   const first = test.post({ stream: false })
   ;(await test.a.next()).finish()
   await first
@@ -280,7 +280,7 @@ test('failover: a fuse that speaks of the run, or of the last upstream, ends the
 })
 
 test('failover: silence after a tool call ends the run', async () => {
-  const test = bed({ fuse: { toolStallMs: 5_000 } })
+  const test = bed({ requestTools: true, fuse: { toolStallMs: 5_000 } })
   const frames = await test.ask({ tools: [{ name: 'x' }] })
   ;(await test.a.next()).send({ tool_call: { id: 'call_1', name: 'x', arguments: {} } })
   await frames.until((event) => event.tool_call !== undefined)
@@ -313,7 +313,7 @@ test('failover: a request that the upstream refuses for its own sake is tried no
 })
 
 test('failover: after a tool call nothing is generated again, by nobody', async () => {
-  const test = bed({ recovery: false })
+  const test = bed({ requestTools: true, recovery: false })
   const frames = await test.ask({ tools: [{ name: 'x' }] })
   const reply = await test.a.next()
   reply.send({ tool_call: { id: 'call_1', name: 'x', arguments: {} } })

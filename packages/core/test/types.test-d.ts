@@ -1,6 +1,12 @@
 import { assertType, expectTypeOf, test } from 'vitest'
 import type { ChatErrorCode, ChatEvent, ChatTurn, ErrorBody, TerminalEvent, ToolCall } from '@midstream/core'
-import { createGateway, type Gateway, type GatewayOptions } from '@midstream/core/gateway'
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type Identity,
+  type StandardSchema,
+} from '@midstream/core/gateway'
 import {
   anthropic,
   fromIterable,
@@ -68,4 +74,44 @@ test('types: an upstream of iterables is a name, a model and what it generates',
   })
   // A finish has a reason that is known.
   expectTypeOf<{ readonly finish: 'done' }>().not.toExtend<UpstreamEvent>()
+})
+
+test('types: what authorize returns is the context of prepare and onRunEnd', () => {
+  const upstream = ollama({ model: 'm' })
+  createGateway({
+    upstream,
+    authorize: async ({ headers }) => {
+      const name = headers.get('x-user')
+      return name === null ? null : { owner: name, plan: 'pro' as const }
+    },
+    prepare({ context, metadata }) {
+      expectTypeOf(context).toEqualTypeOf<{ owner: string; plan: 'pro' }>()
+      expectTypeOf(metadata).toEqualTypeOf<Readonly<Record<string, unknown>> | undefined>()
+      return { system: context.plan }
+    },
+    onRunEnd: ({ context, run }) => {
+      expectTypeOf(context.plan).toEqualTypeOf<'pro'>()
+      expectTypeOf(run.message()).toEqualTypeOf<ChatTurn>()
+    },
+  })
+  // A name alone is an owner.
+  createGateway({
+    upstream,
+    authorize: () => 'ada',
+    prepare: ({ context }) => void expectTypeOf(context).toEqualTypeOf<Identity>(),
+  })
+  // @ts-expect-error: somebody without an owner is nobody.
+  createGateway({ upstream, authorize: () => ({ user: 'ada' }) })
+})
+
+test('types: a schema gives metadata its type', () => {
+  const schema: StandardSchema<{ readonly chatId: string }> = {
+    '~standard': { version: 1, vendor: 'test', validate: () => ({ value: { chatId: 'c' } }) },
+  }
+  createGateway({
+    upstream: ollama({ model: 'm' }),
+    metadata: schema,
+    prepare: ({ metadata }) => void expectTypeOf(metadata.chatId).toEqualTypeOf<string>(),
+    onRunEnd: ({ metadata }) => expectTypeOf(metadata.chatId).toEqualTypeOf<string>(),
+  })
 })

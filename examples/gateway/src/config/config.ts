@@ -58,6 +58,8 @@ export interface Config {
     readonly system_prompt?: string | undefined
     readonly interrupted_note: string | false
     readonly request_options: readonly string[]
+    readonly request_tools: boolean
+    readonly request_think: boolean
     readonly orphan_ms: number
   }
   readonly coalesce: Snake<typeof coalesceDefaults>

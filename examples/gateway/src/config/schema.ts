@@ -159,6 +159,11 @@ const chat = z.strictObject({
     .array(words())
     .default([...gatewayDefaults.requestOptions])
     .describe('Names in `options` that a request may set.'),
+  request_tools: z
+    .boolean()
+    .default(false)
+    .describe('Whether a request may bring tools, which the model may then call.'),
+  request_think: z.boolean().default(false).describe('Whether a request may say how much is to be thought.'),
   orphan_ms: ms(0)
     .default(gatewayDefaults.orphanMs)
     .describe('How long a run goes on whose client dropped and promised to come back, ms.'),

@@ -15,6 +15,8 @@ export function toGatewayOptions(config: Config): GatewayOptions {
     system: chat.system_prompt,
     interruptedNote: chat.interrupted_note,
     requestOptions: chat.request_options,
+    requestTools: chat.request_tools,
+    requestThink: chat.request_think,
     orphanMs: chat.orphan_ms,
     coalesce: camel(config.coalesce),
     heartbeat: camel(config.heartbeat),

@@ -9,6 +9,8 @@ export interface ErrorContext {
   readonly request?: GatewayRequest | undefined
   /** The run that ended, or was ended by it. */
   readonly run?: Run | undefined
+  /** Who started that run, as `authorize` said it. */
+  readonly context?: unknown
 }
 
 /** @public */
@@ -18,8 +20,8 @@ export type ErrorListener = (error: unknown, context: ErrorContext) => unknown
 export interface AppErrors {
   /** Tells the app. Never throws. */
   report(error: unknown, context: ErrorContext): void
-  /** Calls a function of the app whose outcome nobody waits for. */
-  guard(call: () => unknown, context: ErrorContext): void
+  /** Calls a function of the app. @returns When it is done, if that is later; never rejects. */
+  guard(call: () => unknown, context: ErrorContext): Promise<void> | undefined
   /** Settles when all that was guarded has, however it ended. */
   settled(): Promise<void>
 }
@@ -34,12 +36,13 @@ const maxChars = 500
 export function createAppErrors(onError: ErrorListener | undefined, clock: Clock): AppErrors {
   const pending = new Set<Promise<void>>()
   const print = createPrinter(clock)
-  const track = (outcome: unknown, failed: (error: unknown) => void): void => {
-    if (!isThenable(outcome)) return
+  const track = (outcome: unknown, failed: (error: unknown) => void): Promise<void> | undefined => {
+    if (!isThenable(outcome)) return undefined
     const settled: Promise<void> = Promise.resolve(outcome)
       .then(() => undefined, failed)
       .finally(() => pending.delete(settled))
     pending.add(settled)
+    return settled
   }
   const report = (error: unknown, context: ErrorContext): void => {
     if (!onError) return print(error)
@@ -48,7 +51,7 @@ export function createAppErrors(onError: ErrorListener | undefined, clock: Clock
       print(error)
     }
     try {
-      track(onError(error, context), failed)
+      void track(onError(error, context), failed)
     } catch (second) {
       failed(second)
     }
@@ -57,9 +60,10 @@ export function createAppErrors(onError: ErrorListener | undefined, clock: Clock
     report,
     guard(call, context) {
       try {
-        track(call(), (error) => report(error, context))
+        return track(call(), (error) => report(error, context))
       } catch (error) {
         report(error, context)
+        return undefined
       }
     },
     async settled() {

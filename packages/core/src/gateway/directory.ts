@@ -35,14 +35,12 @@ export interface KeptRun {
   readonly owner: Owner
   /** Hash of the body that started it: the same id with the same body attaches. */
   readonly body: string
-  /** Text of the message that this run grows, before it. */
-  readonly begun: string
   /** Whose runs are counted together; undefined counts nobody's. */
   readonly client?: string | undefined
 }
 
 /** What a kept run takes in memory, bytes, about. */
-export const keptBytes = ({ run, begun }: KeptRun): number => runBytes + run.log.bytes() + stringBytes(begun)
+export const keptBytes = ({ run }: KeptRun): number => runBytes + run.log.bytes() + stringBytes(run.begun)
 
 /** Ids of forgotten and barred runs that are remembered, to say 410 instead of 404. Whoever has the most of them loses one first. */
 const maxExpired = 10_000

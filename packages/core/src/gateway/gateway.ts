@@ -2,12 +2,14 @@ import { ChatError, isChatError } from '../wire/errors.ts'
 import { checkHost } from './host.ts'
 import { resolveGateway, type GatewayOptions } from './options.ts'
 import { checkOrigin } from './origin.ts'
+import type { Identity } from './owner.ts'
 import { createReaders } from './readers.ts'
 import { errorReply, toResponse, type GatewayReply } from './reply.ts'
 import type { GatewayRequest } from './request.ts'
 import { createRoutes, requestLimits } from './routes.ts'
 import { createRuns } from './runs.ts'
 import { createStanding } from './standing.ts'
+import { within } from './within.ts'
 
 /** @public */
 export interface Gateway {
@@ -24,6 +26,8 @@ export interface Gateway {
    * Resolves when all have ended, and `onRunEnd` with them; called again, it can only shorten the wait.
    */
   close(options?: CloseOptions): Promise<void>
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** @public */
@@ -53,8 +57,12 @@ export interface GatewayStats {
  * @throws {TypeError | RangeError} When an option makes no sense.
  * @public
  */
-export function createGateway(options: GatewayOptions): Gateway {
-  const policy = resolveGateway(options)
+export function createGateway<
+  Context extends Identity = Identity,
+  Metadata = Readonly<Record<string, unknown>> | undefined,
+>(options: GatewayOptions<Context, Metadata>): Gateway {
+  // Inside nothing is known of the app's types: what one function of the app gives is handed to another as it is.
+  const policy = resolveGateway(options as unknown as GatewayOptions)
   const { basePath, clock, targets } = policy
   const runs = createRuns(policy)
   const readers = createReaders(policy)
@@ -82,17 +90,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     return new ChatError(error.code, error.message, { limits: requestLimits(policy) })
   }
 
-  /** Waits, but not for longer. @returns Whether that was enough. */
-  const within = async (ms: number, done: Promise<unknown>): Promise<boolean> => {
-    let disarm = (): void => {}
-    const late = new Promise<boolean>((resolve) => (disarm = clock.after(ms, () => resolve(false))))
-    const isInTime = await Promise.race([done.then(() => true), late])
-    disarm()
-    return isInTime
-  }
-
   const handle = async (request: Request): Promise<Response> => toResponse(await reply(request))
-  return Object.assign(handle, {
+  const gateway = {
     basePath,
     reply,
     stats() {
@@ -106,13 +105,15 @@ export function createGateway(options: GatewayOptions): Gateway {
         })),
       }
     },
-    close: async ({ drainMs = 0, saveMs = 10_000 } = {}) => {
+    close: async ({ drainMs = 0, saveMs = 10_000 }: CloseOptions = {}) => {
       closed = true
-      if (drainMs > 0) await within(drainMs, Promise.all(runs.active().map((run) => run.ended)))
+      if (drainMs > 0) await within(clock, drainMs, Promise.all(runs.active().map((run) => run.ended)))
       runs.close()
       const { appErrors } = policy
-      if (await within(saveMs, appErrors.settled())) return
+      if (await within(clock, saveMs, appErrors.settled())) return
       appErrors.report(new Error(`onRunEnd was not done ${saveMs} ms after the gateway was closed.`), {})
     },
-  })
+    [Symbol.asyncDispose]: () => gateway.close(),
+  }
+  return Object.assign(handle, gateway)
 }

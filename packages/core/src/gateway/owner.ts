@@ -1,8 +1,17 @@
 import { ChatError } from '../wire/errors.ts'
+import { isRecord } from '../wire/json.ts'
 import type { GatewayRequest } from './request.ts'
 
 /** The owner of everything in a gateway that asks nobody who they are. */
 export type Owner = string | undefined
+
+/** Who asks: an owner, and whatever else the app wants to find again. Without `authorize` the owner is undefined. @public */
+export interface Identity {
+  readonly owner: string | undefined
+}
+
+/** Everybody, where nobody is asked who they are. */
+export const nobody: Identity = /* @__PURE__ */ Object.freeze({ owner: undefined })
 
 /** What the app says of a request, by a function of its own. */
 type Asking = ((request: GatewayRequest) => unknown) | undefined
@@ -24,11 +33,15 @@ export function owned<T extends { readonly owner: Owner }>(
   return found
 }
 
-/** @throws {ChatError} `unauthorized`. Whatever else `authorize` throws lets nobody in either. */
-export async function ownerOf(request: GatewayRequest, authorize: Asking): Promise<Owner> {
-  if (!authorize) return undefined
-  const owner: unknown = await authorize(request)
-  if (typeof owner === 'string' && owner !== '') return owner
+/**
+ * Who is asking, by the app's own function.
+ * @throws {ChatError} `unauthorized`. Whatever else `authorize` throws lets nobody in either.
+ */
+export async function identityOf(request: GatewayRequest, authorize: Asking): Promise<Identity> {
+  if (!authorize) return nobody
+  const said: unknown = await authorize(request)
+  if (typeof said === 'string' && said !== '') return { owner: said }
+  if (isRecord(said) && typeof said['owner'] === 'string' && said['owner'] !== '') return said as { owner: string }
   throw new ChatError('unauthorized', 'Authentication required.')
 }
 

@@ -100,10 +100,15 @@ const isScalar = (value: unknown): boolean =>
   isText(value) || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
 
 /** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
-export function allowed(chat: ChatRequest, { targets, requestOptions, system }: GatewayPolicy): ChatRequest {
+export function allowed(
+  chat: ChatRequest,
+  { targets, requestOptions, requestTools, requestThink, system }: GatewayPolicy,
+): ChatRequest {
   if (chat.model !== undefined && !targets.byModel.has(chat.model)) {
     throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
   }
+  if (chat.tools && !requestTools) throw new ChatError('option_not_allowed', 'tools may not be set.')
+  if (chat.think !== undefined && !requestThink) throw new ChatError('option_not_allowed', 'think may not be set.')
   const option = Object.keys(chat.options ?? {}).find((name) => !requestOptions.has(name))
   if (option !== undefined) throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
   if (system !== undefined && chat.messages.some(({ role }) => role === 'system')) {

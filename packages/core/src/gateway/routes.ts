@@ -1,9 +1,10 @@
 import { version } from '../version.ts'
 import { ChatError, type RequestLimits } from '../wire/errors.ts'
 import { parseChatRequest, parseInterrupt } from '../wire/messages.ts'
+import { withMetadata } from './metadata.ts'
 import type { GatewayPolicy } from './options.ts'
 import { preflightReply } from './origin.ts'
-import { clientOf, ownerOf, type Owner } from './owner.ts'
+import { clientOf, identityOf, nobody, type Identity } from './owner.ts'
 import { pathBelow } from './path.ts'
 import type { Readers } from './readers.ts'
 import { jsonReply, type GatewayReply } from './reply.ts'
@@ -13,7 +14,7 @@ import type { Runs } from './runs.ts'
 
 type Handler = (
   request: GatewayRequest,
-  owner: Owner,
+  identity: Identity,
   id: string,
   query: URLSearchParams,
 ) => GatewayReply | Promise<GatewayReply>
@@ -43,30 +44,34 @@ export function createRoutes(
     '': {
       GET: async () => jsonReply(200, { ...(await standing()), limits: requestLimits(policy), version }),
       HEAD: () => ({ status: 200, headers: {}, body: null }),
-      POST: async (request, owner, _id, query) => {
+      POST: async (request, identity, _id, query) => {
         const body = await readBody(request, policy.limits.bodyBytes)
-        const chat = allowed(parseChatRequest(body, { maxMessages: policy.limits.messages }), policy)
+        const parsed = parseChatRequest(body, { maxMessages: policy.limits.messages })
+        const chat = await withMetadata(allowed(parsed, policy), policy.metadata)
         const client = await clientOf(request, policy.clientOf)
         if (isClosed()) throw new ChatError('shutting_down', 'The gateway is shutting down.', { retryable: true })
-        const run = runs.start(chat, { owner, client, address: request.remoteAddress }, body)
+        const run = runs.start(chat, { identity, client, address: request.remoteAddress }, body)
         return chat.stream ? readers.read(run, 0, query) : readers.whole(run, request.signal)
       },
     },
     'runs/:id': {
-      GET: (request, owner, id, query) => {
+      GET: (request, { owner }, id, query) => {
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? '0'
         if (!/^\d{1,15}$/.test(after)) throw new ChatError('bad_request', 'Last-Event-ID must be a position.')
         return readers.read(runs.find(id, owner), Number(after), query)
       },
     },
     'runs/:id/interrupt': {
-      POST: async (request, owner, id) => {
+      POST: async (request, { owner }, id) => {
         const position = parseInterrupt(await readBody(request, policy.limits.bodyBytes))
-        return jsonReply(200, runs.interrupt(id, owner, position))
+        const { outcome, stored } = runs.interrupt(id, owner, position)
+        // What the person saw is stored before they are told that it stays.
+        await stored
+        return jsonReply(200, outcome)
       },
     },
     'sessions/:id': {
-      GET: (_request, owner, id) => {
+      GET: (_request, { owner }, id) => {
         const session = runs.session(id, owner)
         return jsonReply(200, {
           session_id: session.id,
@@ -77,8 +82,8 @@ export function createRoutes(
           last_run: session.lastRun && { run_id: session.lastRun.runId, interrupted_by: session.lastRun.interruptedBy },
         })
       },
-      DELETE: (_request, owner, id) => {
-        runs.deleteSession(id, owner)
+      DELETE: async (_request, { owner }, id) => {
+        await runs.deleteSession(id, owner)
         return { status: 204, headers: {}, body: null }
       },
     },
@@ -98,8 +103,8 @@ export function createRoutes(
     }
     // How the gateway is, anybody may ask: it says nothing of anybody.
     const isOpen = at === '' && request.method !== 'POST'
-    const owner = isOpen ? undefined : await ownerOf(request, policy.authorize)
-    return handler(request, owner, id ?? '', path.query)
+    const identity = isOpen ? nobody : await identityOf(request, policy.authorize)
+    return handler(request, identity, id ?? '', path.query)
   }
 }
 

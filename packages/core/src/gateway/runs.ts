@@ -4,22 +4,28 @@ import { createSessionCache } from '../session/session-cache.ts'
 import { createDirectory } from './directory.ts'
 import type { GatewayPolicy } from './options.ts'
 import { notFound, owned, type Owner } from './owner.ts'
+import { createSaves } from './saves.ts'
 import { createStartRun, type StartRun } from './start-run.ts'
 
-/** The runs and sessions of one gateway. Every method is one synchronous step. */
+/** The runs and sessions of one gateway. Every method does what it does in one synchronous step. */
 export interface Runs {
   readonly start: StartRun
   /** @throws {ChatError} `not_found` for an unknown run and for somebody else's, `expired`. */
   find(runId: string, owner: Owner): Run
   /**
    * Ends a run as `person`. An id never seen is barred: an interrupt may overtake the request that it ends.
+   * @returns What it did, and when what the run left is stored, or `saveMs` have passed.
    * @throws {ChatError} `not_found`, `expired`.
    */
-  interrupt(runId: string, owner: Owner, position: number | undefined): InterruptOutcome
+  interrupt(
+    runId: string,
+    owner: Owner,
+    position: number | undefined,
+  ): { readonly outcome: InterruptOutcome; readonly stored: Promise<void> }
   /** @throws {ChatError} `not_found`. */
   session(sessionId: string, owner: Owner): Session
-  /** Ends the session's run and forgets both. @throws {ChatError} `not_found`. */
-  deleteSession(sessionId: string, owner: Owner): void
+  /** Ends the session's run and forgets both. @returns When what it left is stored. @throws {ChatError} `not_found`. */
+  deleteSession(sessionId: string, owner: Owner): Promise<void>
   /** Runs that have not ended. */
   active(): Run[]
   /** Ends every run. */
@@ -30,13 +36,17 @@ export function createRuns(policy: GatewayPolicy): Runs {
   const { clock } = policy
   const directory = createDirectory(policy.keep)
   const sessions = createSessionCache(policy.sessions)
+  const saves = createSaves(policy)
 
   return {
-    start: createStartRun(policy, directory, sessions),
+    start: createStartRun(policy, { directory, sessions, saves }),
 
     interrupt(runId, owner, position) {
       const found = directory.find(runId, owner, clock.now())
-      if (found) return found.run.interrupt('person', position)
+      if (found) {
+        const outcome = found.run.interrupt('person', position)
+        return { outcome, stored: saves.settled(found.run.sessionId) }
+      }
       directory.bar(runId, owner)
       throw notFound('run')
     },
@@ -58,6 +68,7 @@ export function createRuns(policy: GatewayPolicy): Runs {
       if (activeRunId !== null) directory.stoppable(activeRunId, owner, clock.now())?.run.interrupt('deleted')
       sessions.delete(sessionId)
       directory.forget(sessionId)
+      return saves.settled(sessionId)
     },
 
     active: () => Array.from(directory.active(), ({ run }) => run),

@@ -18,7 +18,7 @@ export function createStanding(
 ): () => Promise<Record<string, unknown>> {
   const held = new Map<Target, { readonly status: Promise<UpstreamStatus>; until: number }>()
 
-  /** The default model's server as `upstream`; of a route, each of them by its name. */
+  /** The default model's server as `upstream`, and each model that a request may name. */
   const standing = async (): Promise<Record<string, unknown>> => {
     const names = [...targets.byModel]
     const each = await Promise.all(targets.all.map(async (target) => [target, await stand(target)] as const))
@@ -28,7 +28,8 @@ export function createStanding(
     return {
       model,
       upstream: of.get(main),
-      ...(isRoute && { models, fallback: fallback.map((target) => of.get(target)) }),
+      models,
+      ...(isRoute && { fallback: fallback.map((target) => of.get(target)) }),
     }
   }
   const stand = async (target: Target): Promise<Record<string, unknown>> => {

@@ -1,28 +1,24 @@
 import type { Source } from '../pool/targets.ts'
+import type { GenerationOptions } from '../run/generation.ts'
+import type { PreparedReply } from '../run/prepare-run.ts'
 import type { Run } from '../run/run.ts'
 import { startRun } from '../run/start-run.ts'
-import { claimSession, releaseSession, type LastRun } from '../session/claim.ts'
+import { claimSession, type LastRun } from '../session/claim.ts'
 import { digestOf } from '../session/digest.ts'
 import type { SessionCache } from '../session/session-cache.ts'
 import { continuationPoint } from '../upstream/history/continuation.ts'
-import { ChatError, isChatError } from '../wire/errors.ts'
+import { ChatError } from '../wire/errors.ts'
 import { hash64 } from '../wire/hash64.ts'
 import { createId } from '../wire/ids.ts'
-import type { ChatRequest, ChatTurn } from '../wire/messages.ts'
-import { ownFault } from './app-errors.ts'
+import type { ChatRequest } from '../wire/messages.ts'
+import { askedBy, type Asker } from './asked-by.ts'
+import { askedHistory } from './asked-history.ts'
 import type { Directory } from './directory.ts'
-import { networkOf } from './network.ts'
 import type { GatewayPolicy } from './options.ts'
-import { owned, type Owner } from './owner.ts'
-
-/** Who asks. */
-interface Asker {
-  readonly owner: Owner
-  /** Whose runs are counted together; undefined counts nobody's. */
-  readonly client: string | undefined
-  /** The address of the other end of the socket. */
-  readonly address: string | undefined
-}
+import { owned } from './owner.ts'
+import { preparedQuestion, type Question } from './prepare.ts'
+import { createRunEnds, type Begun } from './run-ends.ts'
+import type { Saves } from './saves.ts'
 
 /**
  * Starts a run, ending what it supersedes, in one synchronous step; the same id with the same body gives the run that is there.
@@ -31,49 +27,28 @@ interface Asker {
 export type StartRun = (chat: ChatRequest, asker: Asker, body: string) => Run
 
 /** What a start does, and in which order. */
-export function createStartRun(policy: GatewayPolicy, directory: Directory, sessions: SessionCache): StartRun {
+export function createStartRun(
+  policy: GatewayPolicy,
+  { directory, sessions, saves }: { directory: Directory; sessions: SessionCache; saves: Saves },
+): StartRun {
   const { clock, random, targets } = policy
-  /** How many runs each client has at once. */
-  const clients = new Map<string, number>()
+  const ends = createRunEnds(policy, directory, sessions, saves)
 
   /** How much of a partial stays: at the last run's own delta boundary, where that run is still known and left this text. */
   const continuation = (content: string, lastRun: LastRun | null): { run_id?: string; position: number } => {
     const found = lastRun ? directory.get(lastRun.runId, clock.now()) : undefined
     if (!found || found === 'expired') return { position: continuationPoint(content, undefined) }
-    const { run, begun } = found
+    const { run } = found
+    const { begun } = run
     const isOfRun = content.startsWith(begun) && run.log.partial().content.startsWith(content.slice(begun.length))
     // Where the last run itself went on, the next one may, too.
     const deltaEnds = isOfRun ? [begun.length, ...run.log.deltaEnds().map((end) => begun.length + end)] : undefined
     return { run_id: run.runId, position: continuationPoint(content, deltaEnds) }
   }
 
-  /** Made here, and not where the run is: what a kept run holds on to must not hold the history. */
-  const endOf =
-    (source: Source, client: string | undefined) =>
-    (run: Run): void => {
-      policy.appErrors.guard(() => source.end(outcomeOf(run)), { run })
-      if (client !== undefined) count(client, -1)
-      onEnd(run)
-    }
-  const count = (client: string, added: number): void => {
-    const left = (clients.get(client) ?? 0) + added
-    if (left > 0) clients.set(client, left)
-    else clients.delete(client)
-  }
-  const onEnd = (run: Run): void => {
-    const now = clock.now()
-    const begun = directory.end(run.runId, now)?.begun ?? ''
-    const session = sessions.get(run.sessionId, now)
-    if (session) sessions.put(releaseSession(session, lastRunOf(run, begun), now), now)
-    const { onRunEnd, appErrors } = policy
-    const fault = ownFault(run)
-    if (fault !== undefined) appErrors.report(fault, { run })
-    // An app's log must not be able to break a run.
-    if (onRunEnd) appErrors.guard(() => onRunEnd(run), { run })
-  }
-
   return (chat, asker, body) => {
-    const { owner, client } = asker
+    const { identity, client } = asker
+    const { owner } = identity
     const now = clock.now()
     const bodyHash = hash64(body)
     const known = chat.run_id === undefined ? undefined : directory.find(chat.run_id, owner, now)
@@ -103,11 +78,23 @@ export function createStartRun(policy: GatewayPolicy, directory: Directory, sess
     }
     // Who supersedes somebody else's run frees none of their own.
     const ownFreed = superseded && superseded.client === client ? 1 : 0
-    if (client !== undefined && (clients.get(client) ?? 0) - ownFreed >= policy.limits.clientRuns) {
+    if (client !== undefined && ends.of(client) - ownFreed >= policy.limits.clientRuns) {
       throw new ChatError('too_many_runs', 'This client has too many runs at once.', { retryable: true })
     }
     const model = chat.model ?? targets.model
-    const source = targets.begin(model, () => askedBy(chat, asker))
+    const question: Question = {
+      model,
+      // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
+      messages: chat.resume ? chat.messages.slice(0, -1) : chat.messages,
+      system: policy.system,
+      tools: chat.tools,
+      options: chat.options,
+      think: chat.think,
+    }
+    const begin = (name: string): Source => targets.begin(name, () => askedBy(chat, asker))
+    // A breaker that is open refuses the request, unless the app has yet to say who is asked.
+    const source = policy.prepare ? undefined : begin(model)
+    const ended: Begun = { source, client, metadata: chat.metadata, context: identity }
 
     // From here on nothing is refused. The session is the new run's before the old one ends, so its end cannot free it.
     try {
@@ -119,86 +106,57 @@ export function createStartRun(policy: GatewayPolicy, directory: Directory, sess
       const partial = chat.resume && chat.messages.at(-1)!.content
       const continues = partial === undefined ? undefined : continuation(partial, lastRun)
       const begun = partial?.slice(0, continues?.position) ?? ''
-      const request = {
-        // The reply that the last run left is the one that grows: it is no part of the history, and gets no note.
-        messages:
-          partial === undefined
-            ? history(chat.messages, lastRun, policy.system)
-            : history(chat.messages.slice(0, -1), null, policy.system),
-        tools: chat.tools,
-        think: chat.think,
-        options: chat.options,
-        interruptedNote: policy.interruptedNote,
+      const generationOf = (asked: Question, by: Source): GenerationOptions => {
+        const { tools, options, think } = asked
+        const messages = askedHistory(asked.messages, partial === undefined ? lastRun : null, asked.system)
+        const request = { messages, tools, options, think, interruptedNote: policy.interruptedNote }
+        return {
+          open: ({ prefill, spent }, sink, signal) =>
+            by.open({ ...request, prefill: begun + prefill, spent }, sink, signal),
+          failover: by,
+          clock,
+          random,
+          fuse: tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
+          recovery: policy.recovery,
+        }
       }
-      return startRun({
-        runId,
-        sessionId: id,
-        model,
-        open: ({ prefill, spent }, sink, signal) =>
-          source.open({ ...request, prefill: begun + prefill, spent }, sink, signal),
-        failover: source,
-        continues,
-        clock,
-        random,
-        fuse: chat.tools === undefined ? policy.fuse : { ...policy.fuse, stallMs: policy.fuse.toolStallMs },
-        recovery: policy.recovery,
-        orphanMs: chat.reconnect ? policy.orphanMs : 0,
-        onEnd: endOf(source, client),
-        onStart(started) {
-          if (client !== undefined) count(client, 1)
-          directory.add({ run: started, owner, body: bodyHash, begun, client })
+      const prepare = async (signal: AbortSignal): Promise<() => PreparedReply> => {
+        // What the app loads now has to hold what the last run left.
+        await Promise.all([id, superseded?.run.sessionId ?? id].map(saves.settled))
+        if (signal.aborted) throw signal.reason
+        const { system: _, ...asked } = question
+        const { metadata, after, omitted = 0 } = chat
+        const input = { ...asked, metadata, context: identity, after, omitted, sessionId: id, runId, signal }
+        const said = await policy.prepare?.(input)
+        const prepared = preparedQuestion(question, said, targets)
+        return () => {
+          const by = begin(prepared.model)
+          ended.source = by
+          const successor = by.successor ?? (prepared.model === model ? undefined : by.named())
+          return { ...generationOf(prepared, by), model: prepared.model, successor }
+        }
+      }
+      return startRun(
+        {
+          runId,
+          sessionId: id,
+          model,
+          begun,
+          continues,
+          clock,
+          orphanMs: chat.reconnect ? policy.orphanMs : 0,
+          onEnd: ends.end(ended),
+          onStart(started) {
+            ends.count(client)
+            directory.add({ run: started, owner, body: bodyHash, client })
+          },
         },
-      })
+        source ? generationOf(question, source) : { prepare, prepareMs: policy.prepareMs },
+      )
     } catch (error) {
       // A bug of ours must not leave the breaker waiting for a run that has never come about.
-      source.leave()
+      source?.leave()
       throw error
     }
   }
-}
-
-/** How a run ended, for the model server that answered it last. What is no error of ours says nothing of it. */
-function outcomeOf({ state, error }: Run): 'success' | 'leave' | ChatError {
-  if (state.phase !== 'ended' || state.terminal.reason === 'interrupted') return 'leave'
-  if (state.terminal.reason !== 'error') return 'success'
-  return isChatError(error) ? error : 'leave'
-}
-
-/**
- * Who asks, and what, whatever ids it has: what failures are told apart by. Each name that the app gives counts by itself: one
- * user may have many accounts, or many addresses. Where it gives none, the user's network is one.
- */
-function askedBy(
-  { messages, options, tools, think }: ChatRequest,
-  { owner, client, address }: Asker,
-): readonly string[] {
-  const names = { client, owner, network: owner === undefined && client === undefined ? networkOf(address) : undefined }
-  const request = hash64(JSON.stringify([messages, options, tools, think]))
-  return Object.entries({ ...names, request }).flatMap(([kind, name]) => (name === undefined ? [] : `${kind} ${name}`))
-}
-
-function lastRunOf(run: Run, begun: string): LastRun {
-  const terminal = run.state.phase === 'ended' ? run.state.terminal : undefined
-  return {
-    runId: run.runId,
-    interruptedBy: terminal?.reason === 'interrupted' ? terminal.by : null,
-    reply: hash64(begun + run.log.partial().content),
-  }
-}
-
-/**
- * The history that goes up: with the gateway's own system prompt, and with the last reply marked as cut off when the
- * gateway knows that a person did so and the app did not say it.
- */
-function history(
-  messages: readonly ChatTurn[],
-  lastRun: LastRun | null,
-  system: string | undefined,
-): readonly ChatTurn[] {
-  const turns: ChatTurn[] = system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
-  const at = turns.findLastIndex(({ role }) => role === 'assistant')
-  const cutByPerson = lastRun?.interruptedBy === 'person' || lastRun?.interruptedBy === 'superseded'
-  const reply = turns[at]
-  if (reply && cutByPerson && hash64(reply.content) === lastRun.reply) turns[at] = { ...reply, interrupted: true }
-  return turns
 }

@@ -46,6 +46,8 @@ export interface Targets {
 
 /** Who answers one run: one model server after another. */
 export interface Source extends Failover {
+  /** Who answers now. */
+  named(): Successor
   open(request: Omit<UpstreamRequest, 'model'>, sink: UpstreamSink, signal: AbortSignal): void
   /**
    * To be called when the run has ended.
@@ -136,6 +138,7 @@ function createSource(
 
   return {
     successor: first === 0 ? undefined : named(),
+    named,
     open(request, sink, signal) {
       const { upstream, learnt } = line[at]!
       const asked = { ...request, model: model ?? upstream.model, ...(standby() !== -1 && { connectMs }) }

@@ -30,6 +30,8 @@ export type RunInput =
       readonly hasText: boolean
       readonly successor?: Successor | undefined
     }
+  /** Before the first attempt: somebody else answers than readers were told. */
+  | { readonly type: 'successor'; readonly successor: Successor }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage?: Usage | undefined }
   | {
       readonly type: 'interrupt'
@@ -54,6 +56,8 @@ export function stepRun(state: RunState, input: RunInput): RunState {
       const phase = input.hasText ? 'recovering' : 'waiting'
       return { phase, retry: input.retry, ...(successor && { successor }) }
     }
+    case 'successor':
+      return { ...state, successor: input.successor }
     case 'finish': {
       const { reason, usage } = input
       return { phase: 'ended', terminal: { done: true, reason, ...(usage && { usage }) } }

@@ -9,7 +9,9 @@ import type {
   TerminalEvent,
   Usage,
 } from '../wire/events.ts'
+import type { ChatTurn } from '../wire/messages.ts'
 import type { LogView, Partial } from './log-view.ts'
+import { replyMessage } from './reply-message.ts'
 import { createRunLog, type RunLog } from './run-log.ts'
 import { runStart, stepRun, type Retry, type RunInput } from './run-state.ts'
 import type { Successor } from '../pool/failover.ts'
@@ -24,6 +26,8 @@ export interface RunOptions {
   readonly model: string
   /** The message that this run grows, and how much of its text stays; for the first event of every reader. */
   readonly continues?: StartEvent['continues'] | undefined
+  /** The text of that message before this run. @defaultValue '' */
+  readonly begun?: string | undefined
   /** Who answers from the start, when it is not who was asked. */
   readonly successor?: Successor | undefined
   /** Time and timers. */
@@ -48,6 +52,8 @@ export interface InterruptOutcome {
 /** One run: its log, its state, its readers. @public */
 export interface Run extends LogView {
   readonly log: RunLog
+  /** The text of the message that this run grows, before it; '' where it grows none. */
+  readonly begun: string
   readonly startedAt: number
   /** When the first delta came; undefined before. */
   readonly firstDeltaAt: number | undefined
@@ -66,6 +72,11 @@ export interface Run extends LogView {
   readonly readers: number
   /** Settles, never rejects, when the run has ended. */
   readonly ended: Promise<TerminalEvent>
+  /**
+   * The reply as a message to store: as the person saw it when the run was cut, and whole where the run grows an earlier one.
+   * `interrupted` is set when a person cut it off.
+   */
+  message(): ChatTurn
   /**
    * Ends the run at a position in this very step, and tells the upstream to stop. An ended run is left as it is.
    * @param position - Where the log is cut. Default: its end.
@@ -92,6 +103,8 @@ export interface OwnRun {
   /** The reply grows; `answered`: by the model server, and not by an event of the app. */
   grow(answered: boolean): void
   show(progress: Progress): void
+  /** Before the first attempt: another model was chosen, or another one answers for it. */
+  answeredBy(model: string, successor: Successor | undefined): void
   /** An attempt has failed, and another one follows. */
   retry(retry: Retry, successor: Successor | undefined): void
   finish(reason: FinishReason, usage: Usage | undefined): void
@@ -104,7 +117,7 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
 /** Makes a run that nobody writes yet. It knows its log, its readers and its end, and nothing of model servers. */
 export function createRun(options: RunOptions): OwnRun {
-  const { runId, sessionId, model, continues, successor, clock, orphanMs } = options
+  const { runId, sessionId, model, continues, begun = '', successor, clock, orphanMs } = options
   let onEnd = options.onEnd
   const log = createRunLog()
   const wakes = new Set<(now: number) => void>()
@@ -157,6 +170,7 @@ export function createRun(options: RunOptions): OwnRun {
     sessionId,
     model,
     continues,
+    begun,
     log,
     startedAt: clock.now(),
     ended: new Promise<TerminalEvent>((resolve) => (settle = resolve)),
@@ -171,6 +185,7 @@ export function createRun(options: RunOptions): OwnRun {
     usage: undefined,
     error: undefined,
     readers: 0,
+    message: () => replyMessage(begun, log.partial(), run.state),
     interrupt(by, position) {
       const outcome = hasEnded() ? 'already_done' : 'interrupted'
       step({ type: 'interrupt', by, position: log.place(position), usage: writer?.usage() })
@@ -209,6 +224,10 @@ export function createRun(options: RunOptions): OwnRun {
       run.firstDeltaAt ??= clock.now()
     },
     show: (shown) => void (run.progress = shown),
+    answeredBy(model, next) {
+      run.model = model
+      if (next) step({ type: 'successor', successor: next })
+    },
     retry(retry, next) {
       run.retries += 1
       run.answered = false

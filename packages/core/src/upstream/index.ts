@@ -30,6 +30,7 @@ export {
   type HistoryOptions,
 } from './history/history.ts'
 export { ollama, type OllamaOptions } from './ollama/ollama.ts'
+export type { OptionNames } from './option-names.ts'
 export { openaiCompatible, type OpenAiCompatibleOptions } from './openai/openai.ts'
 export { continueInstruction } from './history/continuation.ts'
 export { missingReply } from './openai/messages.ts'

@@ -1,30 +1,11 @@
 import { isDeeper, maxRequestDepth } from './depth.ts'
 import { ChatError } from './errors.ts'
-import type { ToolCall } from './events.ts'
+import { isBoolean, isString, optional, refuse } from './fields.ts'
 import { isId } from './ids.ts'
 import { isRecord, type Json } from './json.ts'
-import { isOpaque } from './opaque.ts'
+import { isMessageId, maxMessageId, parseTool, parseTurns, type ChatTurn, type ToolDefinition } from './turns.ts'
 
-/** Who says a message. @public */
-export type Role = 'system' | 'user' | 'assistant' | 'tool'
-
-/** One message of the history, as it travels. @public */
-export interface ChatTurn {
-  readonly role: Role
-  readonly content: string
-  /** A person cut this reply off. */
-  readonly interrupted?: true
-  readonly thinking?: string
-  readonly tool_calls?: readonly ToolCall[]
-  readonly tool_call_id?: string
-}
-
-/** A tool the model may call: a JSON Schema describes its arguments. @public */
-export interface ToolDefinition {
-  readonly name: string
-  readonly description?: string
-  readonly parameters?: Readonly<Record<string, unknown>>
-}
+export type { ChatTurn, Role, ToolDefinition } from './turns.ts'
 
 /** The body of `POST {base}`, checked. @public */
 export interface ChatRequest {
@@ -41,6 +22,10 @@ export interface ChatRequest {
   readonly reconnect: boolean
   /** How many earlier messages of the conversation are not among `messages`. */
   readonly omitted?: number
+  /** The id of the message that `messages` follow, where earlier ones were left out. */
+  readonly after?: string
+  /** The app's own, for `prepare` and `onRunEnd`: at most 16 KiB of JSON. */
+  readonly metadata?: Json | undefined
   /** The last message is the assistant's partial, to grow. */
   readonly resume?: 'continue'
 }
@@ -51,20 +36,9 @@ export interface MessageLimits {
   readonly maxMessages: number
 }
 
-const roles: readonly unknown[] = ['system', 'user', 'assistant', 'tool'] satisfies Role[]
+/** Largest `metadata`, UTF-8 bytes of JSON. */
+const maxMetadataBytes = 16_384
 
-function refuse(message: string): never {
-  throw new ChatError('bad_request', message)
-}
-
-/** Reads an optional field of a given type; null counts as absent. */
-function optional<T>(body: Json, name: string, isValid: (value: unknown) => value is T, wanted: string): T | undefined {
-  const value = body[name] ?? undefined
-  if (value === undefined || isValid(value)) return value
-  return refuse(`${name} must be ${wanted}.`)
-}
-const isString = (value: unknown): value is string => typeof value === 'string'
-const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
 /** `high`, say: what servers call how much is to be thought. */
 const isThink = (value: unknown): value is boolean | string =>
   isBoolean(value) || (isString(value) && /^[\w-]{1,32}$/.test(value))
@@ -82,7 +56,7 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   if (messages.length > limits.maxMessages) {
     throw new ChatError('too_many_messages', `messages must hold at most ${limits.maxMessages} messages.`)
   }
-  const turns = messages.map((message: unknown, index) => parseTurn(message, `messages[${index}]`))
+  const turns = parseTurns(messages, 'messages')
   const last = turns.at(-1)!
   const resume = optional(body, 'resume', (value) => value === 'continue', '"continue"')
   if (resume && (last.role !== 'assistant' || last.tool_calls))
@@ -108,6 +82,10 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const tools = optional(body, 'tools', Array.isArray, 'an array')
   const think = optional(body, 'think', isThink, 'a boolean or a word')
   const interrupts = optional(body, 'interrupts', isRecord, 'an object')
+  const after = optional(body, 'after', isMessageId, `a string of 1 to ${maxMessageId} characters`)
+  const metadata = optional(body, 'metadata', isRecord, 'an object')
+  if (metadata && new TextEncoder().encode(JSON.stringify(metadata)).length > maxMetadataBytes)
+    refuse(`metadata must be at most ${maxMetadataBytes} bytes of JSON.`)
   const omitted = optional(body, 'omitted', isPosition, 'a whole number >= 0')
   const whenBusy = optional(
     body,
@@ -122,6 +100,8 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
     reconnect: optional(body, 'reconnect', isBoolean, 'a boolean') ?? false,
     ...(resume === undefined ? {} : { resume }),
     ...(omitted === undefined ? {} : { omitted }),
+    ...(after === undefined ? {} : { after }),
+    ...(metadata === undefined ? {} : { metadata }),
     ...(session === undefined ? {} : { session_id: session }),
     ...(run === undefined ? {} : { run_id: run }),
     ...(model === undefined ? {} : { model }),
@@ -157,61 +137,4 @@ function parseInterrupts(value: Json): { run_id: string; position?: number } {
   if (!isId('run', value['run_id'])) refuse('interrupts.run_id must be the id of a run.')
   const position = optional(value, 'position', isPosition, 'a whole number >= 0')
   return { run_id: value['run_id'], ...(position === undefined ? {} : { position }) }
-}
-
-function parseTurn(value: unknown, at: string): ChatTurn {
-  if (!isRecord(value)) return refuse(`${at} must be an object.`)
-  const role = value['role']
-  if (!roles.includes(role)) refuse(`${at}.role must be one of ${roles.join(', ')}.`)
-  const thinking = optional(value, 'thinking', isString, 'a string')
-  const calls = optional(value, 'tool_calls', Array.isArray, 'an array')
-  const callId = optional(value, 'tool_call_id', isString, 'a string')
-  return {
-    role: role as Role,
-    content: parseContent(value['content'], at, role as Role),
-    ...(value['interrupted'] === true ? { interrupted: true } : {}),
-    ...(thinking === undefined ? {} : { thinking }),
-    ...(calls === undefined || calls.length === 0
-      ? {}
-      : { tool_calls: calls.map((call, i) => parseCall(call, `${at}.tool_calls[${i}]`)) }),
-    ...(callId === undefined ? {} : { tool_call_id: callId }),
-  }
-}
-
-function parseContent(content: unknown, at: string, role: Role): string {
-  if (isString(content)) return content
-  // A reply that is only a tool call has no text, and many clients then say null.
-  if (role === 'assistant' && (content === null || content === undefined)) return ''
-  if (!Array.isArray(content)) return refuse(`${at}.content must be a string.`)
-  return content
-    .map((part: unknown) => {
-      if (isRecord(part) && part['type'] === 'text' && isString(part['text'])) return part['text']
-      throw new ChatError('unsupported_content', `${at}.content holds a part that is not text.`)
-    })
-    .join('')
-}
-
-function parseCall(call: unknown, at: string): ToolCall {
-  if (!isRecord(call) || !isString(call['id']) || !isString(call['name']) || !isRecord(call['arguments'])) {
-    return refuse(`${at} must have id, name and arguments (an object).`)
-  }
-  const opaque = optional(call, 'opaque', isOpaque, 'as it came, with a call')
-  return {
-    id: call['id'],
-    name: call['name'],
-    arguments: call['arguments'],
-    ...(opaque === undefined ? {} : { opaque }),
-  }
-}
-
-function parseTool(tool: unknown, index: number): ToolDefinition {
-  const at = `tools[${index}]`
-  if (!isRecord(tool) || !isString(tool['name'])) return refuse(`${at} must have a name.`)
-  const description = optional(tool, 'description', isString, 'a string')
-  const parameters = optional(tool, 'parameters', isRecord, 'an object')
-  return {
-    name: tool['name'],
-    ...(description === undefined ? {} : { description }),
-    ...(parameters === undefined ? {} : { parameters }),
-  }
 }

@@ -6,12 +6,9 @@ import type { Upstream } from '../../src/upstream/upstream.ts'
 
 /** Starts a run that asks an upstream for one reply. */
 export function startReply(upstream: Upstream, clock: Clock): Run {
-  return startRun({
-    runId: 'run_1',
-    sessionId: 'sess_1',
-    model: 'm',
+  const run = { runId: 'run_1', sessionId: 'sess_1', model: 'm', clock, orphanMs: 60_000 }
+  return startRun(run, {
     clock,
-    orphanMs: 60_000,
     fuse: resolveFuse(),
     open: ({ prefill }, sink, signal) =>
       upstream.open(

@@ -3,8 +3,21 @@ import type { ToolDefinition } from '../../wire/messages.ts'
 import { withToldChoice } from '../history/call-names.ts'
 import { anthropicMessages, type AnthropicHistory } from './messages.ts'
 import { thinkFields } from './models.ts'
+import { namedOptions, type OptionNames } from '../option-names.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
+
+/** @see https://platform.claude.com/docs/en/api/messages */
+const optionNames: OptionNames = {
+  stop: 'stop_sequences',
+  max_completion_tokens: 'max_tokens',
+  num_predict: 'max_tokens',
+  seed: null,
+  min_p: null,
+  presence_penalty: null,
+  frequency_penalty: null,
+  repeat_penalty: null,
+}
 
 /** One request to `/v1/messages`. */
 export interface AnthropicQuestion {
@@ -40,7 +53,8 @@ export function anthropicQuestion(
   ]
   const history = isNative || sent === '' ? anthropicMessages(turns, note, sent) : anthropicMessages(inWords, note)
   const limits = { max_tokens: options.maxTokens }
-  const wanted = withToldChoice({ ...limits, ...options.extra, ...request.options }, request.told)
+  const named = anthropicOptions(namedOptions(request.options, optionNames))
+  const wanted = withToldChoice({ ...limits, ...options.extra, ...named }, request.told)
   const asked = withinLength(wanted, request.spent)
   const { thinking, ...plain }: Json = { ...asked, ...thinkFields(request.model, request.think, asked) }
   const isInCall = history.messages.at(-1)?.content[0]?.['type'] === 'tool_result'
@@ -60,6 +74,11 @@ export function anthropicQuestion(
     stream: true,
   }
   return { body, sent, tail: request.prefill.slice(sent.length) }
+}
+
+/** The API wants a list. */
+function anthropicOptions({ stop_sequences: stop, ...others }: Json): Json {
+  return stop === undefined ? others : { ...others, stop_sequences: typeof stop === 'string' ? [stop] : stop }
 }
 
 /** A history with calls is refused where no tools are declared: then theirs are, and may not be called. */

@@ -1,9 +1,12 @@
 import type { Json } from '../../wire/json.ts'
 import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
 import { missingRequest, normaliseHistory } from '../history/history.ts'
+import { namedOptions, type OptionNames } from '../option-names.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import type { UpstreamRequest } from '../upstream.ts'
 import type { ContinuationWay } from '../reply/ways.ts'
+
+const optionNames: OptionNames = { max_tokens: 'num_predict', max_completion_tokens: 'num_predict' }
 
 /** One request to `/api/chat`. */
 export interface OllamaQuestion {
@@ -43,7 +46,9 @@ export function ollamaQuestion(
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),
-    ...(options === undefined ? {} : { options: ollamaOptions(withinLength(options, request.spent)) }),
+    ...(options === undefined
+      ? {}
+      : { options: ollamaOptions(withinLength(namedOptions(options, optionNames), request.spent)) }),
   }
   return { body, sent, tail: prefill.slice(begun.length) }
 }

@@ -3,6 +3,7 @@ import type { Dialect } from './dialect.ts'
 import { withToldChoice } from '../history/call-names.ts'
 import { missingRequest } from '../history/history.ts'
 import { isRecord, text, type Json } from '../../wire/json.ts'
+import { namedOptions, type OptionNames } from '../option-names.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import { openAiMessages } from './messages.ts'
 import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
@@ -28,6 +29,7 @@ export function openAiQuestion(
     readonly instruction: string
     readonly extra: Json
     readonly from?: string | undefined
+    readonly names?: OptionNames | undefined
   },
 ): OpenAiQuestion {
   // Trailing white space makes a model diverge, and some servers drop it silently.
@@ -45,7 +47,7 @@ export function openAiQuestion(
   const body = merged(
     dialect.send,
     options.extra,
-    request.options ?? {},
+    namedOptions(request.options, options.names),
     // A reply that has begun is past its thinking: most servers refuse the one with the other. Unasked, nothing of it goes up.
     thinkFields(dialect, isNative && request.think ? false : request.think),
     isNative ? (dialect.continuation?.body ?? {}) : {},

@@ -1,6 +1,7 @@
 import type { UpstreamErrorCode } from '../../wire/errors.ts'
 import type { FinishReason } from '../../wire/events.ts'
 import type { Json } from '../../wire/json.ts'
+import type { OptionNames } from '../option-names.ts'
 import type { Residency } from '../reply/residency.ts'
 
 /** How a server of OpenAI's kind is asked to go on with a reply that has begun. @public */
@@ -85,6 +86,8 @@ export interface Dialect extends AnswerFacts {
   readonly echo: 'never' | 'maybe' | 'always'
   /** Fields of every request. */
   readonly send: Json
+  /** Its own names for options, and those that it refuses; only at its own server, `url`. @defaultValue none */
+  readonly options?: OptionNames | undefined
   /** How thinking is switched on and off. */
   readonly think: ThinkSwitch
   /** What its templates ask of a history. */

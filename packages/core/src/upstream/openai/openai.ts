@@ -59,9 +59,13 @@ export function openaiCompatible(options: OpenAiCompatibleOptions): Upstream {
   const headers = outgoing(options, () => keyFromEnvironment(dialect.apiKeyVariable, url, dialect.url))
 
   const from = serverId('openai', url)
+  // Whoever stands in front of other servers knows the common names.
+  const names = new URL(url).origin === new URL(dialect.url).origin ? dialect.options : undefined
 
   const ask: AskOneWay = (request, way, sink, signal) => {
-    const { body, sent, tail } = written(() => openAiQuestion(request, dialect, { way, instruction, extra, from }))
+    const { body, sent, tail } = written(() =>
+      openAiQuestion(request, dialect, { way, instruction, extra, from, names }),
+    )
     const isNative = sent !== '' && way === 'native'
     const base = isNative ? withPath(url, continuation?.path) : url
     const question = {

@@ -9,6 +9,14 @@ export const mistral: Dialect = {
   echo: 'always',
   // Usage comes unasked, and unknown fields are refused.
   send: {},
+  options: {
+    seed: 'random_seed',
+    max_completion_tokens: 'max_tokens',
+    num_predict: 'max_tokens',
+    top_k: null,
+    min_p: null,
+    repeat_penalty: null,
+  },
   think: { ...effort, on: { reasoning_effort: 'high' } },
   history: { systemFirst: true, userFirst: true, replyAfterTool: true, callIdChars: 9 },
   listsModels: true,

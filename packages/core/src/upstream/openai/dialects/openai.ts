@@ -8,6 +8,14 @@ export const openai: Dialect = {
   echo: 'never',
   send: countsUsage,
   think: effort,
+  // Reasoning models refuse `max_tokens`, and the API refuses fields that it does not know.
+  options: {
+    max_tokens: 'max_completion_tokens',
+    num_predict: 'max_completion_tokens',
+    top_k: null,
+    min_p: null,
+    repeat_penalty: null,
+  },
   history: {},
   listsModels: true,
 }
