@@ -50,7 +50,8 @@ test.for<[unknown]>([
   const decoder = createOpenAiDecoder()
   expect([...decoder.push(said), ...decoder.end()]).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
   const line = utf8(`${JSON.stringify({ message: { content: 'Hi' }, done: true, done_reason: 'stop', error })}\n`)
-  expect(createOllamaDecoder().push(line)).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
+  const lines = createOllamaDecoder()
+  expect([...lines.push(line), ...lines.end()]).toEqual([{ message: 'Hi' }, { finish: 'stop' }])
 })
 
 test.for<[unknown]>([
@@ -239,6 +240,24 @@ test('errors: a status decides before words that only say how it came about', ()
   expect(failed(503, 'no healthy upstream')).toBe('upstream_busy')
   expect(failed(500, 'permission denied while opening the model')).toBe('upstream_failed')
   expect(failed(400, 'the token expired')).toBe('upstream_unauthorized')
+})
+
+test.for([
+  "1 validation error: [{'type': 'missing', 'msg': 'Field required', 'input': {'role': 'user', 'content': 'WORDS'}}]",
+  "messages.0.content Input should be a valid string [type=string_type, input_value='WORDS', input_type=str]",
+  'Invalid request: {"messages": [{"role": "user", "content": "WORDS"}]}',
+])('errors: what a validator says again of the request decides nothing: %s', (message) => {
+  for (const words of [
+    'invalid api key',
+    'quota exhausted',
+    'permission denied',
+    'rate limit reached',
+    'please try again in 5 seconds',
+  ]) {
+    const said = message.replace('WORDS', words)
+    for (const body of [JSON.stringify({ error: { message: said, type: 'BadRequestError' } }), said])
+      expect(httpError({ status: 400, header: () => undefined }, body, 'm', 0).code).toBe('upstream_rejected')
+  }
 })
 
 // Waits

@@ -94,6 +94,14 @@ export function meaningOf(status: number | string, said: string, own: ErrorWords
   return meant(status, said, parsedJson(said) ?? said, own).code
 }
 
+/** Where a validator begins to say the request again, as Python and JSON write it: what a person wrote decides nothing. */
+const echo = /\\?["'](?:input|content|messages|body|text|prompt)\\?["']\s{0,3}:|\binput_value=/
+
+function withoutEcho(said: string): string {
+  const at = said.search(echo)
+  return at < 0 ? said : said.slice(0, at)
+}
+
 /** The same with the wait that the words say, ms. */
 export function meant(
   status: number | string,
@@ -104,7 +112,7 @@ export function meant(
   const { code, words } = readError(error)
   const isJson = typeof error === 'object' && error !== null
   // A server may say the whole prompt again: what it means stands at the beginning. Not `test`: an app's own may be global.
-  const brief = `#${status === '' ? code : status} ${isJson ? words : said.slice(0, maxSaid)}`
+  const brief = `#${status === '' ? code : status} ${withoutEcho(isJson ? words : said.slice(0, maxSaid))}`
   const raw = `#${status} ${said.slice(0, maxSaid)}`
   const fits = ([pattern]: readonly [RegExp, ChatErrorCode]): boolean => brief.search(pattern) >= 0
   const known = own.find(([pattern]) => raw.search(pattern) >= 0 || brief.search(pattern) >= 0) ?? meanings().find(fits)
