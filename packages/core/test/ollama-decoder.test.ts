@@ -144,9 +144,14 @@ test('ollama: an error line fails the reply, and nothing after it counts', () =>
   expect(decoder.push(utf8(JSON.stringify(lineOf({ content: 'late' })) + '\n'))).toEqual([])
 })
 
-test('ollama: the finish waits for the end of the body: text, calls and errors behind done count', () => {
+test('ollama: nothing after the finish of a reply that said something counts', () => {
+  const done = lineOf({ content: 'Hi' }, final)
+  expect(decodeLines(done, lineOf({ content: 'late' }), '{"error":"late"}')).toHaveLength(2)
+})
+
+test('ollama: where nothing was said, the finish waits for the end of the body: text, calls and errors behind it count', () => {
   const decoder = createOllamaDecoder()
-  expect(decoder.push(utf8(`${JSON.stringify(lineOf({}, final))}\n`))).toEqual([{ alive: true }])
+  expect(decoder.push(utf8(`${JSON.stringify(lineOf({ thinking: 'Hm' }, final))}\n`))).toEqual([{ thinking: 'Hm' }])
   expect(decoder.finished()).toBe(false)
   expect(decoder.end()).toEqual([{ finish: 'stop', usage: { prompt_tokens: 12, completion_tokens: 5 } }])
   expect(decoder.finished()).toBe(true)
@@ -154,21 +159,31 @@ test('ollama: the finish waits for the end of the body: text, calls and errors b
   expect(decodeLines(done, lineOf({ content: 'late' }))).toMatchObject([{ message: 'late' }, { finish: 'stop' }])
   expect(endOf(decodeLines(done, '{"error":"late"}'))).toMatchObject({ error: { code: 'upstream_failed' } })
   const call = { function: { name: 'f', arguments: { x: 1 } } }
+  const called = [{ tool_call: { name: 'f', arguments: { x: 1 } } }, { finish: 'tool_calls' }]
   for (const late of [
     lineOf({ tool_calls: [call] }),
     { tool_calls: [call] },
     { ...done, message: { tool_calls: [call] } },
   ])
-    expect(decodeLines(done, late).filter((event) => !('alive' in event))).toMatchObject([
-      { tool_call: { name: 'f', arguments: { x: 1 } } },
-      { finish: 'tool_calls' },
-    ])
+    expect(decodeLines(done, late).filter((event) => !('alive' in event))).toMatchObject(called)
+  const announced = lineOf({ content: 'I look.' }, { done: true, done_reason: 'tool_calls' })
+  expect(decodeLines(announced, lineOf({ tool_calls: [call] }), lineOf({}, { done: true }))).toMatchObject([
+    { message: 'I look.' },
+    ...called,
+  ])
 })
 
 test('ollama: the finish of a body that breaks behind done stands', () => {
-  const decoder = createOllamaDecoder()
-  decoder.push(utf8(`${JSON.stringify(lineOf({ content: 'Hi' }, final))}\n`))
-  expect(decoder.end(true)).toMatchObject([{ finish: 'stop' }])
+  for (const message of [{ content: 'Hi' }, {}]) {
+    const decoder = createOllamaDecoder()
+    const events = decoder.push(utf8(`${JSON.stringify(lineOf(message, final))}\n`))
+    expect([...events, ...decoder.end(true)].at(-1)).toMatchObject({ finish: 'stop' })
+  }
+})
+
+test('ollama: words in a place that nobody reads, in the last line, are a hole', () => {
+  const events = decodeLines(lineOf({ content: 'A' }), lineOf({ words: 'Hi' }, final))
+  expect(events).toMatchObject([{ message: 'A' }, { malformed: expect.any(String) }, { finish: 'stop' }])
 })
 
 test.for([{}, { created_at: '2024-01-01T00:00:00Z' }, { created_at: '2025-11-21T04:09:43.619Z' }])(

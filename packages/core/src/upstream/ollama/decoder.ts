@@ -19,7 +19,8 @@ import type { UpstreamEvent } from '../upstream.ts'
  * Decodes the lines of one answer of `/api/chat`, of Ollama and of those who speak like it. Nothing is taken for a repeat: two
  * lines that are the same to the byte are a token said twice, by a server whose stamps are coarse or constant.
  *
- * `done` is the evidence of success. Its event waits for the end of the body: some send text, or a call, behind it.
+ * `done` is the evidence of success, and nothing behind it counts. Where nothing was said, or no call that was announced, its event
+ * waits for the end of the body: some say it behind that.
  */
 export function createOllamaDecoder(
   options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
@@ -51,11 +52,11 @@ export function createOllamaDecoder(
     for (const part of content.length > 0 ? content : contentEvents(contentBeside(frame))) events.push(part)
     for (const part of events.slice(before)) hasText ||= 'message' in part
     pushCalls(callFragments(message['tool_calls'] ?? frame['tool_calls']), events)
+    if (events.length > before) saying = frame
+    else if (hasLostWords(frame, saying)) lose(frame, events)
     // Some backends send done_reason without done.
     const reason = reasonIn([frame, message])
     if (isTrue(frame['done']) || reason !== '') over(reason, frame, events)
-    if (events.length > before) saying = frame
-    else if (hasLostWords(frame, saying)) lose(frame, events)
   }
   /** What says nothing to anybody, and has words in it: where text is looked for, or anywhere, while the reply has none. */
   const lose = (frame: Json, events: UpstreamEvent[]): void => {
@@ -86,6 +87,8 @@ export function createOllamaDecoder(
     if ('error' in ending) events.push(fail(ending.error))
     // Calls that were announced are missed, whatever is said after that.
     else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
+    const hasCalls = called || calls.pending() > 0
+    if (hasCalls || (hasText && reason !== 'tool_calls')) events.push(...finish())
   }
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []

@@ -9,6 +9,8 @@ export interface SaidText {
 }
 
 const start = 0x811c9dc5
+/** How much is looked at at once, UTF-16 code units: most replies are never asked for. */
+const maxPending = 512
 
 /** FNV-1a. */
 function hashOf(text: string, from = start): number {
@@ -23,21 +25,28 @@ export function createSaidText(): SaidText {
   let chars = 0
   /** The same up to the last letter that is no white space. */
   const trimmed = { hash, chars }
+  let pending = ''
+  const take = (): void => {
+    const said = chars === 0 ? pending.trimStart() : pending
+    const body = said.trimEnd()
+    pending = ''
+    if (body !== '') {
+      hash = hashOf(body, hash)
+      chars += body.length
+      trimmed.hash = hash
+      trimmed.chars = chars
+    }
+    if (body.length === said.length || chars === 0) return
+    hash = hashOf(said.slice(body.length), hash)
+    chars += said.length - body.length
+  }
   return {
     add(piece) {
-      const said = chars === 0 ? piece.trimStart() : piece
-      const body = said.trimEnd()
-      if (body !== '') {
-        hash = hashOf(body, hash)
-        chars += body.length
-        trimmed.hash = hash
-        trimmed.chars = chars
-      }
-      if (body.length === said.length || chars === 0) return
-      hash = hashOf(said.slice(body.length), hash)
-      chars += said.length - body.length
+      pending += piece
+      if (pending.length > maxPending) take()
     },
     beyond(given) {
+      take()
       const whole = given.trim()
       if (hashOf(given.trimStart().slice(0, chars)) === hash && given.trimStart().length >= chars)
         return given.trimStart().slice(chars)

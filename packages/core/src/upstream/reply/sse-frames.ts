@@ -167,12 +167,23 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     else if (line[0] === ':') takeComment(line.slice(line[1] === ' ' ? 2 : 1))
     else takeField(line)
   }
+  /** Whether a frame stands there as most do: it is cut out at once, as the rest of this file would. */
+  const isPlain = (text: string, from: number, at: number): boolean =>
+    at - from <= maxChars &&
+    (isLines ? text[from] === '{' && text[at - 1] === '}' : text[at + 1] === '\n' && text.startsWith('data: {', from))
   const feedText = (said: string): never[] => {
     let text = afterReturn && said[0] === '\n' ? said.slice(1) : said
     if (said !== '') afterReturn = said.endsWith('\r')
     if (text.includes('\r')) text = text.replaceAll(/\r\n?/g, '\n')
     let from = 0
     for (let at = text.indexOf('\n'); at >= 0 && !overflow; at = text.indexOf('\n', from)) {
+      if (pieces.length === 0 && begun.isEmpty() && isPlain(text, from, at)) {
+        give(event, text.slice(isLines ? from : from + 6, at))
+        event = undefined
+        // The blank line behind it, too.
+        from = isLines ? at + 1 : at + 2
+        continue
+      }
       const end = text.slice(from, at)
       if (pieces.length === 0) take(end)
       else {
