@@ -57,7 +57,9 @@ export interface ChatClientOptions {
   /** How long a lost connection is retried. */
   readonly reconnect?: ReconnectOptions | undefined
   /**
-   * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse.
+   * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse. What waits is
+   * held by its page alone: `persist` does not store it and `tabs` does not tell of it, so that nothing is asked twice. Show `queue`, and
+   * have the browser ask before a page is left while it is not empty.
    * @defaultValue 'interrupt'
    */
   readonly whenBusy?: 'interrupt' | 'queue' | 'reject' | undefined

@@ -15,7 +15,7 @@ export interface ChatSnapshot {
   readonly status: ChatStatus
   /** Which attempt to reconnect is on, from 1; 0 unless `status` is `reconnecting`. */
   readonly attempt: number
-  /** What was said while an answer streamed and waits for its turn (`whenBusy: 'queue'`), oldest first. */
+  /** What was said while an answer streamed and waits for its turn (`whenBusy: 'queue'`), oldest first. A reload loses it. */
   readonly queue: readonly QueuedMessage[]
   /** Why `status` is `error`; null otherwise. */
   readonly error: ErrorBody | null

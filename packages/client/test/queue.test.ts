@@ -2,7 +2,21 @@ import { isChatError } from '@midstream/core'
 import type { ScriptedReply } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
 import type { ChatSession } from '../src/chat-session.ts'
-import { asked, isIdle, reply, setup, shows, transcript, turn, when, type SetupOptions } from './support.ts'
+import { persist } from '../src/persist.ts'
+import { tabs } from '../src/tabs.ts'
+import {
+  asked,
+  bus,
+  isIdle,
+  memory,
+  reply,
+  setup,
+  shows,
+  transcript,
+  turn,
+  when,
+  type SetupOptions,
+} from './support.ts'
 
 function queueing(options: SetupOptions = {}): ReturnType<typeof setup> {
   return setup({ whenBusy: 'queue', ...options })
@@ -188,6 +202,28 @@ test('queue: clear settles all that waits with null, and asks none of it', async
   await turn()
   expect(asked(requests)).toHaveLength(1)
   expect(upstream.openReplies).toBe(0)
+})
+
+test('queue: what waits is of its page alone: another tab and a reload show none of it, and nothing is asked twice', async () => {
+  const storage = memory()
+  const channel = bus()
+  const { upstream, requests, open } = queueing()
+  const page = (): ChatSession => open({ extensions: [persist(storage), tabs(channel.open)] })
+  const mine = page()
+  await turn()
+  void mine.send('One')
+  const waits = mine.send('Two')
+  const run = await upstream.next()
+  run.send('Eins')
+  const others = [page(), page()]
+  for (const other of others) await when(other, shows('Eins'))
+  expect([queued(mine), ...others.map(queued)]).toEqual([['Two'], [], []])
+  run.finish()
+  await answer(upstream.next(), 'Zwei')
+  await waits
+  await turn()
+  expect(asked(requests)).toHaveLength(2)
+  for (const other of others) expect(transcript(other.getSnapshot())).toEqual(transcript(mine.getSnapshot()))
 })
 
 test('reject: what is said while an answer streams is session_busy, and the answer goes on', async () => {

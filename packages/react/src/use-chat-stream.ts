@@ -16,7 +16,10 @@ export type UseChatStreamOptions =
       readonly session?: string | undefined
     }
   | {
-      /** Where the gateway is; components that name the same one share its client. */
+      /**
+       * Where the gateway is; components that name the same one share its client. It is held while one of them is shown, and among the
+       * 32 that were asked for last.
+       */
       readonly url: string
       /** The conversation's name in that client. @defaultValue the client's main conversation */
       readonly session?: string | undefined
@@ -28,13 +31,39 @@ export interface UseChatStreamResult
     ChatSnapshot,
     Omit<ChatSession, 'subscribe' | 'getSnapshot' | 'getServerSnapshot' | 'close' | typeof Symbol.dispose> {}
 
-const clients = new Map<string, ChatClient>()
+interface Shared {
+  readonly client: ChatClient
+  /** How many components show a conversation of it. */
+  shown: number
+}
+
+/** Most clients that are held for a component that comes back, those that are shown included. */
+const maxClients = 32
+
+/** By URL; the one that was asked for last stands last. */
+const clients = new Map<string, Shared>()
 
 /** The shared client of a gateway. Nothing happens in it before a person says something, so a server can share it, too. */
-function clientOf(url: string): ChatClient {
-  const client = clients.get(url) ?? createChatClient({ url })
-  clients.set(url, client)
-  return client
+function sharedBy(url: string): Shared {
+  const shared = clients.get(url) ?? { client: createChatClient({ url }), shown: 0 }
+  keep(url, shared)
+  for (const [oldest, { shown }] of clients) {
+    if (clients.size <= maxClients) break
+    // Not closed: an answer that is still written there is read to its end.
+    if (shown === 0 && oldest !== url) clients.delete(oldest)
+  }
+  return shared
+}
+
+function show(url: string, shared: Shared, more: 1 | -1): void {
+  shared.shown += more
+  // Rendered with many others, it may have been let go of before it was shown.
+  if (!clients.has(url)) keep(url, shared)
+}
+
+function keep(url: string, shared: Shared): void {
+  clients.delete(url)
+  clients.set(url, shared)
 }
 
 /**
@@ -49,10 +78,22 @@ function clientOf(url: string): ChatClient {
  * @public
  */
 export function useChatStream(options: UseChatStreamOptions): UseChatStreamResult {
-  const client = 'client' in options ? options.client : clientOf(options.url)
+  const url = 'url' in options ? options.url : undefined
+  const shared = url === undefined ? undefined : sharedBy(url)
+  const { client } = 'client' in options ? options : shared!
   const { session: name } = options
   useStableClient(client)
-  const subscribe = useCallback((listener: () => void) => subscribeByName(client, name, listener), [client, name])
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const leave = subscribeByName(client, name, listener)
+      if (shared) show(url!, shared, 1)
+      return () => {
+        if (shared) show(url!, shared, -1)
+        leave()
+      }
+    },
+    [client, name, shared, url],
+  )
   const getSnapshot = useCallback(() => client.session(name).getSnapshot(), [client, name])
   const snapshot = useSyncExternalStore(subscribe, getSnapshot, () => emptySnapshot)
   const actions = useMemo(() => actionsOf(client, name), [client, name])

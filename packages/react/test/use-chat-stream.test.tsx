@@ -239,3 +239,37 @@ test('useChatStream: a client that an effect closes, twice in StrictMode, is clo
     error: { code: 'closed', message: expect.any(String) as string },
   })
 })
+
+test('useChatStream: of the clients that it makes, it holds those that are shown, and the 32 that were asked for last', () => {
+  vi.spyOn(globalThis, 'fetch').mockReturnValue(new Promise(() => undefined))
+  const open = (url: string): ReturnType<typeof renderHook<ReturnType<typeof useChatStream>, unknown>> =>
+    renderHook(() => useChatStream({ url }))
+  const shown = open('/many/shown')
+  act(() => void shown.result.current.send('Hello'))
+  const left = open('/many/left')
+  act(() => void left.result.current.send('Hello'))
+  left.unmount()
+  const messagesAt = (url: string): number => {
+    const { result, unmount } = open(url)
+    const { length } = result.current.messages
+    unmount()
+    return length
+  }
+  for (let n = 0; n < 20; n++) messagesAt(`/many/${n}`)
+  expect(messagesAt('/many/left')).toBe(2)
+  for (let n = 0; n < 200; n++) messagesAt(`/many/${n}`)
+  expect(messagesAt('/many/left')).toBe(0)
+  shown.rerender()
+  expect(shown.result.current.messages).toHaveLength(2)
+  expect(messagesAt('/many/shown')).toBe(2)
+})
+
+test('useChatStream: more gateways than it holds can be shown at once, and each keeps its conversation', () => {
+  vi.spyOn(globalThis, 'fetch').mockReturnValue(new Promise(() => undefined))
+  const urls = Array.from({ length: 50 }, (_, n) => `/at-once/${n}`)
+  const { result, rerender } = renderHook(() => urls.map((url) => useChatStream({ url })))
+  rerender()
+  for (const { send } of result.current) act(() => void send('Hello'))
+  rerender()
+  expect(result.current.map(({ messages }) => messages.length)).toEqual(urls.map(() => 2))
+})
