@@ -92,3 +92,66 @@ test.for([204, 205])('askReply: the status %i has no body, and the error says so
 test.for([101, 300, 304, 307, 404, 500])('askReply: the status %i is an error, whatever its body says', (status) => {
   expect(told(status, stream, 'text/event-stream')).toMatchObject({ text: '', error: expect.any(Error) })
 })
+
+// Bodies that stay open
+
+/** A reply whose body does not end. @returns What was pushed, and what may follow. */
+function open(first: string): {
+  readonly clock: ReturnType<typeof manualClock>
+  readonly events: UpstreamEvent[]
+  readonly isClosed: () => boolean
+  readonly ends: unknown[]
+  more(body: string): void
+} {
+  const clock = manualClock()
+  const events: UpstreamEvent[] = []
+  const ends: unknown[] = []
+  let asked: Parameters<Transport> | undefined
+  const transport: Transport = (...given) => {
+    asked = given
+    given[1].head({ status: 200, header: () => 'text/event-stream' })
+    void given[1].data(utf8(first))
+  }
+  openaiCompatible({ model: 'm', transport, clock }).open(
+    { model: 'm', messages: [{ role: 'user', content: 'Hello' }], prefill: '', interruptedNote: null },
+    { push: (batch) => void events.push(...batch), end: (why) => void ends.push(why) },
+    new AbortController().signal,
+  )
+  return {
+    clock,
+    events,
+    ends,
+    isClosed: () => asked?.[0].signal.aborted ?? false,
+    more: (body) => void asked?.[1].data(utf8(body)),
+  }
+}
+const chunk = (delta: object, finish: string | null = null): string =>
+  `data: ${JSON.stringify({ choices: [{ delta, finish_reason: finish }] })}\n\n`
+
+test('askReply: a body that stays open behind the evidence is waited for 5 s, and the reply is whole', () => {
+  const { clock, events, ends, isClosed } = open(chunk({ content: 'Hi' }, 'stop'))
+  clock.advance(4_999)
+  expect([events, ends, isClosed()]).toEqual([[{ message: 'Hi' }], [], false])
+  clock.advance(1)
+  expect([events, ends, isClosed()]).toEqual([[{ message: 'Hi' }, { finish: 'stop' }], [undefined], true])
+  expect(clock.timers).toBe(0)
+})
+
+test('askReply: what comes behind the evidence counts and begins the wait anew, keep-alives do not', () => {
+  const { clock, events, more } = open(chunk({ content: 'Hi' }, 'stop'))
+  clock.advance(4_000)
+  more(chunk({ content: ' you' }))
+  clock.advance(4_000)
+  more(': ping\n\n')
+  clock.advance(999)
+  expect(events.filter((event) => !('alive' in event))).toEqual([{ message: 'Hi' }, { message: ' you' }])
+  clock.advance(1)
+  expect(events.at(-1)).toEqual({ finish: 'stop' })
+  expect(clock.timers).toBe(0)
+})
+
+test('askReply: without evidence a body that stays open is waited for by nobody here', () => {
+  const { clock, ends } = open(chunk({ content: 'Hi' }))
+  clock.advance(3_600_000)
+  expect([ends, clock.timers]).toEqual([[], 0])
+})

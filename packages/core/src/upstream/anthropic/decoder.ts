@@ -142,6 +142,7 @@ export function createAnthropicDecoder(
     stamps: [],
     isAlike: (event) => event === 'content_block_delta',
     isFinished: () => finished,
+    isProven: () => reason !== undefined,
     fail: (error) => fail(error)[0]!,
     end: (events) => events.push(...finish()),
   })

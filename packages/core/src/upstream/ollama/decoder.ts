@@ -109,6 +109,7 @@ export function createOllamaDecoder(
     stamps: ['created_at'],
     done: (_mark, events) => void events.push(...finish()),
     isFinished: () => finished,
+    isProven: () => reason !== undefined,
     fail,
     end: (events) => void events.push(...finish()),
   })

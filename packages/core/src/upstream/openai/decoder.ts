@@ -221,6 +221,7 @@ export function createOpenAiDecoder(
     },
     heard: hear,
     isFinished: () => finished,
+    isProven: () => reason !== undefined || unknown !== undefined,
     fail,
     read: pushCounts,
     end: (events) => events.push(...finish()),

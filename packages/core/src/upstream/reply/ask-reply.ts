@@ -13,6 +13,8 @@ import type { Seam } from './seam.ts'
 const errorMs = 2_000
 /** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
 const restMs = 100
+/** How long more of a reply is waited for behind its evidence, where the body does not end, ms. */
+const behindMs = 5_000
 /** How much of it is read, bytes. */
 const maxRest = 65_536
 
@@ -41,6 +43,8 @@ export interface ReplyDecoder {
   end(isBroken?: boolean): UpstreamEvent[]
   /** The reply has finished or failed: nothing after that counts. */
   finished(): boolean
+  /** The evidence has come; its event waits for what may come behind it, or for the end of the body. */
+  proven(): boolean
 }
 
 /** How an answer is read. */
@@ -81,7 +85,7 @@ export function askReply(
     const type = header('content-type') ?? ''
     // Whatever success it is called, the content decides: proxies and frameworks answer 201, 202 or 206.
     const isFine = isSuccess(status)
-    if (isFine && !/html/i.test(type)) return replyPhase(reading, sink, /\/json/i.test(type), ended, fail)
+    if (isFine && !/html/i.test(type)) return replyPhase(reading, sink, left.signal, /\/json/i.test(type), ended, fail)
     // A proxy's page with status 200: whatever it says, it is no reply in the making.
     const errorOf = (said: string): ChatError =>
       status === 204 || status === 205
@@ -177,8 +181,9 @@ function errorPhase(clock: Clock, tell: (said: string) => void): Phase {
  * @param ended - Told of its end; `isWhole`: a finish has come, and the rest of the body may.
  */
 function replyPhase(
-  { decoder, seam }: Reading,
+  { decoder, seam, clock }: Reading,
   sink: UpstreamSink,
+  signal: AbortSignal,
   isJson: boolean,
   ended: (isWhole: boolean) => void,
   fail: (error: unknown) => void,
@@ -195,6 +200,19 @@ function replyPhase(
   }
   const give = (events: readonly UpstreamEvent[]): void | Promise<void> =>
     events.length > 0 ? sink.push(events) : undefined
+  /** Ends the wait for the end of a body whose reply is over by its evidence: some servers leave it open. */
+  let disarm = (): void => {}
+  let isArmed = false
+  const waitForEnd = (events: readonly UpstreamEvent[]): void => {
+    if (isArmed && events.every((event) => 'alive' in event)) return
+    if (!isArmed) signal.addEventListener('abort', () => disarm(), { once: true })
+    disarm()
+    isArmed = true
+    disarm = clock.after(behindMs, () => {
+      void give([...seam.push(decoder.end()), ...seam.end()])
+      ended(false)
+    })
+  }
   return {
     data(bytes) {
       const events = seam.push(decoder.push(bytes))
@@ -202,13 +220,18 @@ function replyPhase(
         if (head.length < maxErrorChars) head += utf8.decode(bytes, { stream: true }).slice(0, maxErrorChars)
         understand(events)
       }
-      if (!decoder.finished()) return give(events)
+      if (!decoder.finished()) {
+        if (decoder.proven()) waitForEnd(events)
+        return give(events)
+      }
+      disarm()
       // Said where the server has ended its reply without evidence: what was held back counts all the same.
       void give([...events, ...seam.end()])
       ended(events.some((event) => 'finish' in event))
       return undefined
     },
     end() {
+      disarm()
       const events = [...seam.push(decoder.end()), ...seam.end()]
       const isCut = events.some(isBad)
       if (!isReply) understand(events.filter((event) => !isBad(event)))
@@ -218,6 +241,7 @@ function replyPhase(
       ended(false)
     },
     error(cause) {
+      disarm()
       const last = decoder.end(true)
       // The evidence was there before the socket broke: the reply is whole.
       const isOver = last.some((event) => 'finish' in event || 'error' in event)

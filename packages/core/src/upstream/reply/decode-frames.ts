@@ -29,6 +29,8 @@ export interface FrameUse {
   heard?(event: UpstreamEvent): void
   /** The reply has finished or failed. */
   isFinished(): boolean
+  /** The evidence has come; its event waits for what may come behind it. */
+  isProven(): boolean
   /** The reply has failed: gives its error, and is finished. */
   fail(error: ChatError): UpstreamEvent
   /** The frames of one read are over. */
@@ -91,6 +93,7 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
   }
   return {
     finished: use.isFinished,
+    proven: () => !use.isFinished() && use.isProven(),
     push(bytes) {
       if (use.isFinished()) return []
       const events = decodeAll(() => frames.push(bytes))
