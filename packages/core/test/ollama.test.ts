@@ -441,7 +441,7 @@ test('ollama: without an interrupt the history goes up as it came', async () => 
 
 test('ollama: tools, their calls and their results go up as Ollama words them', async () => {
   const server = await replayServer(handmade([lastLine]))
-  const { ask } = await bench(server.url)
+  const { ask } = await bench(server.url, { requestTools: true })
   const parameters = { type: 'object', properties: { city: { type: 'string' } } }
   const call = { id: 'call_1', name: 'weather', arguments: { city: 'Köln' } }
   await ask({
@@ -473,7 +473,7 @@ test('ollama: tools, their calls and their results go up as Ollama words them', 
 
 test('ollama: model, options and think go up', async () => {
   const server = await replayServer(handmade([lastLine]))
-  const { ask } = await bench(server.url, { models: ['nano', 'other:1b'] })
+  const { ask } = await bench(server.url, { models: ['nano', 'other:1b'], requestThink: true })
   const options = { temperature: 0, seed: 7, stop: ['\n'] }
   await ask({ ...hello, model: 'other:1b', options, think: false })
   expect(JSON.parse((await server.next()).body)).toEqual({
