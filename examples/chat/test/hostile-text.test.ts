@@ -1,4 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
+import { storedChat, storedKey } from '@midstream/test-support/stored-chat'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { hostile } from '../../page-parts/test/support/hostile.ts'
 import { chromiumPath, keepScreenshot, launchBrowser, openPage } from './support/browser.ts'
@@ -92,26 +93,27 @@ describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 90
     await keepScreenshot(page, 'hostile')
   })
 
-  const chat = (messages: unknown): string =>
-    JSON.stringify({ sessionId: `sess_${'0'.repeat(32)}`, version: 1, run: null, messages })
   const poisoned: readonly (readonly [name: string, stored: string])[] = [
     ['no JSON', '{'],
     ['null', 'null'],
     ['a list', '[]'],
-    ['messages that are none', chat('x')],
-    ['a message that is null', chat([null])],
+    ['messages that are none', storedChat('x')],
+    ['a message that is null', storedChat([null])],
     [
       'a thought that is an object',
-      chat([{ id: 'a', role: 'assistant', state: 'done', content: 'b', thinking: { c: 1 } }]),
+      storedChat([{ id: 'a', role: 'assistant', state: 'done', content: 'b', thinking: { c: 1 } }]),
     ],
-    ['an error that is null', chat([{ id: 'a', role: 'assistant', state: 'failed', content: 'b', error: null }])],
-    ['a text that is an object', chat([{ id: 'a', role: 'user', state: 'done', content: { c: 1 } }])],
-    ['data that are none', chat([{ id: 'a', role: 'assistant', state: 'done', content: 'b', data: 1, toolCalls: 1 }])],
-    ['one id twice', chat([1, 2].map(() => ({ id: 'a', role: 'user', state: 'done', content: 'b' })))],
+    ['an error that is null', storedChat([{ id: 'a', role: 'assistant', state: 'failed', content: 'b', error: null }])],
+    ['a text that is an object', storedChat([{ id: 'a', role: 'user', state: 'done', content: { c: 1 } }])],
+    [
+      'data that are none',
+      storedChat([{ id: 'a', role: 'assistant', state: 'done', content: 'b', data: 1, toolCalls: 1 }]),
+    ],
+    ['one id twice', storedChat([1, 2].map(() => ({ id: 'a', role: 'user', state: 'done', content: 'b' })))],
   ]
   test.each(poisoned)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, stored) => {
     page = await openPage(browser, server.url)
-    await page.evaluate((value) => localStorage.setItem(`midstream ${location.origin}/api/chat`, value), stored)
+    await page.evaluate(([key, value]) => localStorage.setItem(key, value), [storedKey(server.url), stored] as const)
     await page.reload()
     const clear = page.getByTestId('clear')
     await clear.waitFor()

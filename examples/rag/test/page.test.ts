@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createPassageIndex } from '../search/passage-index.ts'
+import { storedChat, storedKey } from '@midstream/test-support/stored-chat'
 import type { Question } from '../search/passage.ts'
 import { splitDocument } from '../search/split-document.ts'
 import { serve } from '../server/serve.ts'
@@ -221,15 +222,10 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
   })
 
   const stored = (data: unknown): string =>
-    JSON.stringify({
-      sessionId: `sess_${'0'.repeat(32)}`,
-      version: 1,
-      run: null,
-      messages: [
-        { id: 'a', role: 'user', state: 'done', content: 'How many eggs?' },
-        { id: 'b', role: 'assistant', state: 'done', content: 'Twenty [1].', data },
-      ],
-    })
+    storedChat([
+      { id: 'a', role: 'user', state: 'done', content: 'How many eggs?' },
+      { id: 'b', role: 'assistant', state: 'done', content: 'Twenty [1].', data },
+    ])
   const sources = (told: unknown): string => stored([{ type: 'sources', sources: told }])
   const odd: readonly (readonly [what: string, stored: string, shows: string])[] = [
     ['no JSON', '{', ''],
@@ -241,7 +237,7 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
   ]
   test.each(odd)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, text, shows) => {
     const page = await openAnswered('Twenty.')
-    await page.evaluate((value) => sessionStorage.setItem(`midstream ${location.origin}/api/chat`, value), text)
+    await page.evaluate(([key, value]) => sessionStorage.setItem(key, value), [storedKey(page.url()), text] as const)
     await page.reload()
     await page.getByTestId('composer').waitFor()
     const first = replies(page).first()

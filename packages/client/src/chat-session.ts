@@ -2,8 +2,9 @@ import type { ChatMessage } from './message.ts'
 import type { ChatSnapshot } from './snapshot.ts'
 
 /**
- * What became of an interrupt. `unconfirmed`: the gateway has not answered yet; it is asked again until it does, for
- * `reconnect.maxMs`, and by the next request. Without either the run ends as an orphan.
+ * The outcome of an interrupt. `interrupted`: the gateway has stopped the run. `already_done`: the run had ended before.
+ * `unconfirmed`: the gateway has not answered yet. The client retries for `reconnect.maxMs`, and the next request repeats the
+ * interrupt; if neither reaches the gateway, it ends the run after `orphanMs`.
  * @public
  */
 export interface InterruptResult {

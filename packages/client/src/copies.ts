@@ -3,13 +3,13 @@ import { mergeChats, viewOf } from './merge-chats.ts'
 import type { ChatSession } from './chat-session.ts'
 import type { SessionHandle } from './extension.ts'
 
-/** What is known of the other copies of a conversation: in other tabs, and in a storage. */
+/** The other copies of a conversation, in other tabs and in a storage, as far as this page knows them. */
 export interface Copies {
   /** Merges another copy into this one: what is shown changes at once, or as soon as it may. */
   meet(theirs: KeptChat): void
-  /** As {@link meet}; what is shown changes with what is done next. */
+  /** As {@link meet}, but the shown part changes only with the next act. */
   hear(theirs: KeptChat): void
-  /** All that is known of the conversation: what is shown, and what waits. */
+  /** The whole conversation as this page knows it: the shown part, and the part that waits. */
   whole(): KeptChat
   /** The highest version that another copy had. */
   readonly highest: number
@@ -30,15 +30,15 @@ export function copiesOf(handle: SessionHandle): Copies {
 }
 
 function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle): void } {
-  /** What is not shown yet, or not in its place: a run is read here, and another one goes on elsewhere. */
+  /** The part that is not shown yet, or not in its place: this page reads one run while another one goes on elsewhere. */
   let waiting: KeptChat | undefined
   let highest = 0
-  /** How things stood when they were last looked at: text that grows changes nothing. */
+  /** The state at the last look: text that grows changes nothing in it. */
   let looked = ''
   /** The run that is read here. */
   let reading: KeptRun | undefined
   /**
-   * Those that were: what became of them is known here, and they are not read again. One that the gateway never spoke of here
+   * The runs that were read here to their end: this page does not read them again. A run that the gateway never confirmed here
    * (false) may have begun for another page.
    */
   const read = new Map<string, boolean>()
@@ -73,7 +73,7 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
     looked = now
     const known = whole()
     const last = mine.messages.at(-1)
-    // What was removed elsewhere is not waited for.
+    // Do not wait for a message that was removed elsewhere.
     if (isBusy && last && known.messages.some(({ id }) => id === last.id)) return
     const view = viewOf(known, runId)
     const isAll = known.runs.length < 2 && view.messages.every(({ id }, at) => id === known.messages[at]!.id)
@@ -107,7 +107,7 @@ function createCopies(): { readonly copies: Copies; watch(handle: SessionHandle)
   }
 }
 
-/** Whether there is anything to restore. What is read here is known best here. */
+/** Tells whether there is anything to restore. This page knows best the run that it reads. */
 function isOther(view: KeptChat, mine: KeptChat): boolean {
   const runId = view.runs[0]?.runId
   if (view.version !== mine.version || view.sessionId !== mine.sessionId || runId !== mine.runs[0]?.runId) return true

@@ -5,7 +5,7 @@ import { maxRemoved } from './valid-chat.ts'
 /** A message of one copy, or of both. */
 interface Entry {
   readonly message: ChatMessage
-  /** What grows it. */
+  /** The run that grows it. */
   readonly run: KeptRun | undefined
   /** Id of the question that it belongs to; empty before the first one. */
   readonly turn: string
@@ -23,7 +23,7 @@ export function mergeChats(a: KeptChat, b: KeptChat): KeptChat {
   for (const [id, at] of [...a.removed, ...b.removed]) gone.set(id, Math.max(at, gone.get(id) ?? 0))
   const isThere = ({ id, role, version = 0 }: ChatMessage): boolean => {
     const removedAt = gone.get(id)
-    // A question does not change: of an answer, more may have been asked for at the same time.
+    // A question does not change; another page may have continued an answer at the same time.
     return version >= cleared && (removedAt === undefined || (role === 'assistant' && version > removedAt))
   }
   const turns = new Map<string, Entry[]>()
@@ -33,7 +33,7 @@ export function mergeChats(a: KeptChat, b: KeptChat): KeptChat {
     else turns.set(entry.turn, [entry])
   }
   const shown = [...turns.values()].flatMap((turn) => {
-    // What was answered anew keeps its question, though that was taken away elsewhere at the same time.
+    // A new answer keeps its question, although another page has removed the question at the same time.
     const left = turn.some(({ message }) => isThere(message))
       ? turn.filter(({ message }) => message.role === 'user' || isThere(message))
       : []
@@ -56,7 +56,7 @@ export function mergeChats(a: KeptChat, b: KeptChat): KeptChat {
 }
 
 /**
- * What is shown of a conversation: one of its runs is read, and grows the last message; what the others have said is not known here.
+ * The part of a conversation that a page shows: the page reads one run, which grows the last message, and does not know the text of the others.
  * @param runId - The one that is read already. Default: the first one.
  */
 export function viewOf(chat: KeptChat, runId?: string): KeptChat {
@@ -107,12 +107,12 @@ function entriesOf(...chats: readonly KeptChat[]): Iterable<Entry> {
   return entries.values()
 }
 
-/** How much is known of a reply: another page may still read what was lost here, once the gateway has spoken of it. */
+/** A higher rank knows more of a reply: another page may still read a run that was lost here, once the gateway has confirmed it. */
 const ranks = { dropped: 1, failed: 2, streaming: 3, interrupted: 4, done: 5 } satisfies Record<MessageState, number>
 const rankOf = ({ message, run }: Entry): number =>
   message.state === 'streaming' && run?.isOpen === false ? 0 : ranks[message.state]
 
-/** The one that is right of two: what a person did last, then what is known best, then longer text. */
+/** The right one of two entries: the user's last act wins, then the higher rank, then the longer text. */
 function better(a: Entry, b: Entry): Entry {
   const [one, other] = [a.message, b.message]
   const turn = a.turn > b.turn ? a.turn : b.turn
@@ -124,7 +124,7 @@ function better(a: Entry, b: Entry): Entry {
     (one === other ? 0 : compare(partsOf(other), partsOf(one)))
   const { message, run } = order > 0 ? b : a
   if (!run || a.run?.runId !== b.run?.runId) return { message, run, turn }
-  // Of one run, both know something.
+  // Both copies know something of the same run.
   const isOpen = a.run!.isOpen || b.run!.isOpen
   return { message, run: { ...run, isOpen, ask: a.run!.ask && b.run!.ask && run.ask }, turn }
 }

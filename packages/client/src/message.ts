@@ -11,7 +11,7 @@ export type MessageState = 'streaming' | 'done' | 'interrupted' | 'failed' | 'dr
 export interface ChatMessage {
   readonly id: string
   readonly role: 'user' | 'assistant'
-  /** What the person sees of it: the same that is sent with the next request. */
+  /** The text as the user sees it. The next request sends the same text. */
   readonly content: string
   readonly thinking?: string | undefined
   readonly toolCalls?: readonly ToolCall[] | undefined
@@ -29,7 +29,7 @@ export interface ChatMessage {
   readonly version?: number | undefined
 }
 
-/** Something said that waits for its turn. @public */
+/** A message that waits for its turn. @public */
 export interface QueuedMessage {
   readonly id: string
   readonly content: string

@@ -1,7 +1,7 @@
 import type { ChatError, Clock, RandomBytes, ToolDefinition } from '@midstream/core'
 import type { SessionExtension } from './extension.ts'
 
-/** What every request for a reply says besides the history. @public */
+/** Fields of every request for a reply, besides the history. @public */
 export interface RequestOptions {
   /** One of the models that the gateway offers. @defaultValue the gateway's own */
   readonly model?: string | undefined
@@ -9,7 +9,7 @@ export interface RequestOptions {
   readonly options?: Readonly<Record<string, unknown>> | undefined
   /** Tools that the model may call; running them is the app's part. */
   readonly tools?: readonly ToolDefinition[] | undefined
-  /** Whether the model thinks first, or how hard, as `'high'`, where it can. @defaultValue the model's own way */
+  /** Turns thinking on or off, or sets its effort (`'high'`), if the model supports it. @defaultValue the model's own way */
   readonly think?: boolean | string | undefined
 }
 
@@ -45,21 +45,21 @@ export interface ChatClientOptions {
    * settle is called again a few times (`headers_failed`); a `ChatError` that is not retryable fails the message at once.
    */
   readonly headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>) | undefined
-  /** Whether cookies go along, as `fetch` takes it. @defaultValue 'same-origin' */
+  /** Sends cookies, or does not: the option of `fetch`. @defaultValue 'same-origin' */
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined
   /**
    * Calls `publish` when the page is next painted. One that throws, or has not called it after 1 s, is not waited for.
    * @defaultValue `requestAnimationFrame` in a visible page, a microtask elsewhere
    */
   readonly schedule?: ((publish: () => void) => void) | undefined
-  /** What every request for a reply says besides the history. */
+  /** Fields of every request for a reply, besides the history. */
   readonly body?: RequestOptions | undefined
-  /** How long a lost connection is retried. */
+  /** Limits how long the client retries a lost connection. */
   readonly reconnect?: ReconnectOptions | undefined
   /**
-   * What `send` does while an answer streams: end it and follow up; wait for its turn, at most 8 at a time; or refuse. What waits is
-   * held by its page alone: `persist` does not store it and `tabs` does not tell of it, so that nothing is asked twice. Show `queue`, and
-   * have the browser ask before a page is left while it is not empty.
+   * Sets how `send` behaves while an answer streams: it interrupts the answer and follows up, queues the message (at most 8), or throws.
+   * Only this page holds queued messages: `persist` does not store them and `tabs` does not share them, because two tabs would send them
+   * twice. A reload loses them: show `queue`, and have the browser ask before the user leaves a page whose queue is not empty.
    * @defaultValue 'interrupt'
    */
   readonly whenBusy?: 'interrupt' | 'queue' | 'reject' | undefined
@@ -94,7 +94,7 @@ export interface ChatClientOptions {
    * @defaultValue true
    */
   readonly autoContinue?: boolean | undefined
-  /** What a conversation also does: `persist` keeps it over a reload, `tabs` shows it in every tab. */
+  /** Extensions of each conversation: `persist` keeps it over a reload, `tabs` shows it in every tab. */
   readonly extensions?: readonly SessionExtension[] | undefined
   /** Time and timers; a test holds them still. @defaultValue systemClock */
   readonly clock?: Clock | undefined

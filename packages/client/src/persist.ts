@@ -4,8 +4,9 @@ import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
 import { openStorage, type ChatStorage, type StorageSource } from './storage/open-storage.ts'
-import { emptied, newest } from './storage/parts.ts'
+import { emptied } from './storage/parts.ts'
 import { isThenable, withPatience, type Answered } from './storage/patience.ts'
+import { createWriter } from './storage/writer.ts'
 import { parseChat, type ValidChat } from './valid-chat.ts'
 
 export type { ChatStorage }
@@ -31,7 +32,7 @@ export interface PersistOptions {
  * A storage that is full keeps the newest turns, and all of them again when there is room; one that fails keeps nothing, not
  * even an older copy; one that does not answer for 10 s is asked again with the next change. Either is told once (`storage_failed`), and costs nothing else.
  *
- * Whoever can read the storage can read the conversation; `clear()` wipes it.
+ * Anybody who can read the storage can read the conversation; `clear()` wipes it.
  * @param storage - `'local'` and `'session'` are the page's `localStorage` and `sessionStorage`. Another one, or a function that
  * returns it, may throw. Where the browser forbids even to look at it, or there is none, as on a server, nothing is kept, and that
  * is told.
@@ -42,7 +43,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
   const { prefix = 'midstream', intervalMs = 500 } = options
   if (!(intervalMs >= 0)) throw new RangeError(`intervalMs must be 0 or more, got ${intervalMs}`)
   return (handle) => {
-    const { clock, kept, observe, report, withdraw, stored } = handle
+    const { clock, kept, observe, report, stored } = handle
     const failed = (message: string, cause?: unknown): void => {
       stored(false)
       report(new ChatError('storage_failed', message, { cause }))
@@ -51,23 +52,20 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     if (!store) return undefined
     const copies = copiesOf(handle)
     const key = nameOf(prefix, handle)
-    /** What was last written, and what was shown then. */
-    let written: KeptChat = kept()
-    let shown = written
-    /** What the storage was last known to hold. */
+    /** The conversation as it was shown at the last write. */
+    let shown = kept()
+    /** The text that the storage was last known to hold. */
     let text: string | null = null
     let isRead = false
-    /** Whether all was taken away before it was read. */
+    /** Set when the conversation was cleared before the storage was read. */
     let isCleared = false
-    /** Whether it answers by promises. */
+    /** Set when the storage answers by promises. */
     let isSlow = false
     let writing = false
     /** Set when one more write was wanted meanwhile. */
     let isDue = false
     /** Set while text waits to be written. */
     let disarm: (() => void) | undefined
-    /** How much of the conversation is written: a storage that is full may hold a part. */
-    let share = 1
     /** The last message when another page wiped the storage: until something new is said, nothing is written. */
     let wipedAt: string | undefined
     let stopWaiting: (() => void) | undefined
@@ -77,7 +75,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
       try {
         parsed = parseChat(JSON.parse(json), kept().sessionId)
       } catch {
-        // What stands in a storage may be anything, not even JSON.
+        // A storage may hold anything, not even JSON.
       }
       return parsed
     }
@@ -91,7 +89,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
           copies.hear(found.chat)
         }
       } catch {
-        // What a write makes of it, that says.
+        // The write says so.
       }
       return copies.whole()
     }
@@ -126,86 +124,27 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
         // One that answers later could not be asked by a page that is left.
         if (!isSlow) writes = meetStored(store.getItem(key) as string | null)
       } catch {
-        // What is here is newer than what stands there unread: an older copy must not come back. Whether it can be kept, the write says.
+        // This page is newer than a text that stands there unread: an older copy must not come back. The write says whether it can be kept.
       }
-      written = copies.whole()
       shown = kept()
-      if (writes) put(done)
+      if (writes) writer.write(copies.whole(), done)
       else done()
-    }
-    /** Writes as much as there is room for; where nothing can be written, an older copy must not come back. */
-    const put = (done: () => void, why?: unknown): void => {
-      stored(false)
-      if (written.messages.length === 0) {
-        share = 1
-        withdraw('stored_invalid')
-        return wipe(done, () => withdraw('storage_failed'))
-      }
-      const part = newest(written, share)
-      attempt(
-        () => store.setItem(key, (text = JSON.stringify(part))),
-        () => {
-          if (part === written) {
-            stored(true)
-            withdraw('storage_failed')
-          } else failed('The storage is full: only the newest part of the conversation is kept', why)
-        },
-        done,
-        (cause) => {
-          // Shares that have the same messages are not tried twice.
-          const { length } = part.messages
-          const isLeast = newest(written, 0).messages.length === length
-          if (!isLeast) {
-            do share /= 2
-            while (newest(written, share).messages.length === length)
-            return put(done, cause)
-          }
-          wipe(done, () => failed('The storage is full or broken: the conversation is not kept', cause))
-        },
-      )
-    }
-    const wipe = (done: () => void, wiped: () => void): void => {
-      text = null
-      attempt(
-        () => store.removeItem(key),
-        wiped,
-        done,
-        (cause) => {
-          failed('The storage is broken: what it holds of the conversation could not be removed', cause)
-          done()
-        },
-      )
-    }
-    /** One write, or wipe. What is done in vain is not waited for any longer than `patienceMs`. */
-    const attempt = (
-      act: () => unknown,
-      succeed: () => void,
-      done: () => void,
-      fail: (cause: unknown) => void,
-    ): void => {
-      const mine = written
-      wait(act, {
-        got() {
-          succeed()
-          done()
-        },
-        fail,
-        slow() {
-          noAnswer()
-          done()
-        },
-        late() {
-          // It may have overwritten what is newer; a write under way will do the same to it.
-          if (writing) return
-          if (mine === written) succeed()
-          else write()
-        },
-      })
     }
     const wait = <Value>(ask: () => Value | PromiseLike<Value>, answered: Answered<Value>): void => {
       stopWaiting = withPatience(clock, ask, answered) ?? stopWaiting
     }
     const noAnswer = (): void => failed('The storage does not answer: the conversation is not kept')
+    const writer = createWriter({
+      store,
+      key,
+      handle,
+      failed,
+      noAnswer,
+      wait,
+      holds: (now) => void (text = now),
+      again: write,
+      isWriting: () => writing,
+    })
     const look = (): void => {
       const { messages, runs, version } = kept()
       isCleared ||= version > 0 && messages.length === 0
@@ -214,7 +153,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
       if (isGrowing) disarm ??= clock.after(intervalMs, leave)
       else {
         // There may be room again; text that grows does not look for it each time.
-        share = 1
+        writer.retryWhole()
         write()
       }
     }
@@ -229,19 +168,18 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
         const what = found
           ? `Parts of the stored conversation made no sense (${found.dropped}): what could not be kept was left out`
           : 'The stored conversation made no sense, and was left out'
-        // Of a page that shows nothing nobody misses a part.
+        // Nobody misses a part in a page that shows nothing.
         report(new ChatError('stored_invalid', what), found !== undefined)
       }
       if (found) {
         copies.meet(isCleared ? emptied(found.chat) : found.chat)
         if (isFree) {
-          written = found.chat
           shown = kept()
           stored(found.dropped === 0)
         }
       }
       isRead = true
-      // What was cleared before it was read is wiped, though nothing has changed since.
+      // A conversation that was cleared before it was read is wiped, though nothing has changed since.
       if (isCleared) write()
       else look()
     }

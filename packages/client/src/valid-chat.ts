@@ -27,13 +27,13 @@ type Json = Readonly<Record<string, unknown>>
 
 export interface ValidChat {
   readonly chat: KeptChat
-  /** How many messages, and parts of messages, made no sense and were left out. */
+  /** Counts the messages, and parts of messages, that made no sense. */
   readonly dropped: number
 }
 
 /**
- * Reads a chat from outside: a storage, or another tab. Never throws. What makes no sense in it is left out, a message or a part of
- * one; of a reply of which nobody knows how it ended, the text stays.
+ * Reads a chat from outside: a storage, or another tab. Never throws. Leaves out a message, or a part of one, that makes no sense. A
+ * reply whose end is not known keeps its text, and is `dropped`.
  * @param ownId - Stands in for a session id that makes no sense. Default: then there is no chat.
  * @returns Undefined when nothing is left.
  */
@@ -52,7 +52,7 @@ export function parseChat(value: unknown, ownId?: string): ValidChat | undefined
     else valid.set(message.id, message)
   }
   if (messages.length > 0 && valid.size === 0) return undefined
-  // What streams, a run grows; there is no other run.
+  // Each run grows a message that streams, and each message that streams has a run.
   const growing = new Map<string, KeptRun>()
   for (const each of listOf(runs, drop)) {
     const run = parseRun(each)
@@ -62,7 +62,7 @@ export function parseChat(value: unknown, ownId?: string): ValidChat | undefined
   }
   let oldest = maxVersion
   for (const message of valid.values()) oldest = Math.min(oldest, versionOf(message.version) || maxVersion)
-  // What it has, it cannot have taken away.
+  // A chat cannot have cleared a message that it holds.
   const since = versionOf(cleared) > oldest ? (drop(), 0) : versionOf(cleared)
   const versioned: ChatMessage[] = []
   let newest = Math.max(versionOf(version), since)
@@ -87,7 +87,7 @@ export function parseChat(value: unknown, ownId?: string): ValidChat | undefined
   }
 }
 
-/** How it ended is not known: nobody may say that a person, or the model, ended it. */
+/** Nobody knows how such a reply ended: it must not claim that a user, or the model, ended it. */
 const lost: Pick<ChatMessage, 'state' | 'error'> = {
   state: 'dropped',
   error: { code: 'dropped', message: 'How this reply ended is not known', retryable: true },

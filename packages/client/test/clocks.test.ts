@@ -5,7 +5,7 @@ import { persist } from '../src/persist.ts'
 import { tabs } from '../src/tabs.ts'
 import type { ChatSession } from '../src/chat-session.ts'
 import type { SessionExtension } from '../src/extension.ts'
-import type { ChatStorage } from '../src/persist.ts'
+import { slowly } from './storages.ts'
 import { key, asked, bus, memory, setup, transcript, turn, type Setup } from './support.ts'
 
 /** Pages whose clocks do not agree: one slept, one was set back, one is on another device. */
@@ -110,13 +110,12 @@ test('clocks: a question that was on its way when its page heard of a clear stay
 test('clocks: what is said while a storage of another device is still read stays, though a clear in it is of a later hour', async () => {
   const all = pages()
   const storage = memory()
-  const later: ChatStorage = { ...storage, getItem: async (key) => (await turn(), storage.getItem(key)) }
   const other = all.page(hour, persist(storage))
   await turn()
   await answered(all, other, 'One')
   await other.clear()
   await answered(all, other, 'Two')
-  const mine = all.page(0, persist(later))
+  const mine = all.page(0, persist(slowly(storage)))
   await answered(all, mine, 'Three')
   await settled(all)
   expect(said(mine).toSorted()).toEqual(['> Three', '> Two'])

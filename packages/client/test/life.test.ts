@@ -1,3 +1,4 @@
+import { storedChat } from '@midstream/test-support/stored-chat'
 import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
 import { persist } from '../src/persist.ts'
@@ -266,8 +267,7 @@ test('persist: what makes no sense of a stored chat is left out, and the rest is
     { ...good, id: 'msg_2', role: 'system' },
     { ...good, id: 'msg_3', toolCalls: 'x' },
   ]
-  const sessionId = `sess_${'0'.repeat(32)}`
-  storage.items.set(key, JSON.stringify({ sessionId, version: 1, run: null, messages }))
+  storage.items.set(key, storedChat(messages))
   const errors: string[] = []
   const { session } = setup({ onError: ({ code }) => errors.push(code), extensions: [persist(storage)] })
   await turn()

@@ -1,14 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { persist, type ChatStorage } from '../src/persist.ts'
+import { full } from './storages.ts'
 import { memory, setup, turn } from './support.ts'
 
 /** A page without a storage that works: the chat goes on, and it is told once that nothing is kept. */
 
 afterEach(() => void vi.unstubAllGlobals())
 
-const full = (): never => {
-  throw new DOMException('The quota has been exceeded.', 'QuotaExceededError')
-}
 const part = (...names: (keyof ChatStorage)[]): ChatStorage =>
   Object.fromEntries(names.map((name) => [name, memory()[name]])) as unknown as ChatStorage
 const stubbed = (name: 'localStorage' | 'sessionStorage', value: unknown) => () => {

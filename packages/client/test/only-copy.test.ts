@@ -6,6 +6,7 @@ import { createLifetimes } from '../src/session/lifetimes.ts'
 import { persist } from '../src/persist.ts'
 import type { ChatSession } from '../src/chat-session.ts'
 import type { SessionExtension } from '../src/extension.ts'
+import { bounded, full } from './storages.ts'
 import { memory, setup, turn } from './support.ts'
 
 /** What a person said in a conversation that was let go is there when the conversation is shown again. */
@@ -18,9 +19,6 @@ async function collect(): Promise<void> {
   }
 }
 
-const full = (): never => {
-  throw new DOMException('Full', 'QuotaExceededError')
-}
 test.for([
   ['without persist', undefined],
   ['whose storage is full', persist({ ...memory(), setItem: full })],
@@ -99,10 +97,7 @@ test('only copy: persist says when all of a conversation is stored, and when it 
   const said: boolean[] = []
   let isFull = false
   const storage = memory()
-  const own = persist({
-    ...storage,
-    setItem: (key, value) => (isFull ? full() : storage.setItem(key, value)),
-  })
+  const own = persist(bounded(storage, () => !isFull))
   const { session, upstream } = setup({
     onError: () => undefined,
     extensions: [(handle) => own({ ...handle, stored: (isWhole) => void said.push(isWhole) })],

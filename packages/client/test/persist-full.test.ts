@@ -3,6 +3,8 @@ import { ChatError } from '@midstream/core'
 import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist } from '../src/persist.ts'
 import type { SessionHandle } from '../src/extension.ts'
+import { storedChat } from '@midstream/test-support/stored-chat'
+import { bounded } from './storages.ts'
 import { key, memory, setup, turn, type Setup } from './support.ts'
 
 /** A storage that has no room: what is kept, and what is said of it. */
@@ -26,13 +28,12 @@ function full(stored?: string): Full {
   if (stored !== undefined) storage.items.set(key, stored)
   const heard: string[] = []
   const tried: number[] = []
-  const setItem = (key: string, value: string): void => {
+  const fits = (value: string): boolean => {
     const { length } = (JSON.parse(value) as KeptChat).messages
     tried.push(length)
-    if (length > world.room) throw new DOMException('Full', 'QuotaExceededError')
-    storage.items.set(key, value)
+    return length <= world.room
   }
-  const all = setup({ onError: ({ message }) => heard.push(message), extensions: [persist({ ...storage, setItem })] })
+  const all = setup({ onError: ({ message }) => heard.push(message), extensions: [persist(bounded(storage, fits))] })
   const world: Full = {
     ...all,
     room: Infinity,
@@ -111,8 +112,7 @@ test('persist: where not even the last turn fits, it says that nothing is kept, 
 
 test('persist: that what was stored made no sense is still said after a write, and after a full storage has room', async () => {
   const good = { id: 'msg_1', role: 'user', content: 'Hello', state: 'done' }
-  const chat = { sessionId: `sess_${'0'.repeat(32)}`, version: 1, run: null, messages: [good, null] }
-  const world = full(JSON.stringify(chat))
+  const world = full(storedChat([good, null]))
   await turn()
   const lost = 'Parts of the stored conversation made no sense (1): what could not be kept was left out'
   expect(world.notice()).toBe(lost)

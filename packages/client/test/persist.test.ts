@@ -2,6 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { KeptChat } from '../src/state/kept-chat.ts'
 import { persist, type ChatStorage } from '../src/persist.ts'
 import type { ChatSession } from '../src/chat-session.ts'
+import { storedChat } from '@midstream/test-support/stored-chat'
+import { bounded, full, slowly } from './storages.ts'
 import { asked, isIdle, key, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 
 const keptIn = (storage: Pick<ReturnType<typeof memory>, 'items'>): KeptChat =>
@@ -208,9 +210,6 @@ test('persist: conversations of different names and prefixes lie apart', async (
   expect([...storage.items.keys()]).toEqual(['app /api/chat'])
 })
 
-const full = (): never => {
-  throw new DOMException('The quota has been exceeded.', 'QuotaExceededError')
-}
 const never = (): Promise<never> => new Promise(() => {})
 const broken = (): Promise<never> => Promise.reject(new Error('The database is gone'))
 const storages: readonly [string, () => ChatStorage | undefined][] = [
@@ -457,21 +456,12 @@ test.each(['pagehide', 'visibilitychange'])(
 test('persist: that parts of what was kept made no sense is said until the conversation is cleared', async () => {
   const storage = memory()
   const good = { id: 'msg_1', role: 'user', content: 'Hello', state: 'done' }
-  const chat = { sessionId: `sess_${'0'.repeat(32)}`, version: 1, run: null, messages: [good, null] }
-  storage.items.set(key, JSON.stringify(chat))
+  storage.items.set(key, storedChat([good, null]))
   let isFull = false
   const heard: string[] = []
   const { session, upstream } = setup({
     onError: ({ code }) => heard.push(code),
-    extensions: [
-      persist({
-        ...storage,
-        setItem: (name, value) => {
-          if (isFull) throw new DOMException('Full', 'QuotaExceededError')
-          storage.setItem(name, value)
-        },
-      }),
-    ],
+    extensions: [persist(bounded(storage, () => !isFull))],
   })
   await turn()
   const say = async (): Promise<void> => {
@@ -548,13 +538,3 @@ test.for([
     expect(session.getSnapshot().messages).toEqual([])
   },
 )
-
-/** A storage that answers by promises. */
-function slowly(storage: ReturnType<typeof memory>): ChatStorage & { readonly items: Map<string, string> } {
-  return {
-    items: storage.items,
-    getItem: async (name) => (await turn(), storage.getItem(name)),
-    setItem: async (name, value) => (await turn(), storage.setItem(name, value)),
-    removeItem: async (name) => (await turn(), storage.removeItem(name)),
-  }
-}

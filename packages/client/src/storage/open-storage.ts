@@ -1,4 +1,4 @@
-/** What of `localStorage` is needed; the methods may be asynchronous. @public */
+/** The methods of `localStorage` that `persist` needs; they may be asynchronous. @public */
 export interface ChatStorage {
   getItem(key: string): string | null | Promise<string | null>
   setItem(key: string, value: string): unknown

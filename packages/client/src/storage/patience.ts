@@ -1,9 +1,9 @@
 import type { Clock } from '@midstream/core'
 
-/** How long a storage that answers by promises is waited for, ms. */
+/** Longest wait for a storage that answers by promises, ms. */
 const patienceMs = 10_000
 
-/** What follows an answer of a storage; exactly one of the first three is called, and `late` after `slow`. */
+/** Callbacks for an answer of a storage: one of the first three is called once, and `late` may follow `slow`. */
 export interface Answered<Value> {
   got(value: Value): void
   fail(cause: unknown): void

@@ -1,0 +1,7 @@
+/** The text of a conversation as `persist` of `@midstream/client` stores it; its messages may be anything. */
+export function storedChat(messages: unknown): string {
+  return JSON.stringify({ sessionId: `sess_${'0'.repeat(32)}`, version: 1, runs: [], messages })
+}
+
+/** The key of the main conversation of a page's gateway, in the page's storage. */
+export const storedKey = (url: string): string => `midstream ${new URL('/api/chat', url).href}`
