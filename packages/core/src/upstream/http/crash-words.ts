@@ -3,4 +3,4 @@
  * OpenRouter's of a provider. Whoever supervises it starts another one.
  */
 export const crashWords: RegExp =
-  /\bEOF\b|runner|disconnected|connection (refused|reset|closed|lost)|terminated|forcibly closed|engine.{0,80}dead|crash/i
+  /\bEOF\b|runner|disconnected|connection (refused|reset|closed|lost)|terminated|forcibly closed|engine.{0,80}(?:dead|died)|crash/i

@@ -17,26 +17,26 @@ const account =
   '(?:credit )?balance is (?:too low|not enough|insufficient)|(?:insufficient|not enough|run out of|ran out of|out of|requires more|no)[_ ](?:\\w{1,20}[_ ]){0,2}(?:balance|quota|credits?|funds)\\b|(?:quota|credits?|balance|free[ _]?tier)[_ ](?:(?:is|are|was|were|has|have)[_ ])?(?:been[_ ])?(?:(?:used up|exhausted|depleted|not enough|insufficient)\\b|too low)|no credits? left|(?:budget|spending limit|hard limit|usage limit)[^]{0,20}(?:exceeded|reached)|budget_exceeded|free[ _]?tier of|free_?tier_?only|' +
   'billing_(?:error|hard_limit_reached|not_active)|' +
   'account (?:is |has been )?(?:suspended|disabled|deactivated|not active|overdue)|payment required|' +
-  '余额不足|额度(?:不足|已?(?:用尽|用完|耗尽))|欠费|账户(?:余额|已?冻结|异常|已?停用)|(?:密钥|令牌|api[ _-]?key)[^]{0,8}(?:无效|错误|过期|不存在|不正确|失效)|鉴权失败|未授权|身份(?:验证|认证)失败|认证失败'
+  '余额不足|额度(?:不足|已?(?:用尽|用完|耗尽))|欠费|账户(?:余额|已?冻结|异常|已?停用)|(?:密钥|令牌|api[ _-]?key)[^]{0,8}(?:无效|错误|过期|不存在|不正确|失效)|鉴权失败|未授权|未登录|无权(?:访问|限)|权限不足|身份(?:验证|认证)失败|认证失败'
 const busy =
   'overload|rate[ _-]?limit|too many (?:concurrent|requests?|users|pending|connections|sessions)|too_many_requests|(?:high|heavy|peak) (?:demand|load|traffic)|unavailable_error|(?:temporarily|currently|service(?: is)?) unavailable|\\bunavailable\\b|' +
-  'loading model|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource(?:_| (?:has been )?)exhausted|\\b[rtqi]p[msdh](?:\\b|_)[^]{0,30}(?:limit|exceed|reach)|(?:limit|exceed|reach)[^]{0,30}\\b[rtqi]p[msdh]\\b|(?:requests?|tokens?) per (?:second|minute|min|hour|day)|(?:request|usage|concurrent) limit|(?:try|retry)(?: \\w+){0,3} later|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
+  'loading model|warming up|no gpus? (?:is |are )?available|model is (?:still |currently )?loading|server (?:is )?(?:currently )?busy|\\bbusy\\b|insufficient_system|throttl|resource(?:_| (?:has been )?)exhausted|\\b[rtqi]p[msdh](?:\\b|_)[^]{0,30}(?:limit|exceed|reach)|(?:limit|exceed|reach)[^]{0,30}\\b[rtqi]p[msdh]\\b|(?:requests?|tokens?) per (?:second|minute|min|hour|day)|(?:request|usage|concurrent) limit|(?:try|retry)(?: \\w+){0,3} (?:later|after (?:some|a) )|quota (?:was |is )?exceeded|exceeded [^]{0,30}quota|' +
   'concurrency|slow down|at capacity|over capacity|out of capacity|no (?:available |free |healthy )?(?:capacity|slots?|workers?|instances?|channels?|providers?|replicas?|endpoints?)\\b|queue is full|pending requests exceeded|' +
-  '无可用渠道|繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
+  '无可用渠道|负载[较过很]?高|繁忙|限流|限速|频率|过于频繁|并发|过载|负载过高|访问量过大|(?:稍后|稍候)(?:再试|重试)|排队'
 /** A request that is larger than what one may be, also where a limit of tokens a minute says so: it never passes. */
 const oversized =
   'request (?:is |was )?too large|request_too_large|tokens? must be reduced|reduce (?:the length|(?:your|the) (?:message|prompt|input|request) size)|' +
   'maximum context|context_length_exceeded|exceeds the context window|(?:prompt|input) is too (?:long|large)'
 const overflow =
   'exceed_context_size|context[ _](?:size|length|window|limit|overflow|(?:is |was )?(?:exceeded|full|too (?:long|large)))|exceed(?:s|ed|ing)? (?:\\w{1,20} ){0,2}context|\\bn_ctx\\b|max_(?:seq|model|input)_len|maximum context|' +
-  'tokens?`? ?\\+ ?`?max_new_tokens|(?:token|input|prompt|sequence) (?:length |count |size )?(?:limit )?(?:is |was )?exceeded|token limit|too many tokens in|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
+  '\\bmax_tokens\\b|at most \\d{1,9} (?:\\w{1,20} )?tokens|requested \\d{1,9} tokens|tokens?`? ?\\+ ?`?max_new_tokens|(?:token|input|prompt|sequence) (?:length |count |size )?(?:limit )?(?:is |was )?exceeded|token limit|too many tokens in|(?:prompt|input|request|message)s? (?:is |are |was )?(?:too (?:long|large)|longer than)|' +
   '(?:maximum|max)(?:imum)? (?:allowed )?(?:input|prompt|sequence|model)[ _](?:length|tokens?|len)|(?:input|prompt) (?:token count|length|tokens?) [^]{0,60}(?:exceed|only supports|but|limit)|only supports up to|' +
   'too many (?:input )?tokens|reduce the length|range of input length|exceeds? the (?:model|available|maximum|limit)[^]{0,40}(?:token|length|context)|' +
   '(?:输入|上下文|提示词|文本|内容|token)[^]{0,20}(?:过长|太长|超长|超过|超出|超限)'
 
 /** What proxies say of a server behind them, and clients of a connection, where no status says so. */
 const unreachable =
-  'upstream (?:connect error|connection|request time-?out|prematurely closed|timed? ?-?out)|disconnect/reset before headers|no healthy upstream|bad[ _-]gateway|gateway[ _-]?time-?out|deadline[_ ]exceeded|' +
+  'connection error|peer closed connection|incomplete chunked read|upstream (?:connect error|connection|request time-?out|prematurely closed|timed? ?-?out)|disconnect/reset before headers|no healthy upstream|bad[ _-]gateway|gateway[ _-]?time-?out|deadline[_ ]exceeded|' +
   'deadlineexceeded|web server is down|origin (?:is |was )?unreachable|(?:request|read|connect(?:ion)?|server|stream|operation|response)[ _](?:has )?(?:timed?[ -]?out|timeout)|\\be(?:connrefused|connreset|timedout|hostunreach|pipe|ai_again|notfound)\\b|' +
   'socket hang up|fetch failed|(?:host|server|provider|backend) (?:is )?(?:unreachable|disconnected)|网关(?:超时|错误)|(?:请求|连接|响应)超时'
 /** Faults of a server that has said nothing more of them, in the middle of a reply: as a rule the next request is answered. */
@@ -64,6 +64,10 @@ const meanings = /* @__PURE__ */ once<readonly (readonly [RegExp, ChatErrorCode]
     [/model_not_found|^#404 .*model|^# not_found_error/is, 'upstream_model_missing'],
     [
       /^#(?!5).{0,80}\bmodel\b.{0,120}(?:not found|does not exist|not exist)|^#(?!5).{0,80}模型.{0,60}(?:不存在|未找到)/is,
+      'upstream_model_missing',
+    ],
+    [
+      /^#(?!5).{0,80}(?:unknown|no such|invalid|unsupported) model\b(?! (?:output|response|reply))|^#(?!5)\S* ?model_not_supported/is,
       'upstream_model_missing',
     ],
     // The label of a refusal says that it passes, and nothing that a person has written can be in it.
