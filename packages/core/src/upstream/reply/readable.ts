@@ -95,7 +95,7 @@ const holders = ['"choices":', '"message":', '"delta":', '"content":', '"respons
 /** Whether an object has a field twice that may hold text: all but the last of these is lost. */
 export function saysTwice(json: string): boolean {
   // Most frames have each only once, wherever that is.
-  if (holders.every((name) => json.indexOf(name) === json.lastIndexOf(name))) return false
+  if (!holders.some((name) => isTwice(name, json))) return false
   const open: Set<string>[] = []
   for (let i = 0; i < json.length; i++) {
     const letter = json[i]
@@ -111,4 +111,10 @@ export function saysTwice(json: string): boolean {
     }
   }
   return false
+}
+
+/** Engines look for a text from its end much more slowly. */
+function isTwice(name: string, json: string): boolean {
+  const at = json.indexOf(name)
+  return at >= 0 && json.includes(name, at + 1)
 }
