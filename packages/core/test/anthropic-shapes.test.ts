@@ -61,6 +61,7 @@ test('anthropic: the results of tools that the server runs itself are no text of
 
 test.for<[string, object]>([
   ['a field that nobody knows', { type: 'text_delta', words: 'Hi' }],
+  ['a field that nobody knows, without a type', { words: 'Hi' }],
   ['a figure', { type: 'text_delta', text: 42 }],
 ])('anthropic: a text delta with its text in %s is told', ([, delta]) => {
   expect(decode(block('content_block_delta', { delta }) + end)[0]).toHaveProperty('malformed')

@@ -52,6 +52,7 @@ test.for<[Kind, string, unknown]>([
   ['openai', 'output as a text', { output: 'Hi' }],
   ['openai', 'output of parts', { output: [{ type: 'message', content: [{ type: 'output_text', text: 'Hi' }] }] }],
   ['openai', 'token.text', { token: { id: 5, text: 'Hi', logprob: -1, special: false }, generated_text: null }],
+  ['openai', 'result.response', { result: { response: 'Hi' } }],
   ['openai', 'generated_text', { generated_text: 'Hi' }],
   ['openai', 'content', { content: 'Hi', stop: false }],
   ['openai', 'text', { text: 'Hi' }],
@@ -190,6 +191,29 @@ test('text: a field that nobody knows is none where it stands beside text, too',
     stop.ollama,
   ])
   expect([textOf(lines), isHoled(lines)]).toEqual(['Hi', false])
+})
+
+test('text: a notice beside the reply is none, and hides nothing', () => {
+  for (const notice of [
+    { event: 'queue', message: 'You are number 3', position: 3, eta: 'soon' },
+    { status: 'queued', detail_text: 'You are number 3' },
+  ]) {
+    const events = decode('openai', [notice, choice({ content: 'Hi' }), stop.openai])
+    expect([textOf(events), isHoled(events), endOf(events)]).toEqual(['Hi', false, 'stop'])
+  }
+})
+
+test('text: the end of a reply is read where its text is', () => {
+  for (const end of [
+    { result: { response: '', finish_reason: 'stop' } },
+    { output: { text: '', finish_reason: 'stop' } },
+  ])
+    expect(endOf(decode('openai', [{ text: 'Hi' }, end]))).toBe('stop')
+})
+
+test('text: chunks with choices go on with what one without them has begun', () => {
+  const events = decode('openai', [{ text: 'Hi' }, choice({ content: ' there' }), stop.openai])
+  expect([textOf(events), endOf(events)]).toEqual(['Hi there', 'stop'])
 })
 
 test('text: pictures, files and the like are none', () => {

@@ -5,6 +5,7 @@ import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
+import { hasWords } from '../reply/lost-words.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createBlockCalls } from './calls.ts'
@@ -164,12 +165,7 @@ function said(part: unknown): UpstreamEvent[] {
   const words = isThinking && part['thinking'] === undefined ? undefined : part['text']
   const more = textTypes.test(type) ? (part['output_text'] ?? part['content'] ?? part['value']) : undefined
   // It is called a text, and stands where nobody knows to look.
-  const isLost =
-    type !== '' && textTypes.test(type) && (words ?? more) === undefined && thinking === '' && hasWords(part)
+  const isLost = textTypes.test(type) && (words ?? more) === undefined && thinking === '' && hasWords(part)
   if (isLost) return [{ malformed: JSON.stringify(part).slice(0, 200) }]
   return [...(thinking === '' ? [] : [{ thinking }]), ...contentEvents(words ?? more)]
-}
-
-function hasWords(part: Json): boolean {
-  return Object.entries(part).some(([name, value]) => name !== 'type' && typeof value === 'string' && value !== '')
 }

@@ -17,7 +17,7 @@ import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
 import { createSaidText } from '../reply/said-text.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
-import { usageOf } from './usage.ts'
+import { stamps, usageOf } from './usage.ts'
 
 /**
  * Decodes the chunks of every server of OpenAI's kind: what differs between them is read in all its shapes, a whole answer in
@@ -94,7 +94,9 @@ export function createOpenAiDecoder(
     // Without choices the chunk is the answer, unless it is an event of another kind.
     const isTyped = !chosen && chunk['type'] !== undefined
     const answer = isTyped ? {} : chunk
-    const choice = chosen?.choice ?? answer
+    // A message beside the choices that is a text is a notice.
+    const choice =
+      chosen?.choice ?? (typeof answer['message'] === 'string' ? { ...answer, message: undefined } : answer)
     usage = usageOf(chunk, choice, usage)
     if (chunk !== given) usage = usageOf(given, choice, usage)
     const says = isTyped
@@ -109,7 +111,7 @@ export function createOpenAiDecoder(
   }
   /** What says nothing to anybody, and has words in it: where text is looked for, or anywhere, while the reply has none. */
   const lose = (choice: Json | undefined, chunk: Json, events: UpstreamEvent[]): void => {
-    const isNear = choice ?? (chunk['type'] === undefined && chunk['usage'] === undefined)
+    const isNear = choice ?? ['type', 'event', 'status', 'usage'].every((name) => chunk[name] === undefined)
     if (isNear && hasLostWords(choice ?? chunk, saying)) events.push({ malformed: JSON.stringify(chunk).slice(0, 200) })
     else if (unheard === undefined && hasWords(chunk)) unheard = JSON.stringify(chunk).slice(0, 200)
   }
@@ -227,12 +229,6 @@ export function createOpenAiDecoder(
     end: (events) => events.push(...finish()),
   })
 }
-
-/** OpenAI pads its chunks, so that nobody tells a text by its length. Others count in each of them. */
-const stamps = (
-  'obfuscation created cache_n prompt_n prompt_ms prompt_per_token_ms prompt_per_second predicted_n predicted_ms ' +
-  'predicted_per_token_ms predicted_per_second draft_n draft_n_accepted prompt_tokens completion_tokens total_tokens'
-).split(' ')
 
 /** Servers call it differently, and some say it under two names at once. */
 const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking', 'reasoning_text']

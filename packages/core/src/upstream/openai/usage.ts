@@ -2,6 +2,12 @@ import type { Usage } from '../../wire/events.ts'
 import { isRecord, record, type Json } from '../../wire/json.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 
+/** OpenAI pads its chunks, so that nobody tells a text by its length. Others count in each of them. */
+export const stamps: readonly string[] = (
+  'obfuscation created cache_n prompt_n prompt_ms prompt_per_token_ms prompt_per_second predicted_n predicted_ms ' +
+  'predicted_per_token_ms predicted_per_second draft_n draft_n_accepted prompt_tokens completion_tokens total_tokens'
+).split(' ')
+
 /**
  * What a chunk counted, wherever its server says it: OpenAI's usage beside the choices, Groq's and Moonshot's elsewhere, other
  * names of the same figures, and the timings of llama.cpp. The same object as before where it says nothing new.

@@ -21,8 +21,9 @@ export function createChoice(): (choices: unknown, hasSaid: boolean, isSettled: 
     const all = (isRecord(choices) ? [choices] : list(choices)).map(record)
     if (all.length === 0) return undefined
     const speaking = all.length === 1 && isSettled && indexOf(all[0]!) === chosen ? all : all.filter(speaks)
-    if (!isSettled && speaking.length > 0) chosen = Math.min(...speaking.map(indexOf))
-    else if (!isSettled && (!hasSaid || chosen === Infinity)) chosen = Math.min(chosen, ...all.map(indexOf))
+    const isOpen = !isSettled || chosen === Infinity
+    if (isOpen && speaking.length > 0) chosen = Math.min(...speaking.map(indexOf))
+    else if (isOpen && (!hasSaid || chosen === Infinity)) chosen = Math.min(chosen, ...all.map(indexOf))
     hasOthers ||= speaking.some((one) => indexOf(one) !== chosen)
     const choice = all.find((one) => indexOf(one) === chosen)
     return { choice: choice ?? none, ending: choice ?? (hasOthers ? none : all[0]!) }

@@ -16,7 +16,7 @@ const inAnswer = [
 ] as const
 /** What a frame may be wrapped in. */
 const wrappers = ['output', 'data', 'result', 'response', 'payload', 'chunk', 'body'] as const
-const parts = ['choices', 'delta', 'message', 'text', 'content'] as const
+const parts = ['choices', 'delta', 'message', 'text', 'content', 'response', 'output_text', 'generated_text'] as const
 
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
@@ -60,7 +60,7 @@ export function unwrapped(frame: Json): Json {
   if (parts.some((name) => name in frame && typeof frame[name] === 'object' && frame[name] !== null)) return frame
   for (const name of wrappers) {
     const inner = frame[name]
-    if (isRecord(inner) && parts.some((part) => !isEmpty(inner[part]))) return inner
+    if (isRecord(inner) && parts.some((part) => part in inner)) return inner
   }
   return frame
 }
