@@ -81,7 +81,7 @@ export function viewOf(chat: KeptChat, runId?: string): KeptChat {
 }
 
 /** A question and all that answers it. */
-export function turnsOf(messages: readonly ChatMessage[]): readonly (readonly ChatMessage[])[] {
+function turnsOf(messages: readonly ChatMessage[]): readonly (readonly ChatMessage[])[] {
   const turns: ChatMessage[][] = []
   for (const message of messages) {
     if (message.role === 'user' || turns.length === 0) turns.push([message])
