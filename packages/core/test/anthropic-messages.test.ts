@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { anthropicQuestion } from '../src/upstream/anthropic/body.ts'
-import { callNames, inToldNames } from '../src/upstream/history/call-names.ts'
+import { withToldNames } from '../src/upstream/history/call-names.ts'
 import { lostResult, missingQuestion, missingRequest, missingResult } from '../src/upstream/history/history.ts'
 import type { UpstreamRequest } from '../src/upstream/upstream.ts'
 import type { ChatTurn, Role } from '../src/wire/messages.ts'
@@ -84,8 +84,7 @@ test('anthropic: any history becomes a request that the API takes', () => {
   fc.assert(
     fc.property(anyRequest, anyOptions, (any, options) => {
       // As every request goes up.
-      const told = callNames(any)
-      const named = told ? inToldNames(any, told) : any
+      const named = withToldNames(any)
       expect(anthropicBreaches(JSON.stringify(question(named, options).body))).toEqual([])
     }),
     { numRuns: 3_000 },

@@ -339,12 +339,14 @@ test('continue: a partial cut back behind what the last run added is continued a
   expect(first.continues?.position).toBe(5)
 })
 
+const died = (): ChatError => new ChatError('upstream_unreachable', 'Gone.', { retryable: true })
+
 test('continue: when the model server dies meanwhile, all of the text so far goes up', async () => {
   const bed = bench()
   const before = await bed.interrupted(['There', ' was'])
   const { frames, reply } = await bed.start(growing('There was', before.sessionId))
   reply.send(' once ')
-  reply.end()
+  reply.fail(died())
   const retry = (await frames.until((event) => event.attempt !== undefined)).at(-1)
   expect(retry?.event.status).toBe('recovering')
   // A wait ends up to 10 ms late.
@@ -361,7 +363,7 @@ test('continue: when the server dies before it said anything, the same goes up a
   const before = await bed.interrupted(['There', ' was'])
   const { frames, reply } = await bed.start(growing('There was', before.sessionId))
   reply.send({ thinking: 'Hm' }, ' ')
-  reply.end()
+  reply.fail(died())
   const retry = (await frames.until((event) => event.attempt !== undefined)).at(-1)
   // A wait ends up to 10 ms late.
   bed.clock.advance((retry?.event.retry_in_ms ?? 0) + 10)

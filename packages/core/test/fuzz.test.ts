@@ -6,6 +6,7 @@ import { anthropic, ollama, openaiCompatible, type Transport, type Upstream } fr
 import type { DialectName } from '../src/upstream/openai/dialect.ts'
 import { dialects } from '../src/upstream/openai/dialects.ts'
 import { openAiQuestion } from '../src/upstream/openai/body.ts'
+import { withToldNames } from '../src/upstream/history/call-names.ts'
 import { ollamaQuestion } from '../src/upstream/ollama/body.ts'
 import { anthropicQuestion } from '../src/upstream/anthropic/body.ts'
 import type { UpstreamEvent } from '../src/upstream/upstream.ts'
@@ -179,6 +180,7 @@ test(
         tools: undefined,
         options: undefined,
       }
+      const named = withToldNames(request)
       const sent = (question: { readonly body: object }): string => JSON.stringify(question.body)
       const isContinuation = prefill.trim() !== ''
       for (const way of ['native', 'instruction'] as const) {
@@ -186,14 +188,14 @@ test(
         for (const name of names) {
           const { continuation } = dialects[name]
           if (isNative && !continuation) continue
-          const asked = sent(openAiQuestion(request, dialects[name], { way, instruction: 'Go on', extra: {} }))
+          const asked = sent(openAiQuestion(named, dialects[name], { way, instruction: 'Go on', extra: {} }))
           if (name !== 'openrouter')
             expect([name, ...breaches(name, JSON.parse(asked) as Body, isNative)]).toEqual([name])
         }
         const asked = sent(ollamaQuestion(request, way, 'Go on'))
         expect(breaches('ollama /api/chat', JSON.parse(asked) as Body, isNative)).toEqual([])
         const options = { way, instruction: 'Go on', extra: {}, maxTokens: 4_096 }
-        expect(anthropicBreaches(sent(anthropicQuestion(request, options)))).toEqual([])
+        expect(anthropicBreaches(sent(anthropicQuestion(named, options)))).toEqual([])
       }
     }),
 )

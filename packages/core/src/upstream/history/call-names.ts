@@ -46,7 +46,7 @@ export function callNames({
 }
 
 /** The same request in the names that the server is told. */
-export function inToldNames<
+function inToldNames<
   T extends { readonly messages: readonly ChatTurn[]; readonly tools?: readonly ToolDefinition[] | undefined },
 >(request: T, told: CallNames): T {
   const named = <N extends { readonly name: string }>(one: N): N => ({ ...one, name: told.get(one.name) ?? one.name })
@@ -57,6 +57,14 @@ export function inToldNames<
     ),
     ...(request.tools && { tools: request.tools.map((tool): ToolDefinition => named(tool)) }),
   }
+}
+
+/** A request in names that the server takes; `told` where they are not the app's own. */
+export function withToldNames<
+  T extends { readonly messages: readonly ChatTurn[]; readonly tools?: readonly ToolDefinition[] | undefined },
+>(request: T): T & { readonly told?: CallNames } {
+  const told = callNames(request)
+  return told ? { ...inToldNames(request, told), told } : request
 }
 
 /** Calls of the model in the app's own names. */

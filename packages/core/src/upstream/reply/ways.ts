@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { isChatError } from '../../wire/errors.ts'
 import { childAbort } from '../http/child-abort.ts'
-import { callNames, inOwnNames, inToldNames, type CallNames } from '../history/call-names.ts'
+import { inOwnNames, withToldNames, type CallNames } from '../history/call-names.ts'
 import { plainHistory, refusesRoles } from '../history/plain-history.ts'
 import { wantsThinking } from '../history/thinking-wanted.ts'
 import { createLearnt } from '../learnt.ts'
@@ -101,8 +101,7 @@ export function createWays(options: WaysOptions, ask: AskOneWay): Ways {
     written(() => {
       const { messages, prefill } = request
       const clean = { ...request, messages: withoutThinkTags(messages), prefill: withoutThinking(prefill) }
-      const told = options.takesAnyName ? undefined : callNames(clean)
-      const named: AskedRequest = told ? { ...inToldNames(clean, told), told } : clean
+      const named: AskedRequest = options.takesAnyName ? clean : withToldNames(clean)
       const plain = learnt.knows(request.model, 'plain') ? inPlainRoles(named) : named
       const asked = learnt.knows(request.model, 'thinking back') ? withThinking(plain) : plain
       const way = asked.prefill.trim() === '' ? 'instruction' : wayOf(asked.model, Boolean(asked.think))
