@@ -178,7 +178,7 @@ test('history: a result that strayed comes back behind its call, one without a c
   ])
 })
 
-test('history: a call that comes twice, in one reply or in two, is one', () => {
+test('history: a call that comes twice, in one reply or in two, with no result between is one', () => {
   const twice = [
     user('a'),
     reply('', { tool_calls: [call('1'), call('1')] }),
@@ -191,6 +191,65 @@ test('history: a call that comes twice, in one reply or in two, is one', () => {
     result('1', 'x'),
     reply('b'),
   ])
+})
+
+const of = (id: string, city: string) => ({ id, name: 'w', arguments: { city } })
+const calling = (...calls: readonly ReturnType<typeof of>[]): ChatTurn => reply('', { tool_calls: calls })
+
+test('history: an id that comes again in a later reply is of another call, each with its own result', () => {
+  expect(
+    normaliseHistory(
+      [user('a'), calling(of('c', 'A')), result('c', 'sunny'), calling(of('c', 'B')), result('c', 'rain')],
+      note,
+    ),
+  ).toStrictEqual([
+    user('a'),
+    calling(of('c', 'A')),
+    result('c', 'sunny'),
+    calling(of('c_2', 'B')),
+    result('c_2', 'rain'),
+  ])
+})
+
+test('history: the very same call behind its result, or behind words of the user, is another one', () => {
+  const again = [user('a'), calling(of('c', 'A')), result('c', '1'), calling(of('c', 'A')), result('c', '2')]
+  expect(normaliseHistory(again, note).map(({ content }) => content)).toEqual(['a', '', '1', '', '2'])
+  const asked = [user('a'), calling(of('c', 'A')), user('Again'), calling(of('c', 'A')), result('c', '2')]
+  expect(normaliseHistory(asked, note).map(({ content }) => content)).toEqual(['a', '', lostResult, 'Again', '', '2'])
+})
+
+test('history: calls of one reply under one id are answered in their order', () => {
+  const turns = [user('a'), calling(of('c', 'A'), of('c', 'B')), result('c', 'of A'), result('c', 'of B')]
+  expect(normaliseHistory(turns, note)).toStrictEqual([
+    user('a'),
+    calling(of('c', 'A'), of('c_2', 'B')),
+    result('c', 'of A'),
+    result('c_2', 'of B'),
+  ])
+})
+
+test('history: a result belongs to the nearest reply before it whose call of that id has none', () => {
+  const turns = [user('a'), calling(of('c', 'A')), calling(of('c', 'B')), result('c', 'of B')]
+  expect(normaliseHistory(turns, note).map(({ content }) => content)).toEqual(['a', '', lostResult, '', 'of B'])
+  // One whose call was left out with the oldest messages is nobody's.
+  const cut = [result('c', 'of none'), user('a'), calling(of('c', 'A')), user('b')]
+  expect(normaliseHistory(cut, note).map(({ content }) => content)).toEqual(['a', '', lostResult, 'b'])
+})
+
+test('history: an id that is made is that of no other call, and keeps the form in which models count', () => {
+  const ids = ['c', 'c_2', 'c', 'f.w:0', 'f.w:1', 'f.w:0', 'f.w:0']
+  const turns = ids.flatMap((one, i) => [calling(of(one, `${i}`)), result(one, `${i}`)])
+  const made = normaliseHistory(turns, note)
+  expect(made.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id }) => id))).toEqual([
+    'c',
+    'c_2',
+    'c_3',
+    'f.w:0',
+    'f.w:1',
+    'f.w:2',
+    'f.w:3',
+  ])
+  expect(normaliseHistory(made, note)).toEqual(made)
 })
 
 test('history: neighbours that merge keep the calls', () => {

@@ -134,6 +134,15 @@ const histories: readonly (readonly [string, number, (size: number) => ChatTurn[
     4_000,
     (n) => times(n, (i) => (i % 2 ? turn('tool', 'r', { tool_call_id: `c${i - 1}` }) : calls(1, () => `c${i}`))),
   ],
+  [
+    'calls of one id in one reply, in all replies, and results for none',
+    4_000,
+    (n) => [
+      calls(n / 2, () => 'c'),
+      ...times(n / 4, (i) => turn('assistant', '', { tool_calls: [{ id: 'c', name: `f${i}`, arguments: {} }] })),
+      ...times(n / 4, () => turn('tool', 'r', { tool_call_id: 'c' })),
+    ],
+  ],
   ['results that nobody called for', 4_000, (n) => times(n, (i) => turn('tool', 'r', { tool_call_id: `c${i}` }))],
   ['system messages everywhere', 4_000, (n) => times(n, (i) => turn(i % 2 ? 'system' : 'user', 'x'))],
 ]

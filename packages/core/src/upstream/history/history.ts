@@ -1,4 +1,5 @@
 import type { ToolCall } from '../../wire/events.ts'
+import { pairCalls } from './call-pairs.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 
 /** Said by a tool whose call has no result, since a person cut in before it had run. @public */
@@ -27,7 +28,8 @@ export interface HistoryOptions {
  * text a person saw; what it adds is only the note behind a reply that a person cut off (rule 4).
  *
  * - Replies without text and without calls are dropped, and so is all thinking: it is unsigned.
- * - A call without a result gets one; a result without a call is dropped; results follow their call directly.
+ * - A call without a result gets one; a result without a call is dropped; results follow their call directly. An id that comes
+ *   again, as servers have them that count anew in each reply, becomes another one.
  * - Neighbours of one role are merged.
  *
  * @param note - Said after an interrupted reply; null says nothing.
@@ -38,25 +40,25 @@ export function normaliseHistory(
   note: string | null,
   { thinking = 'drop' }: HistoryOptions = {},
 ): ChatTurn[] {
-  const results = new Map<string, string>()
-  for (const { role, tool_call_id, content } of messages) {
-    if (role === 'tool' && tool_call_id !== undefined && !results.has(tool_call_id)) results.set(tool_call_id, content)
-  }
-  const called = new Set<string>()
+  const paired = pairCalls(messages)
   const turns: Growing[] = []
-  for (const message of messages) {
+  for (const [i, message] of messages.entries()) {
     if (message.role === 'tool') continue
     if (message.role !== 'assistant') {
       merge(turns, { role: message.role, content: message.content })
       continue
     }
-    const calls = (message.tool_calls ?? []).filter(({ id }) => !called.has(id) && called.add(id))
-    if (message.content.trim() === '' && calls.length === 0) continue
-    const reply = assistant(message, calls, note)
+    const pairs = paired[i]!
+    if (message.content.trim() === '' && pairs.length === 0) continue
+    const reply = assistant(
+      message,
+      pairs.map(({ call }) => call),
+      note,
+    )
     merge(turns, thinking === 'keep' && message.thinking ? { ...reply, thinking: message.thinking } : reply)
     const missing = message.interrupted === true ? missingResult : lostResult
-    for (const { id } of calls) {
-      const turn: ChatTurn = { role: 'tool', tool_call_id: id, content: results.get(id) ?? missing }
+    for (const { call, result = missing } of pairs) {
+      const turn: ChatTurn = { role: 'tool', tool_call_id: call.id, content: result }
       turns.push({ turn, contents: [turn.content], thoughts: [] })
     }
   }
