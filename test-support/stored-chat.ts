@@ -3,5 +3,5 @@ export function storedChat(messages: unknown): string {
   return JSON.stringify({ sessionId: `sess_${'0'.repeat(32)}`, version: 1, runs: [], messages })
 }
 
-/** The key of the main conversation of a page's gateway, in the page's storage. */
-export const storedKey = (url: string): string => `midstream ${new URL('/api/chat', url).href}`
+/** The key of the main conversation in the page's storage. */
+export const storedKey = 'midstream'

@@ -113,7 +113,7 @@ describe.skipIf(chromiumPath === null)('hostile text in Chromium', { timeout: 90
   ]
   test.each(poisoned)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, stored) => {
     page = await openPage(browser, server.url)
-    await page.evaluate(([key, value]) => localStorage.setItem(key, value), [storedKey(server.url), stored] as const)
+    await page.evaluate(([key, value]) => localStorage.setItem(key, value), [storedKey, stored] as const)
     await page.reload()
     const clear = page.getByTestId('clear')
     await clear.waitFor()

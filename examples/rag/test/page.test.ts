@@ -237,7 +237,7 @@ describe.skipIf(chromiumPath === null)('page in Chromium', { timeout: 90_000 }, 
   ]
   test.each(odd)('page: a stored chat that holds %s blanks nothing, and a chat goes on', async (_, text, shows) => {
     const page = await openAnswered('Twenty.')
-    await page.evaluate(([key, value]) => sessionStorage.setItem(key, value), [storedKey(page.url()), text] as const)
+    await page.evaluate(([key, value]) => sessionStorage.setItem(key, value), [storedKey, text] as const)
     await page.reload()
     await page.getByTestId('composer').waitFor()
     const first = replies(page).first()

@@ -1,5 +1,4 @@
 import { ChatError } from '@midstream/core'
-import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
@@ -14,7 +13,8 @@ export type { ChatStorage }
 /** @public */
 export interface PersistOptions {
   /**
-   * The keys in the storage begin with it; then come the gateway's URL and the conversation's name.
+   * The keys in the storage begin with it; then comes the conversation's name. The gateway's URL may change: two gateways of one
+   * origin need two prefixes, or they share their conversations.
    * @defaultValue 'midstream'
    */
   readonly prefix?: string | undefined
@@ -51,7 +51,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     const store = openStorage(storage, failed)
     if (!store) return undefined
     const copies = copiesOf(handle)
-    const key = nameOf(prefix, handle)
+    const key = handle.name ? `${prefix}:${handle.name}` : prefix
     /** The conversation as it was shown at the last write. */
     let shown = kept()
     /** The text that the storage was last known to hold. */

@@ -5,33 +5,24 @@ import { createChatClient } from '../src/client.ts'
 import type { SessionExtension } from '../src/extension.ts'
 import { bus, memory, setup, transcript, turn, type Bus } from './support.ts'
 
-/** Two gateways on one origin: neither sees what is said to the other; one gateway is the same however its URL is written. */
+/** Two gateways on one origin: neither sees what is said to the other, where the app tells them apart; one gateway is the same however its URL is written, or where it has moved. */
 
 afterEach(() => vi.unstubAllGlobals())
 
-type Make = () => { readonly extension: () => SessionExtension }
+type Make = () => { readonly extension: (url: string) => SessionExtension }
+const inTabs: Make = () => {
+  const channel: Bus = bus()
+  return { extension: () => tabs(channel.open) }
+}
 const makes: readonly (readonly [string, Make])[] = [
   [
-    'persist',
+    'persist with a prefix for each',
     () => {
       const storage = memory()
-      return { extension: () => persist(storage) }
+      return { extension: (url) => persist(storage, { prefix: url }) }
     },
   ],
-  [
-    'persist with a prefix of the app’s own',
-    () => {
-      const storage = memory()
-      return { extension: () => persist(storage, { prefix: 'app' }) }
-    },
-  ],
-  [
-    'tabs',
-    () => {
-      const channel: Bus = bus()
-      return { extension: () => tabs(channel.open) }
-    },
-  ],
+  ['tabs', inTabs],
 ]
 
 /** Says something at one URL. @returns What a page shows that asks another one. */
@@ -40,7 +31,7 @@ async function shownAt(make: Make, one: string, other: string, name?: string): P
   const { upstream, fetch, clock } = setup()
   const through: typeof fetch = (input, init) => fetch((input as string).replace(/^.*chat/, '/api/chat'), init)
   const open = (url: string): ReturnType<typeof createChatClient> =>
-    createChatClient({ url, clock, fetch: through, extensions: [extension()] })
+    createChatClient({ url, clock, fetch: through, extensions: [extension(url)] })
   const first = open(one)
   await turn()
   const sent = first.session().send('Hello')
@@ -56,7 +47,7 @@ async function shownAt(make: Make, one: string, other: string, name?: string): P
   await also
   await turn()
   expect(transcript(first.session().getSnapshot())[0]).toBe('> Hello')
-  expect(transcript(first.session().getSnapshot()).includes('> Bye')).toBe(make === makes[2]![1] && shown.length > 0)
+  expect(transcript(first.session().getSnapshot()).includes('> Bye')).toBe(make === inTabs && shown.length > 0)
   return shown
 }
 
@@ -68,7 +59,19 @@ test.for(makes)('two gateways on one origin: %s keeps their conversations apart'
   expect(await shownAt(make, '/chat', '/chat', 'other')).toEqual([])
 })
 
-test.for(makes)('one gateway whose URL is written in another way: %s has one conversation', async ([, make]) => {
+const stored: Make = () => {
+  const storage = memory()
+  return { extension: () => persist(storage) }
+}
+
+test('a gateway that has moved: persist finds what was said before', async () => {
+  expect(await shownAt(stored, '/api/chat', 'https://elsewhere.test/v2/chat')).toEqual(['> Hello', ' (done)'])
+})
+
+test.for([
+  ['persist', stored],
+  ['tabs', inTabs],
+] as const)('one gateway whose URL is written in another way: %s has one conversation', async ([, make]) => {
   vi.stubGlobal('location', new URL('https://app.test/shop/page?item=1'))
   for (const other of [
     '/api/chat/',
@@ -80,7 +83,7 @@ test.for(makes)('one gateway whose URL is written in another way: %s has one con
     expect({ other, shown: await shownAt(make, '/api/chat', other) }).toMatchObject({ shown: ['> Hello', ' (done)'] })
   }
   // A relative URL is another one in another folder.
-  expect(await shownAt(make, '/api/chat', 'api/chat')).toEqual([])
+  expect(await shownAt(inTabs, '/api/chat', 'api/chat')).toEqual([])
 })
 
 test('a URL with a password in it: no key and no channel holds the password', async () => {

@@ -207,7 +207,7 @@ test('persist: conversations of different names and prefixes lie apart', async (
   run.send('Hi')
   run.finish()
   await sent
-  expect([...storage.items.keys()]).toEqual(['app /api/chat'])
+  expect([...storage.items.keys()]).toEqual(['app'])
 })
 
 const never = (): Promise<never> => new Promise(() => {})

@@ -119,7 +119,7 @@ export function bus(): Bus {
 }
 
 /** Where `persist` keeps the main conversation of the gateway that tests ask. */
-export const key = 'midstream /api/chat'
+export const key = 'midstream'
 
 /** A storage that can be looked into. */
 export function memory(): ChatStorage & { readonly items: Map<string, string> } {

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { persist } from '../src/persist.ts'
 import { tabs } from '../src/tabs.ts'
 import type { ChatSession } from '../src/chat-session.ts'
-import { key, asked, bus, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
+import { asked, bus, isIdle, memory, reply, setup, shows, transcript, turn, when } from './support.ts'
 import { bothShow, told, twoTabs, type TwoTabs } from './tabs-support.ts'
 
 afterEach(() => vi.unstubAllGlobals())
@@ -103,7 +103,7 @@ test('tabs: what two tabs said that did not hear of each other is one conversati
   next.send('Here')
   await when(fresh, shows('Here'))
   const { chat } = all.channel.words.find(({ type }) => type === 'tell')!
-  other.open(key).postMessage({ type: 'tell', chat })
+  other.open('midstream /api/chat').postMessage({ type: 'tell', chat })
   await turn()
   await turn()
   // One run is read at a time.

@@ -65,7 +65,8 @@ export interface GatewayOptions<
   /**
    * Makes what the model is asked: a history of the app's database, a prompt a user, tools. Called once a run, when what earlier
    * runs of its session left is stored. Meanwhile the run has begun: it is told to readers and may be interrupted. A `ChatError`
-   * reaches the client; what else it throws goes to `onError`, and the client is told `internal`.
+   * reaches the client; what else it throws goes to `onError`, and the client is told `internal`. System messages of a request are
+   * refused, as they are with `system`.
    */
   readonly prepare?: ((input: PrepareInput<Context, Metadata>) => PreparedOrNot | Promise<PreparedOrNot>) | undefined
   /** How long `prepare` may take, ms. @defaultValue 10000 */

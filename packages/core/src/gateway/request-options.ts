@@ -102,7 +102,7 @@ const isScalar = (value: unknown): boolean =>
 /** What a browser may not choose, it may not choose here either: the model, its cost, the system prompt. */
 export function allowed(
   chat: ChatRequest,
-  { targets, requestOptions, requestTools, requestThink, system }: GatewayPolicy,
+  { targets, requestOptions, requestTools, requestThink, system, prepare }: GatewayPolicy,
 ): ChatRequest {
   if (chat.model !== undefined && !targets.byModel.has(chat.model)) {
     throw new ChatError('model_not_allowed', 'This gateway does not offer that model.')
@@ -111,7 +111,7 @@ export function allowed(
   if (chat.think !== undefined && !requestThink) throw new ChatError('option_not_allowed', 'think may not be set.')
   const option = Object.keys(chat.options ?? {}).find((name) => !requestOptions.has(name))
   if (option !== undefined) throw new ChatError('option_not_allowed', `options.${option.slice(0, 64)} may not be set.`)
-  if (system !== undefined && chat.messages.some(({ role }) => role === 'system')) {
+  if ((system !== undefined || prepare) && chat.messages.some(({ role }) => role === 'system')) {
     throw new ChatError('bad_request', 'System messages are set by the gateway.')
   }
   return chat.options ? { ...chat, options: checkedOptions(chat.options) } : chat

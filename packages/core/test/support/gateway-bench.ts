@@ -1,5 +1,5 @@
 import { expect, onTestFinished } from 'vitest'
-import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/index.ts'
+import { createGateway, type Gateway, type GatewayOptions, type Identity } from '../../src/gateway/index.ts'
 import {
   manualClock,
   scriptedUpstream,
@@ -29,7 +29,9 @@ export interface Bench {
   interrupt(runId: string, body?: BodyInit | null, init?: RequestInit): Promise<Response>
 }
 
-export function bench(options: Partial<GatewayOptions> = {}): Bench {
+export function bench<Metadata = Readonly<Record<string, unknown>> | undefined>(
+  options: Partial<GatewayOptions<Identity, Metadata>> = {},
+): Bench {
   const clock = manualClock(1_000)
   const upstream = scriptedUpstream()
   // What one attempt is worth; that a failed one is repeated is tested elsewhere.
