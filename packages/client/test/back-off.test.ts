@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { ChatError } from '@midstream/core'
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, manualClock, scriptedUpstream, seededRandom } from '@midstream/core/testing'
 import * as fc from 'fast-check'
@@ -247,4 +248,71 @@ test('back-off: a gateway that says when to come back is not asked before that',
   const waits = w.requests.slice(1).map(({ at }, i) => at - w.requests[i]!.at)
   expect(new Set(waits)).toEqual(new Set([12_345]))
   await w.over()
+})
+
+test.for([['2s'], [{}], ['1000'], [-5_000], [[]], [true], [null], ['NaN']])(
+  'back-off: a retry_after_ms of %j is none: the waits are its own',
+  async ([said]) => {
+    const error = { code: 'overloaded', message: 'No.', retryable: true, retry_after_ms: said }
+    const w = world({ fetch: () => Promise.resolve(Response.json({ error }, { status: 503 })) })
+    await w.ended(w.session.send('Tell me'))
+    expect(w.requests.length).toBeGreaterThan(10)
+    expect(w.requests.length).toBeLessThan(40)
+    await w.over()
+  },
+)
+
+test.for([NaN, -1, '2s', Infinity])('back-off: nor is a wait of %j that the app’s own fetch names', async (said) => {
+  const error = new ChatError('network', 'No.', { retryable: true, retryAfterMs: said as number })
+  const w = world({ fetch: () => Promise.reject(error) })
+  await w.ended(w.session.send('Tell me'))
+  expect(w.requests.length).toBeGreaterThan(10)
+  expect(w.requests.length).toBeLessThan(40)
+  await w.over()
+})
+
+test('back-off: a wait that is longer than reconnect.maxMs is said at once', async () => {
+  const error = { code: 'overloaded', message: 'No.', retryable: true, retry_after_ms: 1e99 }
+  const w = world({ fetch: () => Promise.resolve(Response.json({ error }, { status: 503 })) })
+  expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ error: { code: 'overloaded' } })
+  expect(w.requests).toHaveLength(1)
+  await w.over()
+})
+
+test.for([
+  ['30', 30_000],
+  ['12.5', 12_500],
+  ['30s', 30_000],
+  ['30 S', 30_000],
+  ['30, 30', 30_000],
+  [' 30 ', 30_000],
+  [new Date(30_000).toUTCString(), 30_000],
+] as const)('back-off: Retry-After: %s is a wait of %i ms', async ([said, ms]) => {
+  const headers = { 'retry-after': said, date: new Date(0).toUTCString() }
+  const w = world({ fetch: () => Promise.resolve(new Response('busy', { status: 503, headers })) })
+  await w.ended(w.session.send('Tell me'))
+  const waits = w.requests.slice(1).map(({ at }, i) => at - w.requests[i]!.at)
+  expect(new Set(waits)).toEqual(new Set([ms]))
+  await w.over()
+})
+
+test('back-off: neither a page that is online nor one that is visible comes back before the time that it was told', async () => {
+  const { window, document } = page()
+  const w = world({
+    fetch: () => Promise.resolve(new Response('busy', { status: 503, headers: { 'retry-after': '60' } })),
+  })
+  const sent = w.session.send('Tell me')
+  await w.until(() => w.session.getSnapshot().status === 'reconnecting')
+  for (let second = 0; second < 5; second++) {
+    w.clock.advance(1_000)
+    window.dispatchEvent(new Event('online'))
+    document.dispatchEvent(new Event('visibilitychange'))
+    // oxlint-disable-next-line no-await-in-loop -- second by second
+    await turn()
+  }
+  expect(w.requests).toHaveLength(1)
+  await w.until(() => w.requests.length === 2)
+  expect(w.requests[1]!.at).toBe(60_000)
+  await w.session.interrupt()
+  await sent
 })

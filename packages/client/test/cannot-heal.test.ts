@@ -20,6 +20,7 @@ const open = (...chunks: readonly string[]): ReadableStream =>
     },
   })
 const json = { headers: { 'content-type': 'application/json' } }
+const sse = { headers: { 'content-type': 'text/event-stream' } }
 const text = { headers: { 'content-type': 'text/plain' } }
 
 test.for([
@@ -33,6 +34,15 @@ test.for([
   ['JSON', answers('{"ok":true}', json)],
   ['JSON without a content type', answers(new TextEncoder().encode('{"ok":true}'))],
   ['no content', answers(null, { status: 204 })],
+  ['nothing', answers(null)],
+  ['nothing, as JSON', answers('', json)],
+  ['nothing, as text', answers('', text)],
+  ['nothing but blank lines', answers('\r\n \n')],
+  ['nothing, of length 0', answers('', { headers: { 'content-length': '0' } })],
+  ['another API’s stream', answers('data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n', sse)],
+  ['another API’s error', answers('data: {"error":{"message":"Rate limit","code":"429"}}\n\n', sse)],
+  ['another API’s named events', answers('event: start\ndata: {"type":"message_start"}\n\n: bye\n\n', sse)],
+  ['another API’s stream without a type', answers('data: {"choices":[]}\n\n')],
   ['JSON that stays open', answers(open('{"ok":'), json)],
   ['text that stays open, letter by letter', answers(open('O', 'K'), text)],
   ['a page without a content type that stays open', answers(open('\n\n', ' <', '!doctype html>'))],
@@ -60,6 +70,28 @@ test.for(['d', 'data', 'data: {"sess', ':', ': comment\n\n', 'id: 1\nda', 'event
     expect(requests).toHaveLength(1)
   },
 )
+
+test.for([
+  ['what keeps a connection open', 'data: keep-alive\n\n: ping\n\n'],
+  ['the word that it is done', 'data: [DONE]\n\n'],
+])('heal: an event stream that brought %s, and ended, is a lost connection', async ([, body]) => {
+  const { session } = setup({ fetch: answers(body!, sse), reconnect: { maxMs: 0 } })
+  expect(await session.send('Hello')).toMatchObject({ error: { code: 'dropped', retryable: true } })
+})
+
+test('heal: frames of a layer before those of the gateway are none of another API', async () => {
+  const { session, upstream, fetch } = setup()
+  void upstream.next().then((run) => (run.send('Hi'), run.finish()))
+  const streamed = streamChat({
+    url: '/api/chat',
+    messages: [{ role: 'user', content: 'Hello' }],
+    fetch: async (...asked) => new Response(`data: {"type":"ping"}\n\n${await (await fetch(...asked)).text()}`, sse),
+  })
+  const seen: object[] = []
+  for await (const event of streamed) seen.push(event)
+  expect(seen).toContainEqual({ message: 'Hi' })
+  session.close()
+})
 
 test.for([
   ['nothing', open(), text],
@@ -185,6 +217,24 @@ test('heal: a wrapper around the platform’s fetch that is asked for a relative
     error: { code: 'network', retryable: false, message: expect.stringContaining('has to be absolute') as string },
   })
 })
+
+test.for([
+  ['a reset', () => Promise.reject(new TypeError('fetch failed'))],
+  ['a 500', answers('PayloadTooLargeError', { status: 500 })],
+  ['a 403 of a firewall', answers('<html>', { status: 403 })],
+  ['a 502', answers('', { status: 502 })],
+] as const)(
+  'size: where a large request meets %s, the error says how large it is; of a small one it does not',
+  async ([, fetch]) => {
+    for (const length of [10, 100_000]) {
+      const { session } = setup({ fetch, reconnect: { maxMs: 0 } })
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const reply = await session.send('x'.repeat(length))
+      expect(reply?.error?.code).toBe('network')
+      expect(/a proxy may take less/.test(reply?.error?.message ?? '')).toBe(length > 10)
+    }
+  },
+)
 
 test('heal: what can be asked, and is not reached, is asked again', async () => {
   const down = (): Promise<Response> => Promise.reject(new TypeError('fetch failed'))

@@ -43,6 +43,9 @@ const each =
       )
       .pipeThrough(new TextEncoderStream())
 
+const names =
+  'session_id run_id model heartbeat_ms position continues message thinking tool_call data reset status attempt progress ping done reason by error usage'
+const nulls = Object.fromEntries(names.split(' ').map((name) => [name, null]))
 const unnumbered = each((text) => text.replace(/^id:.*\n/gm, ''))
 const layers: Readonly<Record<string, Layer>> = {
   'nothing at all': each((text) => text),
@@ -59,6 +62,21 @@ const layers: Readonly<Record<string, Layer>> = {
     text.replace(/^id:.*\n/gm, '').replaceAll('data:', 'id: x\ndata:'),
   ),
   'the id comes after the data': each((text) => text.replace(/^(id:.*)\n(data:.*)/gm, '$2\n$1')),
+  'blank lines are filtered out': each((text) => text.replace(/\n+/g, '\n')),
+  'blank lines are filtered out, and lines end with CRLF': each((text) => text.replace(/\n+/g, '\r\n')),
+  'blank lines are filtered out, and id lines are lost': each((text) =>
+    text.replace(/^id:.*\n/gm, '').replace(/\n+/g, '\n'),
+  ),
+  'frames are framed once more': each((text) => text.replaceAll('data: ', 'data: data: ')),
+  'and again, without spaces': each((text) => text.replaceAll('data: ', 'data:data:data:')),
+  'JSON is spread over lines': each((text) =>
+    text.replace(/^data: (.*)$/gm, (_, json: string) =>
+      JSON.stringify(JSON.parse(json), null, 2).replace(/^/gm, 'data: '),
+    ),
+  ),
+  'null fields are added to every frame': each((text) =>
+    text.replace(/^data: (.*)$/gm, (_, json: string) => `data: ${JSON.stringify({ ...nulls, ...JSON.parse(json) })}`),
+  ),
   'blank lines at the end are lost': async (body) => (await new Response(body).text()).trimEnd(),
   'the whole body comes at its end, behind a BOM': async (body) => `\uFEFF${await new Response(body).text()}`,
 }

@@ -1,6 +1,7 @@
 import { createGateway } from '@midstream/core/gateway'
 import { gatewayFetch, scriptedUpstream } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
+import { createChatClient } from '../src/client.ts'
 import { streamChat } from '../src/stream-chat.ts'
 
 const messages = [{ role: 'user' as const, content: 'Hello' }]
@@ -59,4 +60,36 @@ test('streamChat: a frame without an end is an error, after what came before it'
   }
   await expect(read()).rejects.toMatchObject({ code: 'overflow', retryable: false })
   expect(events).toEqual([{ message: 'Hi' }])
+})
+
+const circle: Record<string, unknown> = {}
+circle['self'] = circle
+test.for([
+  ['a BigInt', { options: { seed: 7n } }],
+  ['a circle', circle],
+  [
+    'a toJSON that throws',
+    {
+      toJSON() {
+        throw new Error('no')
+      },
+    },
+  ],
+])('body: %s is the app’s fault: nothing is asked, nothing is retried', async ([, body]) => {
+  let requests = 0
+  const fetch = (): Promise<Response> => {
+    requests += 1
+    return Promise.reject(new TypeError('fetch failed'))
+  }
+  const said = {
+    code: 'bad_request',
+    retryable: false,
+    message: expect.stringContaining('cannot be written as JSON') as string,
+  }
+  const options = { url: '/api/chat', fetch, body: { options: body as Record<string, unknown> } }
+  await expect(streamChat({ ...options, messages }).next()).rejects.toMatchObject(said)
+  const session = createChatClient(options).session()
+  expect(await session.send('Hello')).toMatchObject({ state: 'failed', error: said })
+  expect(requests).toBe(0)
+  session.close()
 })

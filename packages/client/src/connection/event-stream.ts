@@ -8,7 +8,7 @@ export interface EventStream {
 
 /**
  * Parses events in any split of the text, in linear time. `event` and `retry` are left out: the gateway uses neither. An `id`
- * is of its own event alone. Own code because of its size: a tenth of a parser that knows all fields.
+ * is of its own event alone. A JSON object that begins ends the one before it, as if a blank line were between them. Own code because of its size: a tenth of a parser that knows all fields.
  * @param maxChars - Longest event, UTF-16 code units.
  */
 export function createEventStream(
@@ -25,15 +25,18 @@ export function createEventStream(
   /** Whether the text so far ended with a CR, which an LF may follow. */
   let endsWithCr = false
 
+  const end = (): void => {
+    if (data.length > 0) onEvent(data.join('\n'), id)
+    data = []
+    chars = 0
+    id = undefined
+  }
   const read = (line: string): void => {
-    if (line === '') {
-      if (data.length > 0) onEvent(data.join('\n'), id)
-      data = []
-      chars = 0
-      id = undefined
-      return
-    }
+    if (line === '') return end()
     const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!
+    // Layers filter blank lines out. Within one JSON text a comma would be between these lines.
+    const isWhole = data.at(-1)?.endsWith('}')
+    if (isWhole && (field === 'data' ? value.startsWith('{') : field === 'id' && id !== undefined)) end()
     if (field === 'data') {
       data.push(value)
       chars += value.length + 1

@@ -5,8 +5,11 @@ export function isHidden(): boolean {
   return typeof document !== 'undefined' && document.hidden
 }
 
-/** Waits, but no longer than until the page is online or visible again. An abort ends it, too. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * Waits, but no longer than until the page is online or visible again. An abort ends it, too.
+ * @param isFirm - Whether the page has no say: a server has named the time.
+ */
+export function pause(clock: Clock, ms: number, signal: AbortSignal, isFirm = false): Promise<void> {
   return new Promise((resolve) => {
     const undos: (() => void)[] = []
     const done = (): void => {
@@ -19,8 +22,10 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
       undos.push(() => target?.removeEventListener?.(type, heard))
     }
     on(signal, 'abort')
-    on(globalThis, 'online')
-    on(globalThis.document, 'visibilitychange', () => isHidden() || done())
+    if (!isFirm) {
+      on(globalThis, 'online')
+      on(globalThis.document, 'visibilitychange', () => isHidden() || done())
+    }
     undos.push(clock.after(ms, done))
     if (signal.aborted) done()
   })

@@ -1,7 +1,7 @@
-import { ChatError, type ChatErrorCode, type ChatEvent, type LogEvent } from '@midstream/core'
+import { ChatError, type ChatErrorCode, type ChatEvent, type ErrorBody, type LogEvent } from '@midstream/core'
 import { abortable } from './abort.ts'
 import { createEventStream } from './event-stream.ts'
-import { isDocument, notTheGateway } from './refusal.ts'
+import { isDocument, isEventStream, notTheGateway } from './refusal.ts'
 
 /** One event of a body, with the position after it if its frame names one. */
 export interface Received {
@@ -71,11 +71,17 @@ function createDecoder(response: Response): Decoder {
   let failure: ChatError | undefined
   /** Whether the body has had a frame. Until then it may be a page. */
   let isStream = false
+  /** Whether it has had an event of the gateway, and a frame of somebody else's API. */
+  let isOurs = false
+  let isForeign = false
   let head = ''
   const stream = createEventStream(maxChars, (data, id) => {
     isStream = true
     try {
-      received.push(...toReceived(data, id))
+      const events = toReceived(data, id)
+      if (events?.length) isOurs = true
+      else if (events) isForeign = true
+      received.push(...(events ?? []))
     } catch (cause) {
       failure ??= new ChatError('dropped', 'A frame of the stream is broken', { cause, retryable: true })
     }
@@ -102,10 +108,13 @@ function createDecoder(response: Response): Decoder {
       check('overflow', 'dropped')
       received = []
       const isWord = head !== '' && !head.includes(':') && isDocument(response)
-      if (!isStream && (isWord || response.status === 204)) throw notTheGateway(response)
+      const isEmpty = head === '' && !isEventStream(response)
+      if (!isStream && (isWord || isEmpty || response.status === 204)) throw notTheGateway(response)
       // Layers trim the last blank line. A frame that was cut off does not parse, as its JSON lacks the last brace.
       feed('\n\n')
       check('overflow')
+      // Another API's stream, which asking again would start again.
+      if (isForeign && !isOurs) throw notTheGateway(response)
       return received
     },
     get isWithin() {
@@ -124,11 +133,14 @@ const fields = ['data', 'id', 'event', 'retry']
 /**
  * The events of one frame. A frame that has several kinds, merged by a layer in between, is several events. Unknown frames,
  * `[DONE]` and text that a proxy sends to keep the connection alive are none.
+ * @returns Undefined if the frame is no JSON object.
  * @throws {SyntaxError} If the JSON is broken.
  */
-function toReceived(data: string, id: string | undefined): Received[] {
-  if (!data.trimStart().startsWith('{')) return []
-  const frame = JSON.parse(data) as Readonly<Record<string, unknown>>
+function toReceived(data: string, id: string | undefined): Received[] | undefined {
+  // A layer that frames what is framed already doubles the field's name.
+  const json = data.replace(/^(?:\s*data:)+/, '')
+  if (!json.trimStart().startsWith('{')) return undefined
+  const frame = withEnd(JSON.parse(json) as Frame)
   const found = kinds.filter((kind) => isOf(kind, frame))
   const events = found.map((kind) => {
     const own = Object.entries(frame).filter(([key]) => key === kind || !kinds.includes(key))
@@ -149,19 +161,33 @@ function toReceived(data: string, id: string | undefined): Received[] {
     .toReversed()
 }
 
+type Frame = Readonly<Record<string, unknown>>
+
+/** A frame without its nulls, which layers in typed languages add. An end that says less than one of the gateway is an end all the same. */
+function withEnd(given: Frame): Frame {
+  const frame = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
+  if (frame['done'] !== true) return frame
+  const { reason, position, error, ...rest } = frame
+  const at = typeof position === 'number' ? { position } : {}
+  if (reason && typeof reason === 'string' && reason !== 'error') return { ...rest, reason, ...at }
+  const { code, message = error } = Object(error) as Partial<ErrorBody>
+  const said = typeof message === 'string' && message
+  const body =
+    typeof code === 'string'
+      ? error
+      : {
+          code: reason === 'error' ? 'internal' : 'dropped',
+          message: said || 'The reply ended without a reason',
+          retryable: false,
+        }
+  return { ...rest, reason: 'error', error: body, ...at }
+}
+
 /** Tells whether a frame has an event of a kind, with the values that such an event has. */
-function isOf(kind: string, frame: Readonly<Record<string, unknown>>): boolean {
+function isOf(kind: string, frame: Frame): boolean {
   const value = frame[kind]
-  if (kind === 'done') {
-    const { reason, error, position = 0 } = frame
-    return (
-      value === true &&
-      typeof reason === 'string' &&
-      typeof position === 'number' &&
-      (reason !== 'error' || typeof (error as { code?: unknown } | null | undefined)?.code === 'string')
-    )
-  }
-  if (kind === 'tool_call' || kind === 'data') return typeof value === 'object' && value !== null
+  if (kind === 'done') return value === true
+  if (kind === 'tool_call' || kind === 'data') return typeof value === 'object'
   return typeof value === 'string'
 }
 

@@ -1,6 +1,6 @@
 import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
-import { droppedError, isDocument, isPassing, notTheGateway } from './refusal.ts'
+import { asWait, droppedError, isDocument, isPassing, notTheGateway } from './refusal.ts'
 import { request, type Endpoint } from './request.ts'
 import { pause } from './page.ts'
 import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
@@ -137,8 +137,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
             attempt = 0
             lostAt = undefined
           }
+          if ('done' in event) {
+            // One that does not say where the run was cut has all of it.
+            yield 'position' in event ? received : { ...received, event: { ...event, position } }
+            return
+          }
           yield received
-          if ('done' in event) return
         }
       }
       if (!polls || got !== 'run') throw droppedError()
@@ -173,12 +177,12 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     const now = clock.now()
     lostAt ??= now
     // A gateway that says when to come back is not asked before that.
-    const refusedMs = lost.retryAfterMs ?? 0
+    const refusedMs = asWait(lost.retryAfterMs) ?? 0
     if (now + refusedMs - lostAt >= link.maxMs) throw lost
     attempt += 1
     yield { type: 'reconnect', attempt }
     const dueAt = now + Math.max(refusedMs, backoffMs(attempt, link.random))
-    await pause(clock, dueAt - clock.now(), signal)
+    await pause(clock, dueAt - clock.now(), signal, refusedMs > 0)
     throwIfAborted(signal)
     // While a machine slept, nothing was tried: that time does not count.
     lostAt += Math.max(0, clock.now() - dueAt)

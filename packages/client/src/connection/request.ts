@@ -3,12 +3,12 @@ import type { ChatClientOptions } from '../options.ts'
 import { partsOf } from './address.ts'
 import { abortable, abortWith, follow, throwIfAborted } from './abort.ts'
 import { isPromise, ownHeaders, wordsOf } from './headers.ts'
-import { isPage, notTheGateway, refusal } from './refusal.ts'
+import { isPage, notTheGateway, refusal, sizeHint } from './refusal.ts'
 
 /** Where the gateway is and how to talk to it. */
 export type Endpoint = Pick<ChatClientOptions, 'url' | 'fetch' | 'headers' | 'credentials'>
 
-interface RequestParts {
+export interface RequestParts {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   /** What is posted. */
@@ -32,7 +32,7 @@ export async function request(endpoint: Endpoint, path: string, parts: RequestPa
     discard(response)
     throw notTheGateway(response)
   }
-  throw await refusal(response, parts.signal)
+  throw await refusal(response, parts)
 }
 
 /** Longest wait for an answer that is no stream, ms. */
@@ -75,7 +75,7 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   // Not awaited where they are known: the request is on its way in the tick of its message.
   const own = isPromise(asked) ? await asked : asked
   const url = endpoint.url.replace(/\/$/, '') + path
-  const body = json && JSON.stringify(json)
+  const body = json && toJson(json)
   let isCalled = false
   try {
     const { fetch: send = fetch, credentials } = endpoint
@@ -108,7 +108,19 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
     else if (!canBeAsked(url) && (!endpoint.fetch || /url/i.test(String(cause)))) {
       final = `The option \`url\` leads nowhere: ${endpoint.url}. Outside of a page it has to be absolute`
     }
-    throw new ChatError('network', final ?? 'The gateway was not reached', { cause, retryable: !final })
+    throw new ChatError('network', final ?? `The gateway was not reached${sizeHint(json)}`, {
+      cause,
+      retryable: !final,
+    })
+  }
+}
+
+/** @throws {ChatError} `bad_request`: a BigInt or a circle is no fault of the network. */
+export function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new ChatError('bad_request', `The request cannot be written as JSON: ${wordsOf(cause)}`, { cause })
   }
 }
 

@@ -1,6 +1,6 @@
 import { backoffMs, type Clock, type InterruptOutcome, type RandomBytes } from '@midstream/core'
 import { pause } from './page.ts'
-import { droppedError, isPassing } from './refusal.ts'
+import { asWait, droppedError, isPassing } from './refusal.ts'
 import { answerMs, isLate, requestJson, type Endpoint } from './request.ts'
 import type { Interrupts } from '../state/reply.ts'
 
@@ -59,7 +59,7 @@ async function tellUntilAnswered(
       if (error.code === 'not_found' || error.code === 'expired') return 'gone'
       if (!error.retryable && !isPassing(error)) return undefined
       // The model runs on meanwhile: a gateway that is to be left alone for an hour is asked sooner.
-      const refusedMs = Math.min(error.retryAfterMs ?? 0, answerMs)
+      const refusedMs = Math.min(asWait(error.retryAfterMs) ?? 0, answerMs)
       // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once.
       const isFirst = attempt === 0 && !isLate(error)
       if (isFirst && refusedMs === 0) continue
@@ -67,7 +67,7 @@ async function tellUntilAnswered(
       // One that waited in vain for a free connection is asked again at once: another request would get the next one.
       const waitMs = Math.max(refusedMs, isFirst || isLate(error) ? 0 : backoffMs(attempt, random))
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await pause(clock, waitMs, closing)
+      await pause(clock, waitMs, closing, refusedMs > 0)
       if (closing.aborted || clock.now() >= lastAt) return undefined
     }
   }

@@ -1,4 +1,5 @@
 import type { RequestLimits } from '@midstream/core'
+import { toJson } from '../connection/request.ts'
 
 /** What a gateway takes that has said nothing else yet: its defaults. */
 export const presumedLimits: RequestLimits = { messages: 1_000, body_bytes: 1_048_576 }
@@ -7,7 +8,7 @@ export const presumedLimits: RequestLimits = { messages: 1_000, body_bytes: 1_04
 const slackBytes = 64
 
 const utf8 = /* @__PURE__ */ new TextEncoder()
-export const bytesOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length
+export const bytesOf = (value: unknown): number => utf8.encode(toJson(value)).length
 
 /**
  * Leaves out the oldest turns until a request is within the gateway's limits. A turn is a question with all that answers it,
