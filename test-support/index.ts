@@ -47,3 +47,12 @@ function isExecutable(path: string): boolean {
     return false // missing, or not ours to run
   }
 }
+
+/**
+ * How often a seeded test plays.
+ * @param variable - The environment variable that may say it.
+ * @param full - What CI plays; a fifth of it is played elsewhere.
+ */
+export function rounds(variable: string, full: number): number {
+  return Number(process.env[variable] ?? (process.env['MIDSTREAM_REQUIRE_ALL'] === '1' ? full : full / 5))
+}

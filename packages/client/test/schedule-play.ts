@@ -1,6 +1,7 @@
 import { ChatError, isChatError, type FinishReason } from '@midstream/core'
 import type { Run } from '@midstream/core/gateway'
 import type { ScriptedReply } from '@midstream/core/testing'
+import { rounds } from '@midstream/test-support'
 import { expect, test } from 'vitest'
 import type { ChatSession } from '../src/chat-session.ts'
 import type { ChatMessage } from '../src/message.ts'
@@ -13,7 +14,7 @@ import { transcript, turn } from './support.ts'
  * schedule again and prints its steps; `SCHEDULES` says how many are played, by all shards together.
  */
 const onlySeed = process.env['SCHEDULE_SEED']
-const schedules = Number(process.env['SCHEDULES'] ?? 10_000)
+const schedules = rounds('SCHEDULES', 10_000)
 const maxSteps = 16
 /** Files that share the schedules: `schedules-1.test.ts` and so on. */
 const shards = 4

@@ -1,3 +1,4 @@
+import { rounds } from '@midstream/test-support'
 import { seededRandom, type SeededRandom } from '../../src/testing/index.ts'
 import { anthropicSample, anthropicSamples } from './anthropic-samples.ts'
 import { recorded, recordedNames, sample, sampleNames, type Server } from './expected.ts'
@@ -117,7 +118,7 @@ export function split(body: Buffer, random: SeededRandom): Buffer[] {
  */
 export async function fuzz(few: number, play: (random: SeededRandom) => unknown): Promise<void> {
   const only = process.env['FUZZ_SEED']
-  const seeds = Math.ceil((few * Number(process.env['FUZZ'] ?? 10_000)) / 10_000)
+  const seeds = Math.ceil((few * rounds('FUZZ', 10_000)) / 10_000)
   for (let seed = Number(only ?? 1), last = only ? seed : seeds; seed <= last; seed++) {
     try {
       await play(seededRandom(seed))
