@@ -101,7 +101,7 @@ test.for([
 test.for(['Hello', 'Once upon a time', '春光', 'ping me tomorrow', 'is processing power'])(
   'openai: plain words that nobody knows, %s, may be text that is lost',
   (words) => {
-    expect(decode(`data: ${words}\n\n${end}`)[0]).toEqual({ malformed: words })
+    expect(decode(`data: ${words}\n\n${end}`)).toContainEqual({ malformed: words })
   },
 )
 

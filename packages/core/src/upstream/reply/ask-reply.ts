@@ -1,12 +1,12 @@
 import type { Clock } from '../../clock.ts'
-import { ChatError } from '../../wire/errors.ts'
+import type { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
 import { childAbort } from '../http/child-abort.ts'
 import { httpError, isSuccess, maxErrorChars, unreachable } from '../http/http.ts'
 import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
 import type { ErrorWords } from '../http/error-meaning.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream.ts'
-import { written } from './reply-errors.ts'
+import { noReply, written } from './reply-errors.ts'
 import type { Seam } from './seam.ts'
 
 /** How long the words of an error are waited for, ms. */
@@ -253,7 +253,3 @@ function replyPhase(
 }
 
 const isBad = (event: UpstreamEvent): boolean => 'malformed' in event
-
-function noReply(said: string, message = 'The model server answered with something that is no reply.'): ChatError {
-  return new ChatError('upstream_malformed', message, { cause: said, retryable: true })
-}

@@ -1,5 +1,5 @@
 import { createValueEnd, type ValueEnd } from './call-arguments.ts'
-import { plainWords } from './plain-words.ts'
+import { isPlain } from './plain-words.ts'
 import { isDone, readObjects } from './readable.ts'
 
 /** The lines of a frame that has not ended. */
@@ -62,5 +62,5 @@ export function createBegunFrame(): BegunFrame {
 
 /** Whether a text is all of a frame. */
 export function isWholeFrame(said: string): boolean {
-  return said !== '' && (isDone(said) || plainWords(said) !== undefined || readObjects(said) !== undefined)
+  return said !== '' && (isDone(said) || isPlain(said) || readObjects(said) !== undefined)
 }

@@ -4,6 +4,7 @@ import type { SseFrame } from '../../wire/sse.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { createAlike } from './alike.ts'
 import type { ReplyDecoder } from './ask-reply.ts'
+import { createNotices } from './notices.ts'
 import { isDone, readObjects, saysTwice } from './readable.ts'
 import { createUnreadable } from './reply-errors.ts'
 import type { FrameDecoder } from './sse-frames.ts'
@@ -46,7 +47,8 @@ export interface FrameUse {
 export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder {
   const { isAlike = (event) => event === undefined } = use
   const alike = createAlike(use.stamps)
-  const unreadable = createUnreadable()
+  const notices = createNotices()
+  const unreadable = createUnreadable(notices.judge, notices.line)
   /** The frame that was learnt counts something. */
   let isCounting = false
 
@@ -57,11 +59,13 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
     if (same) {
       if (isCounting) use.counted?.(data)
       use.heard?.(same)
-      return void events.push(same)
+      events.push(same)
+      return notices.hear(events, events.length - 1)
     }
     const before = events.length
-    if (use.done && isDone(data)) use.done(data, events)
+    if (use.done && isDone(data)) whole(events, () => use.done!(data, events))
     else decodeObjects(data, event, events)
+    notices.hear(events, before)
     if (events.length === before && !use.isFinished()) events.push({ alive: true })
     if (use.hasChanged?.()) alike.forget()
     else if (canBeAlike && events.length === before + 1 && isAlike(event) && alike.learn(data, events[before]!))
@@ -72,11 +76,29 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
     // An error that is no JSON is one all the same.
     if (event === 'error' && !chunks?.length) return void events.push(use.fail(use.errorOf(data)))
     if (!chunks) {
-      const bad = unreadable(data, event)
-      return void events.push('error' in bad ? use.fail(bad.error) : bad)
+      for (const one of unreadable(data, event)) events.push('error' in one ? use.fail(one.error) : one)
+      return
     }
     if (chunks.length > 0 && saysTwice(data)) events.push({ malformed: data.slice(0, 200) })
-    for (const chunk of chunks) if (!use.isFinished()) use.decode(chunk, event, events)
+    for (const chunk of chunks) {
+      if (use.isFinished()) return
+      if (notices.isLife(chunk, event)) events.push({ alive: true })
+      else whole(events, () => use.decode(chunk, event, events))
+    }
+  }
+  /** Takes a step that may be the last: in front of a finish stands what is lost, and the end of one that has none says why. */
+  const whole = (events: UpstreamEvent[], step: () => void): void => {
+    const before = events.length
+    step()
+    if (!use.isFinished()) return
+    notices.hear(events, before)
+    const more = events.slice(before)
+    if (more.some((event) => 'finish' in event)) events.splice(before, 0, ...notices.lost())
+    else if (!more.some((event) => 'error' in event)) explain(events)
+  }
+  const explain = (events: UpstreamEvent[]): void => {
+    const failure = notices.failure()
+    if (failure) events.push(use.fail(failure))
   }
   const decodeAll = (cut: () => readonly SseFrame[]): UpstreamEvent[] => {
     const events: UpstreamEvent[] = []
@@ -96,13 +118,17 @@ export function decodeFrames(frames: FrameDecoder, use: FrameUse): ReplyDecoder 
     proven: () => !use.isFinished() && use.isProven(),
     push(bytes) {
       if (use.isFinished()) return []
+      notices.read()
       const events = decodeAll(() => frames.push(bytes))
       use.read?.(events)
       return events
     },
     end(isBroken = false) {
       const events = use.isFinished() || isBroken ? [] : decodeAll(frames.end)
-      use.end?.(events)
+      notices.read()
+      const isOpen = !use.isFinished()
+      if (isOpen) whole(events, () => use.end?.(events))
+      if (isOpen && !use.isFinished() && !isBroken) explain(events)
       return events
     },
   }

@@ -1,5 +1,5 @@
 import { isDeeper, maxReplyDepth } from '../../wire/depth.ts'
-import { plainWords } from './plain-words.ts'
+import { isAlive, isPlain } from './plain-words.ts'
 import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 
 /** What servers of OpenAI's kind say last, also where a program wrote it as JSON, with more white space, or was cut off in it. */
@@ -23,6 +23,8 @@ const listMarks = /^[\s,[\]]*$/
 /** What may stand behind the last one. */
 const rest = /^[\s,\]]*(?:data:\s*)?(?:\[DONE\]\s*)?$/
 
+const mayBeJson = /^\s*[[{"\dtfn-]/
+
 /**
  * The objects that a frame holds. Servers glue two of them together, write `NaN` and `Infinity` as Python does, leave line
  * breaks in strings bare, and put several chunks in a list.
@@ -33,12 +35,13 @@ export function readObjects(said: string): readonly Json[] | undefined {
   if (isDone(said) || listMarks.test(said)) return []
   if (isDeeper(said, maxReplyDepth)) return undefined
   let value: unknown
+  // An exception takes much longer than to see that words are none.
+  if (!mayBeJson.test(said) && isPlain(said)) return isAlive(said) ? [] : undefined
   try {
     value = JSON.parse(said)
   } catch {
-    const words = plainWords(said)
-    if (words === 'alive') return []
-    return words === undefined && said.includes('{') ? looseObjects(said) : undefined
+    if (isAlive(said)) return []
+    return !isPlain(said) && said.includes('{') ? looseObjects(said) : undefined
   }
   if (isRecord(value)) return [value]
   if (Array.isArray(value)) return value.every(isRecord) ? value : undefined

@@ -1,7 +1,7 @@
 import { isDeeper, maxReplyDepth, replyTooDeep } from '../../wire/depth.ts'
 import { ChatError, isChatError } from '../../wire/errors.ts'
 import { saidError } from '../http/error-meaning.ts'
-import { plainWords } from './plain-words.ts'
+import { isAlive, plainWords, type Words } from './plain-words.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 
 /** Without it, or against it, no reply is whole, however its body ended. */
@@ -35,17 +35,32 @@ export function holedReply(frames: number): ChatError {
 /**
  * Makes what is said of a frame that is no JSON object: one may pass, but not one that nobody could write again, nor words that say
  * that the server failed. Where lines stand in no field and say nothing, the words of the next ones are no error, but those of a page.
+ * @param judge - What plain words mean.
+ * @param line - What words mean that stand in a field, and are no error.
  */
-export function createUnreadable(): (frame: string, event?: string) => UpstreamEvent {
+export function createUnreadable(
+  judge: (said: string) => Words = plainWords,
+  line: (said: string) => readonly UpstreamEvent[] | undefined = () => undefined,
+): (frame: string, event?: string) => readonly UpstreamEvent[] {
   let isPage = false
   return (frame, event) => {
-    if (isDeeper(frame, maxReplyDepth)) return { error: replyTooDeep(frame) }
-    const words = isPage && event === 'line' ? undefined : plainWords(frame)
+    if (isDeeper(frame, maxReplyDepth)) return [{ error: replyTooDeep(frame) }]
+    const words = isPage && event === 'line' ? undefined : judge(frame)
     isPage ||= event === 'line'
     // A keep-alive by its name, with words of its own.
-    if (event !== undefined && plainWords(event) === 'alive' && words === 'other') return { alive: true }
-    return words === 'error' ? { error: saidError(frame) } : { malformed: frame.slice(0, 200) }
+    if (event !== undefined && words !== undefined && isAlive(event)) return [{ alive: true }]
+    if (words === 'error') return [{ error: saidError(frame) }]
+    const known = words === 'other' && event !== 'line' ? line(frame) : undefined
+    return known ?? [{ malformed: frame.slice(0, 200) }]
   }
+}
+
+/** The server answered, and what it said is no reply. */
+export function noReply(
+  said: string,
+  message = 'The model server answered with something that is no reply.',
+): ChatError {
+  return new ChatError('upstream_malformed', message, { cause: said, retryable: true })
 }
 
 /** What our own code, or the app's, threw before the server was asked: it is not to blame. */

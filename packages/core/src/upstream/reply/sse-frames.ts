@@ -2,10 +2,12 @@ import { ChatError } from '../../wire/errors.ts'
 import type { SseFrame } from '../../wire/sse.ts'
 import { createWholeLines } from '../../wire/whole-lines.ts'
 import { createBegunFrame, isWholeFrame } from './begun-frame.ts'
-import { plainWords } from './plain-words.ts'
+import { wordsOf } from './plain-words.ts'
 
 /** Longest frame, UTF-16 code units. */
 const defaultMaxChars = 1_048_576
+/** How many lines of one read that are a word alone are looked up: what they mean takes long to tell. */
+const maxLooked = 16
 const lineEnd = /* @__PURE__ */ Uint8Array.of(0x0a)
 
 /** A field that is known, by its name in whatever letters, with white space around it. */
@@ -66,6 +68,8 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   let isLoose = false
   let isOver = false
   let afterReturn = false
+  /** How many lines of this read may still be looked up. */
+  let left = 0
   let overflow = false
 
   const give = (name: string | undefined, data: string): void => void frames.push({ id: undefined, event: name, data })
@@ -122,7 +126,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
     if (name !== '') add(line.slice(name.length), true)
     // Nobody's field has braces in it, but a piece of a chunk has.
     else if (!ignored.test(line) || /[{}]/.test(line)) add(line.replace(/^\s+(?=\{)/, ''), false)
-    else if (!isOver && !line.includes(':') && plainWords(line) === 'error') give('line', line)
+    else if (!isOver && !line.includes(':') && wordsOf(line, () => (left -= 1) >= 0) === 'error') give('line', line)
   }
   const takeComment = (said: string): void => {
     // What is left of `data: {…}` where its name was torn off.
@@ -203,6 +207,7 @@ export function createSseFrames({ maxChars = defaultMaxChars, isLines = false }:
   }
   const feed = createWholeLines((bytes) => (overflow ? [] : feedText(utf8.decode(bytes, { stream: true }))), maxChars)
   const push = (bytes: Uint8Array): SseFrame[] => {
+    left = maxLooked
     feed(bytes)
     const given = frames
     frames = []
