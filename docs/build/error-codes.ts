@@ -179,6 +179,13 @@ export const errorCodes: Readonly<Record<ChatErrorCode, ErrorFact>> = {
     'What was stored makes no sense, in whole or in part: that was left out. A reply of which nobody knows how it ended has its text, and is `dropped`.',
     'Look at what else writes to that key.',
   ),
+  extension_failed: fact(
+    'client',
+    undefined,
+    false,
+    'An extension, or the channel of `tabs`, threw or rejected: the conversation goes on without it. `onError` says so.',
+    'Mend it; `cause` has its error.',
+  ),
   closed: fact(
     'client',
     undefined,

@@ -55,6 +55,7 @@ const problems: Readonly<Record<ErrorBody['code'], Problem>> = {
   dropped: 'dropped',
   storage_failed: 'failed',
   stored_invalid: 'failed',
+  extension_failed: 'failed',
   closed: 'failed',
 }
 

@@ -15,7 +15,7 @@ export interface SessionHandle {
   observe(listener: () => void): void
   /**
    * Calls `look` before anything that a person does: time to look at other copies, so that what is done comes after all that is known.
-   * @param look - Returns all that is known of the conversation, here and elsewhere: what `clear()` takes away. It must not throw.
+   * @param look - Returns all that is known of the conversation, here and elsewhere: what `clear()` takes away.
    */
   before(look: () => KeptChat): void
   /** The conversation as it is now. */
@@ -41,7 +41,8 @@ export interface SessionHandle {
 }
 
 /**
- * Called once for each conversation, when it is made, and once more when one that was let go is used again.
+ * Called once for each conversation, when it is made, and once more when one that was let go is used again. Where it, what it
+ * returns or what it gave to `before` throws or rejects, `onError` hears of it (`extension_failed`), and nothing else is lost.
  * @returns Undoes it, when the conversation is let go. Default: nothing to undo.
  * @public
  */

@@ -109,15 +109,17 @@ function entriesOf(...chats: readonly KeptChat[]): Iterable<Entry> {
 
 /** A higher rank knows more of a reply: another page may still read a run that was lost here, once the gateway has confirmed it. */
 const ranks = { dropped: 1, failed: 2, streaming: 3, interrupted: 4, done: 5 } satisfies Record<MessageState, number>
-const rankOf = ({ message, run }: Entry): number =>
-  message.state === 'streaming' && run?.isOpen === false ? 0 : ranks[message.state]
+const rankOf = (entry: Entry): number =>
+  standsBack(entry) ? 2.5 : entry.run?.isOpen === false ? 0 : ranks[entry.message.state]
+/** What goes on by itself is no act of the user's: until the gateway has taken its run, that of another page comes before it. */
+const standsBack = ({ run }: Entry): boolean => run?.isOpen === false && run.ask?.busy === 'reject'
 
 /** The right one of two entries: the user's last act wins, then the higher rank, then the longer text. */
 function better(a: Entry, b: Entry): Entry {
   const [one, other] = [a.message, b.message]
   const turn = a.turn > b.turn ? a.turn : b.turn
   const order =
-    versionOf(other) - versionOf(one) ||
+    versionIn(b) - versionIn(a) ||
     rankOf(b) - rankOf(a) ||
     compare(b.run?.runId ?? '', a.run?.runId ?? '') ||
     other.content.length - one.content.length ||
@@ -130,6 +132,7 @@ function better(a: Entry, b: Entry): Entry {
 }
 
 const versionOf = ({ version = 0 }: ChatMessage): number => version
+const versionIn = (entry: Entry): number => versionOf(standsBack(entry) ? entry.run!.before : entry.message)
 const inOrder = (one: ChatMessage, other: ChatMessage): number =>
   versionOf(one) - versionOf(other) || compare(one.id, other.id)
 const isQuestion = ({ message }: Entry): number => Number(message.role === 'user')

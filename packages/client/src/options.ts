@@ -84,7 +84,7 @@ export interface ChatClientOptions {
   readonly gcMs?: number | undefined
   /**
    * Called once for each error that costs no message: a storage that fails (`storage_failed`), a stored conversation that makes no sense
-   * (`stored_invalid`).
+   * (`stored_invalid`), an extension that throws or rejects (`extension_failed`).
    * @defaultValue `console.warn`
    */
   readonly onError?: ((error: ChatError) => void) | undefined

@@ -2,6 +2,7 @@ import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
+import { tell } from './session/schedule.ts'
 import { parseChat } from './valid-chat.ts'
 
 /** What of `BroadcastChannel` is needed. @public */
@@ -38,13 +39,12 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     /** Whether there is something to tell, once the gateway has answered this tab. */
     let owes = false
 
-    const say = (word: Word): void => {
-      try {
-        if (isOpen) channel.postMessage(word)
-      } catch {
-        // A channel that fails tells nobody anything, and the chat goes on.
-      }
-    }
+    // A channel that fails tells nobody anything, and the chat goes on.
+    const say = (word: Word): void =>
+      tell(
+        () => isOpen && channel.postMessage(word),
+        () => undefined,
+      )
     const ask = (): void => say({ type: 'ask', version: kept().version })
     const look = (): void => {
       const { version, runs } = kept()
@@ -71,16 +71,20 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       owes ||= word.version < version
       look()
     }
+    // One that cannot be listened to throws before anything depends on it.
+    channel.addEventListener('message', listen)
     observe(look)
     handle.before(copies.whole)
-    channel.addEventListener('message', listen)
     ask()
     const unwatch = onVisible(ask)
     return () => {
       isOpen = false
       unwatch()
-      channel.removeEventListener?.('message', listen)
-      channel.close?.()
+      try {
+        channel.removeEventListener?.('message', listen)
+      } finally {
+        channel.close?.()
+      }
     }
   }
 }

@@ -122,6 +122,27 @@ test.each<[what: string, a: KeptChat, b: KeptChat, result: string]>([
   expect(ids(mergeChats(b, a))).toBe(result)
 })
 
+test('merge: a run that goes on by itself gives way to one that a gateway has taken, and to nothing less', () => {
+  const reply: ChatMessage = { ...message('r1@1'), state: 'dropped' }
+  const copy = (version: number, state: ChatMessage['state'], run?: Partial<KeptRun>): KeptChat =>
+    chat(version, '', {
+      messages: [message('q1@1'), { ...reply, state, version }],
+      runs: run ? [{ runId: 'run_1', before: reply, isOpen: false, ...run }] : [],
+    })
+  const waits = copy(9, 'streaming', { ask: { busy: 'reject' } })
+  const better = (a: KeptChat, b: KeptChat): string | undefined => {
+    expect(mergeChats(a, b)).toEqual(mergeChats(b, a))
+    const { messages, runs } = mergeChats(a, b)
+    return runs[0]?.runId ?? messages.at(-1)?.state
+  }
+  expect(better(waits, copy(5, 'streaming', { runId: 'run_2', isOpen: true }))).toBe('run_2')
+  expect(better(waits, copy(5, 'interrupted'))).toBe('interrupted')
+  expect(better(waits, copy(1, 'dropped'))).toBe('run_1')
+  expect(better(waits, copy(1, 'failed'))).toBe('run_1')
+  // What a person asks for has its own version.
+  expect(better(copy(9, 'streaming', {}), copy(5, 'streaming', { runId: 'run_2', isOpen: true }))).toBe('run_1')
+})
+
 test('merge: of one reply the one that a person acted on last is right, and of one version the one of which most is known', () => {
   const last = (a: string, b: string): unknown => {
     const copy = (said: string): KeptChat => {

@@ -263,7 +263,8 @@ function checkSent(session: ChatSession, sent: readonly unknown[], wrong: string
   if (JSON.stringify(sent) !== shown) wrong.push(`sent ${JSON.stringify(sent)}, shown ${shown}`)
 }
 
-function turnOf({ role, content, state }: ChatMessage): object[] {
-  if (role === 'assistant' && content === '') return []
-  return [{ role, content, ...(state === 'interrupted' && { interrupted: true }) }]
+function turnOf({ role, content, state, toolCalls: calls, thinking }: ChatMessage): object[] {
+  if (role === 'assistant' && content === '' && !calls) return []
+  const isCut = state === 'interrupted'
+  return [{ role, content, ...(isCut && { interrupted: true }), ...(calls && { tool_calls: calls, thinking }) }]
 }

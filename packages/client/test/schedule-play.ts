@@ -75,6 +75,9 @@ const steps: readonly (readonly [string, number, Step])[] = [
       (world, reply) => world.say(reply, ' '),
     ),
   ],
+  ['thinking', 4, oneOf(live, (world, reply) => world.add(reply, 'thinking'))],
+  ['data', 2, oneOf(live, (world, reply) => world.add(reply, 'data'))],
+  ['tool call', 1, oneOf(live, (world, reply) => world.add(reply, 'call'))],
   ['finish', 2, oneOf(live, (world, reply) => world.stop(reply, ({ finish }) => finish(world.random.pick(ends))))],
   ['crash', 2, oneOf(live, (world, reply) => world.stop(reply, ({ fail }) => fail(crash)))],
   ['refuse', 1, oneOf(live, (world, reply) => world.stop(reply, ({ fail }) => fail(refused)))],
@@ -112,6 +115,25 @@ function checkTexts({ upstream, said }: World, { session }: Page): void {
     throw new Error(`“${content}” (${state}) is not what was said to “${question}”: ${texts.join(', ')}`)
   })
 }
+/** Whatever else belongs to a reply is of one that was asked for the same question, in its order, and there once. */
+function checkParts({ upstream }: World, { session }: Page): void {
+  const { messages } = session.getSnapshot()
+  messages.forEach(({ id, thinking = '', data = [], toolCalls = [] }, i) => {
+    const question = questionOf(messages.slice(0, i))
+    const lists = [
+      thinking.split(';').slice(0, -1),
+      data.map((item) => String(item['id'])),
+      toolCalls.map((call) => call.id),
+    ]
+    for (const parts of lists) {
+      const numbers = parts.map((part) => Number(part.split('.')[1]))
+      const isInOrder = numbers.every((n, at) => at === 0 || n > numbers[at - 1]!)
+      const asked = parts.map((part) => questionOf(upstream.replies[Number.parseInt(part, 10)]!.request.messages))
+      if (isInOrder && asked.every((one) => one === question)) continue
+      throw new Error(`${parts.join(', ')} of ${id} is not what was said to “${question}”`)
+    }
+  })
+}
 /** What is shown is stored, by whoever wrote last; only text that grows may be stored a little later. */
 function checkStored({ stored: { text, by } }: World, isEnd = false): void {
   if (!by) return
@@ -128,7 +150,10 @@ function checkStored({ stored: { text, by } }: World, isEnd = false): void {
   else expect(kept, 'stored').toEqual(expect.arrayContaining(shown.slice(-2)))
 }
 function check(world: World): void {
-  for (const page of world.pages) checkTexts(world, page)
+  for (const page of world.pages) {
+    checkTexts(world, page)
+    checkParts(world, page)
+  }
   for (const [session, runs] of world.active) {
     if (runs.size > 1) throw new Error(`${runs.size} runs are active in ${session}`)
   }

@@ -11,6 +11,9 @@ import {
 } from '@midstream/core/testing'
 import { bytesOf, createPage, type Page, type Shared } from './schedule-page.ts'
 
+/** What of a reply is no text. */
+export type Part = 'thinking' | 'data' | 'call'
+
 /**
  * Two to five pages of one conversation, one gateway and its model server, in one process and on one clock. No sockets, no
  * streams of the platform, no real timers: ten thousand of these are played.
@@ -26,6 +29,8 @@ export interface World {
   late(): ScriptedReply[]
   /** Lets the model say something that tells whose it is. */
   say(reply: ScriptedReply, gap: string): void
+  /** Lets the model say something that is no text, and tells whose it is. */
+  add(reply: ScriptedReply, kind: Part): void
   /** Ends a reply in some way; what is said afterwards is late. */
   stop(reply: ScriptedReply, how: (reply: ScriptedReply) => void): void
   /** What each reply has said while it was read. */
@@ -71,6 +76,7 @@ export function createWorld(seed: number): World {
   const stored = { text: undefined, by: undefined }
   const shared: Shared = { clock, random, gateway, begin, wrong, hasStorage, stored, ends: [] }
   const more = random.pick([0, 0, 0, 1, 2, 3])
+  let parts = 0
   return {
     random,
     clock,
@@ -84,6 +90,12 @@ export function createWorld(seed: number): World {
       const text = `${gap}${upstream.replies.indexOf(reply)}.${before.length};`
       if (!isLate(reply)) said.set(reply, before + text)
       reply.send(text)
+    },
+    add(reply, kind) {
+      const id = `${upstream.replies.indexOf(reply)}.${(parts += 1)}`
+      if (kind === 'thinking') reply.send({ thinking: `${id};` })
+      else if (kind === 'data') reply.send({ data: { type: 'sources', id } })
+      else reply.send({ tool_call: { id, name: 'look', arguments: {} } })
     },
     stop(reply, how) {
       stopped.add(reply)

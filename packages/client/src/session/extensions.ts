@@ -1,9 +1,11 @@
+import { ChatError } from '@midstream/core'
 import type { ChatSession } from '../chat-session.ts'
 import type { SessionHandle } from '../extension.ts'
 import type { ChatMessage } from '../message.ts'
 import type { KeptChat } from '../state/kept-chat.ts'
 import type { Queue } from './queue.ts'
 import type { Replies } from './replies.ts'
+import { tell } from './schedule.ts'
 import type { Shared } from './shared.ts'
 
 /** The extensions of a session: attached while somebody uses it. */
@@ -26,13 +28,13 @@ export function createExtensions(
 ): Extensions {
   const { options, store, closing, clock } = shared
   /** What undoes them; undefined while there are none. */
-  let undo: (() => void)[] | undefined
+  let undo: (() => unknown)[] | undefined
   let isStored = false
   const looks: (() => KeptChat)[] = []
 
   const kept = (): KeptChat => {
     const { sessionId, snapshot, run, version, removed, cleared } = store.state
-    // What has brought text cannot be asked for again under the same id.
+    // What has brought anything cannot be asked for again under the same id.
     const ask = run?.position === 0 ? run.ask : undefined
     const runs = run ? [{ runId: run.runId, before: run.before, isOpen: run.isOpen, ask }] : []
     return { sessionId, messages: snapshot.messages, runs, version, removed, cleared }
@@ -50,8 +52,7 @@ export function createExtensions(
     store.settle()
     const last = messages.at(-1)
     if (run && last && store.state.run?.runId === run.runId) {
-      const isUnread = last.content === run.before.content && !last.thinking && !last.data && !last.toolCalls
-      replies.join(run.runId, last, isUnread ? run.ask : undefined)
+      replies.join(run.runId, last, run.ask)
     }
     store.notify()
   }
@@ -67,20 +68,32 @@ export function createExtensions(
     see: (version) => store.step({ type: 'see', version }),
     stored: (isWhole) => void (isStored = isWhole),
   }
+  const failed = (cause: unknown): void =>
+    own.report(
+      new ChatError('extension_failed', 'An extension failed: the conversation goes on without it', { cause }),
+      false,
+    )
   return {
     attach() {
       if (undo || closing.aborted) return
-      const undos: (() => void)[] = (undo = [])
+      const undos: (() => unknown)[] = (undo = [])
       // Another one each time: an extension tells by it that it begins anew.
       const again = { ...handle }
       for (const extend of options.extensions ?? []) {
-        const undone = extend(again)
-        if (undone) undos.push(undone)
+        tell(() => {
+          const undone: unknown = extend(again)
+          if (typeof undone === 'function') undos.push(undone as () => unknown)
+          return undone
+        }, failed)
       }
     },
-    meet: () => looks.reduce((_, look) => look(), kept()).messages,
+    meet() {
+      let known = kept().messages
+      for (const look of looks) tell(() => void (known = look().messages), failed)
+      return known
+    },
     letGo() {
-      for (const undone of undo ?? []) undone()
+      for (const undone of undo ?? []) tell(undone, failed)
       undo = undefined
       store.observers.clear()
       looks.length = 0

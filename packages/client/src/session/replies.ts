@@ -102,10 +102,10 @@ export function createReplies(
   return {
     start({ ends, messages, partial, busy, tries }) {
       const runId = newId('run')
-      // Without text there is nothing to go on from: the model starts over.
+      // Without text there is nothing to go on from: the model starts over. Who stands back for another tab needs the version.
       const before = partial?.content
         ? partial
-        : { id: partial?.id ?? newId('msg'), role: 'assistant' as const, content: '' }
+        : { id: partial?.id ?? newId('msg'), role: 'assistant' as const, content: '', version: partial?.version }
       const reply: ChatMessage = { ...before, state: 'streaming', reason: undefined, error: undefined }
       interrupts.forget()
       abort = new AbortController()

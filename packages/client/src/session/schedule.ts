@@ -22,15 +22,13 @@ export function guarded(
       publish()
     }
     const disarm = clock.after(withinMs, run)
-    const fail = (error: unknown): void => {
-      report(error)
-      run()
-    }
-    try {
-      void Promise.resolve(schedule(run)).catch(fail)
-    } catch (error) {
-      fail(error)
-    }
+    tell(
+      () => schedule(run),
+      (error) => {
+        report(error)
+        run()
+      },
+    )
   }
 }
 
@@ -43,12 +41,15 @@ export function nextPaint(publish: () => void): void {
   guarded((run) => void requestAnimationFrame(run), systemClock, hiddenMs)(publish)
 }
 
-/** Calls a listener of the app's. One that throws costs nobody else anything; the platform reports its error. */
-export function tell(listener: () => unknown): void {
+/**
+ * Calls a function of the app's. One that throws or rejects costs nobody else anything.
+ * @param failed - Hears of its error. Default: the platform reports it.
+ */
+export function tell(listener: () => unknown, failed: (error: unknown) => void = report): void {
   try {
-    void Promise.resolve(listener()).catch(report)
+    void Promise.resolve(listener()).catch(failed)
   } catch (error) {
-    report(error)
+    failed(error)
   }
 }
 

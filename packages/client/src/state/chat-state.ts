@@ -165,7 +165,9 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
     return { ...told, ...stepEvent(snapshot, { ...run, isOpen: true }, event, position) }
   }
   const { error } = input
-  const lost = failed(snapshot, run.position > 0 ? 'dropped' : 'failed', error)
+  // After a reload nothing is read yet of what is here.
+  const isBegun = run.isOpen && error.code === 'not_found'
+  const lost = failed(snapshot, run.position > 0 || isBegun || error.code === 'expired' ? 'dropped' : 'failed', error)
   if (run.isOpen) return { ...state, ...lost }
   // What stands back for another tab's run is what it was before. Else its version stays: another tab may have what is lost here.
   const reply = lost.snapshot.messages.at(-1)!

@@ -42,6 +42,7 @@ export type ChatErrorCode =
   | 'orphaned'
   | 'storage_failed'
   | 'stored_invalid'
+  | 'extension_failed'
   | 'closed'
   | 'dropped'
 
