@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createChatClient } from '../src/client.ts'
 import type { SessionExtension } from '../src/extension.ts'
 import { persist } from '../src/persist.ts'
-import { tabs, type TabsChannel } from '../src/tabs.ts'
+import { tabs } from '../src/tabs.ts'
 import { isIdle, key, memory, setup, shows, tell, turn, when } from './support.ts'
 
 const broken = (): never => {
@@ -11,7 +11,7 @@ const broken = (): never => {
 }
 const rejects = (): Promise<never> => Promise.reject(new Error('broken'))
 const channel = (change: object): SessionExtension =>
-  tabs(() => ({ postMessage() {}, addEventListener() {}, ...change }) as TabsChannel)
+  tabs(() => ({ postMessage() {}, addEventListener() {}, ...change }))
 
 /** Extensions and channels of an app, each of which fails in one way. */
 const failing: Readonly<Record<string, SessionExtension>> = {
