@@ -59,3 +59,25 @@ test.each([
 test('event stream: the end of an event begins the count anew', () => {
   expect(parse(Array.from({ length: 600 }, () => 'data: x\n\n')).isTooLong).toBe(false)
 })
+
+test('event stream: without blank lines, a JSON object ends where the next one, or its id, begins', () => {
+  const a = '{"a":{}}'
+  const events = (...lines: string[]): Parsed[] => parse(lines.map((line) => `${line}\n`)).events
+  expect(events(`data: ${a}`, 'id: 1', `data: ${a}`, 'id: 2', `data: ${a}`, '')).toEqual([
+    [a, undefined],
+    [a, '1'],
+    [a, '2'],
+  ])
+  expect(events(`data: ${a}`, `data: ${a}`, '')).toEqual([
+    [a, undefined],
+    [a, undefined],
+  ])
+  // Behind its data, where blank lines are.
+  expect(events(`data: ${a}`, '', `data: ${a}`, 'id: 1', '')).toEqual([
+    [a, undefined],
+    [a, '1'],
+  ])
+  expect(events('data: {"a":', 'data: {}', 'data: ,"b":[{}', 'data: ,{}]}', '')).toEqual([
+    ['{"a":\n{}\n,"b":[{}\n,{}]}', undefined],
+  ])
+})

@@ -1,9 +1,9 @@
 import { createGateway } from '@midstream/core/gateway'
-import { gatewayFetch, manualClock, scriptedUpstream } from '@midstream/core/testing'
+import { gatewayFetch, manualClock, scriptedUpstream, seededRandom } from '@midstream/core/testing'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { streamChat } from '../src/stream-chat.ts'
-import { gets, whole, world, type World } from './world.ts'
+import { gets, turn, whole, world, type World } from './world.ts'
 
 /** What proxies, workers and gateways of others do to a stream on its way. */
 
@@ -137,6 +137,149 @@ test.for(['', 'text/plain', 'application/octet-stream', 'application/json'])(
     expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: 'Yes.', state: 'done' })
   },
 )
+
+/** Ids by a layer, for frames that come one after the other; undefined leaves a frame without. */
+type Numbering = (index: number, own: number | undefined) => number | undefined
+/** Every body is numbered anew. */
+const numbered =
+  (numbering: () => Numbering): Layer =>
+  (body) => {
+    const number = numbering()
+    let index = 0
+    return each((text) =>
+      text.replace(/^(?:id: (\d+)\n)?data:/gm, (_, own: string | undefined) => {
+        const id = number(index++, own === undefined ? undefined : Number(own))
+        return id === undefined ? 'data:' : `id: ${id}\ndata:`
+      }),
+    )(body)
+  }
+const numberings = fc.oneof(
+  fc.nat({ max: 4_711 }).map(
+    (id): (() => Numbering) =>
+      () =>
+      () =>
+        id,
+  ),
+  fc.constantFrom(0, 1, 5).map(
+    (id): (() => Numbering) =>
+      () =>
+      () =>
+        id,
+  ),
+  fc.tuple(fc.nat({ max: 5 }), fc.integer({ min: 1, max: 3 })).map(([from, step]) => {
+    return (): Numbering => (index) => from + index * step
+  }),
+  fc.nat({ max: 9 }).map(
+    (step): (() => Numbering) =>
+      () =>
+      (index) =>
+        1_764_500_000_000 + index * step,
+  ),
+  // One count over all connections.
+  fc.nat({ max: 9 }).map((from): (() => Numbering) => {
+    let next = from
+    return () => () => next++
+  }),
+  fc.integer({ min: 0 }).map((seed): (() => Numbering) => {
+    const random = seededRandom(seed)
+    return () => () => random.below(1_000_000)
+  }),
+  fc.integer({ min: 1, max: 50 }).map(
+    (by): (() => Numbering) =>
+      () =>
+      (_, own) =>
+        own === undefined ? own : own + by,
+  ),
+)
+
+test('layer: blank lines are filtered out; each event is shown when the next one comes', async () => {
+  const w: World = world({
+    fetch: through(
+      () => w,
+      each((text) => text.replace(/\n+/g, '\n')),
+    ),
+    text: null,
+  })
+  const sent = w.session.send('Tell me')
+  const run = await w.upstream.next()
+  const shown: string[] = []
+  w.session.subscribe(() => shown.push(w.session.getSnapshot().messages.at(-1)!.content))
+  for (const delta of ['One ', 'two ', 'three']) {
+    run.send(delta)
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await turn()
+    w.clock.advance(100)
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await turn()
+  }
+  await w.until(() => shown.includes('One two '))
+  run.finish()
+  expect(await w.ended(sent)).toMatchObject({ content: 'One two three', state: 'done' })
+  expect(w.requests).toHaveLength(1)
+})
+
+test('numbered: whatever ids a layer gives to frames, and wherever connections are lost, the answer is whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      numberings,
+      fc.oneof(fc.constant(0), fc.integer({ min: 2, max: 4 })),
+      fc.array(fc.nat({ max: 900 }), { maxLength: 3 }),
+      async (numbering, strippedEvery, cuts) => {
+        const some = (): Numbering => {
+          const own = numbering()
+          return (index, id) => (strippedEvery > 0 && index % strippedEvery === 0 ? undefined : own(index, id))
+        }
+        const answer = whole.slice(0, 300)
+        const w: World = world({
+          fetch: through(() => w, numbered(some)),
+          plan: (index) => (index < cuts.length ? { cutAt: cuts[index], ending: 'error' } : undefined),
+          text: answer,
+        })
+        const wrong: string[] = []
+        w.session.subscribe(() => {
+          const { content, role } = w.session.getSnapshot().messages.at(-1)!
+          if (role === 'assistant' && !answer.startsWith(content)) wrong.push(content)
+        })
+        expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: answer, state: 'done' })
+        expect(wrong).toEqual([])
+        expect(w.upstream.replies).toHaveLength(1)
+        // What it cost to find out, and each loss.
+        expect(w.requests.length).toBeLessThan(12 + cuts.length)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+test.for([
+  ['one frame', ['Hello world, this is it']],
+  ['letters', ['H', 'e', 'l', 'l', 'o']],
+  ['letters, and longer', ['H', 'e', 'l', 'lo', ' world', '!']],
+  ['words', ['one ', 'two ', 'three ', 'four ', 'five ']],
+] as const)('numbered: a reply of %s is whole, and the next one is read at once', async ([, deltas]) => {
+  const counters = [0, 1, 4711, 3, 2].map(
+    (from, i): (() => Numbering) =>
+      () =>
+      (index) =>
+        from + (i < 3 ? 0 : index),
+  )
+  for (const numbering of counters) {
+    const w: World = world({ fetch: through(() => w, numbered(numbering)), text: null })
+    const content = deltas.join('')
+    for (let round = 0; round < 2; round++) {
+      const sent = w.session.send('Tell me')
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const run = await w.upstream.next()
+      for (const delta of deltas) run.send(delta)
+      run.finish()
+      const before = w.requests.length
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await w.ended(sent)).toMatchObject({ content, state: 'done' })
+      if (round > 0) expect(w.requests.length).toBe(before)
+    }
+    expect(w.upstream.replies).toHaveLength(2)
+  }
+})
 
 const first = 'data: {"session_id":"sess_1","run_id":"run_1","model":"m","heartbeat_ms":5000}\n\n'
 const events = async (body: string): Promise<unknown[]> => {

@@ -22,6 +22,8 @@ export function createEventStream(
   let data: string[] = []
   let chars = 0
   let id: string | undefined
+  /** Whether a blank line has ended an event: then an `id` may come after its data. */
+  let hasBlank = false
   /** Whether the text so far ended with a CR, which an LF may follow. */
   let endsWithCr = false
 
@@ -32,11 +34,14 @@ export function createEventStream(
     id = undefined
   }
   const read = (line: string): void => {
-    if (line === '') return end()
+    if (line === '') {
+      hasBlank ||= data.length > 0
+      return end()
+    }
     const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!
     // Layers filter blank lines out. Within one JSON text a comma would be between these lines.
-    const isWhole = data.at(-1)?.endsWith('}')
-    if (isWhole && (field === 'data' ? value.startsWith('{') : field === 'id' && id !== undefined)) end()
+    const isWhole = data[0]?.startsWith('{') && data.at(-1)!.endsWith('}')
+    if (isWhole && (field === 'data' ? value.startsWith('{') : field === 'id' && (id !== undefined || !hasBlank))) end()
     if (field === 'data') {
       data.push(value)
       chars += value.length + 1

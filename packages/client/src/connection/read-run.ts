@@ -2,9 +2,10 @@ import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
 import { asWait, droppedError, isDocument, isPassing, notTheGateway } from './refusal.ts'
 import { request, type Endpoint } from './request.ts'
+import { createLogOrder } from './log-order.ts'
 import { pause } from './page.ts'
 import { knowsNoStreams, learnNoStreams, takePlace } from './places.ts'
-import { canStream, isLogEvent, readEvents, units, type Received } from './read-events.ts'
+import { canStream, isLogEvent, readEvents, type Received } from './read-events.ts'
 import { presumedHeartbeatMs, silentHeartbeats, watch } from './watchdog.ts'
 
 /** What it takes to read one run to its end, over as many connections as that needs. */
@@ -43,6 +44,7 @@ const fewAttempts = 5
  */
 export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, undefined> {
   const { options: endpoint, runId, json, signal, clock } = link
+  const order = createLogOrder(endpoint)
   let position = 0
   let heartbeatMs = presumedHeartbeatMs
   let opened = json === undefined || link.joins === true
@@ -76,8 +78,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
       () => (stranger ? 1 : silentHeartbeats) * heartbeatMs,
       () => abortWith(connection, silence),
     )
-    /** Where the log stands in this body: a frame whose `id` a layer has taken away begins there. */
-    let cursor = 0
+    order.begin()
     // A body is left at its terminal event, or it throws.
     let lost: ChatError | undefined
     try {
@@ -110,20 +111,16 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           stranger = undefined
           if ('session_id' in event) {
             if (event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
-            cursor = event.position ?? 0
+            order.starts(event.position ?? 0)
             watchdog.feed()
             got = 'run'
             // What a poll has said already: the status would flicker.
             if (waitMs > 0 && attempt === 0) continue
           }
           if (isLogEvent(event)) {
-            const end = received.position ?? cursor + units(event)
-            const start = end - units(event)
-            // What is known is dropped. A gap is not read over: the next connection starts where it is.
-            const isInOrder = start === position || (start === cursor && start < position)
-            if (end > position && !isInOrder) throw droppedError()
-            cursor = end
-            if (end <= position) continue
+            const end = order.place(event, received.position, position)
+            // What is known is dropped.
+            if (end === undefined || end <= position) continue
             const fresh = lastUnits(event, end - position)
             position = end
             attempt = 0
@@ -131,7 +128,10 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
             yield { type: 'event', event: fresh, position }
             continue
           }
-          if ('done' in event && 'position' in event && event.position > position) throw droppedError()
+          const isShort = 'done' in event && 'position' in event ? event.position > position : undefined
+          // A success says nothing of its position.
+          if (isShort || ('done' in event && isShort === undefined)) order.settle(position)
+          if (isShort) throw droppedError()
           // The first frame and the status come over every connection, also over one that leads nowhere.
           if ('ping' in event) {
             attempt = 0
@@ -146,6 +146,7 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
         }
       }
       if (!polls || got !== 'run') throw droppedError()
+      order.settle(position)
     } catch (error) {
       // A `fetch` that is aborted may reject with an error of its own, and before anybody else hears of it.
       lost = droppedError(!isChatError(error) && connection.signal.aborted ? reasonOf(connection.signal) : error)
