@@ -32,7 +32,8 @@ export interface ChatSession {
   interrupt(): Promise<InterruptResult>
   /**
    * Ends what runs, forgets the conversation here, in the storage, in the other tabs and at the gateway, and starts an empty one. A
-   * question that is sent elsewhere in the same moment stays. Never rejects.
+   * question that is sent elsewhere in the same moment stays. Settles in 10 s at most; a gateway that was not reached is told on
+   * meanwhile, for `reconnect.maxMs`. Never rejects.
    */
   clear(): Promise<void>
   /**

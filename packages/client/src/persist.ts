@@ -22,12 +22,16 @@ export interface PersistOptions {
   readonly intervalMs?: number | undefined
 }
 
+/** What sessions that are over still write: the next one reads it. */
+const leaving = new WeakMap<ChatStorage, Promise<unknown>>()
+
 /**
  * Keeps a conversation over a reload: its session, its messages, and the run that is going on, which is joined again
  * from its start, or asked for again when the page was left before its request arrived. What a person says while it is still being
  * read comes after it. Each write is of the whole conversation: while text grows there is one in `intervalMs`,
  * and one when the page is hidden or left. Where the storage answers at once, what another page has written meanwhile is read
- * first: what was said in both stays in both.
+ * first: what was said in both stays in both. One that answers by promises is read once, when the conversation begins: where a person
+ * may have several pages open, use `tabs` besides.
  *
  * A storage that is full keeps the newest turns, and all of them again when there is room; one that fails keeps nothing, not
  * even an older copy; one that does not answer for 10 s is asked again with the next change. Either is told once (`storage_failed`), and costs nothing else.
@@ -69,6 +73,9 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     /** The last message when another page wiped the storage: until something new is said, nothing is written. */
     let wipedAt: string | undefined
     let stopWaiting: (() => void) | undefined
+    /** Once it is over: the conversation as it was then, and who waits for the writes that are left. */
+    let left: KeptChat | undefined
+    let ended: (() => void) | undefined
 
     const parse = (json: string): ValidChat | undefined => {
       let parsed: ValidChat | undefined
@@ -116,8 +123,9 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
       const done = (): void => {
         writing = false
         // Not after another interval: a page that was left may be frozen by then.
-        if (isDue) write()
-        else look()
+        if (isDue) return write()
+        ended?.()
+        look()
       }
       let writes = true
       try {
@@ -127,7 +135,7 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
         // This page is newer than a text that stands there unread: an older copy must not come back. The write says whether it can be kept.
       }
       shown = kept()
-      if (writes) writer.write(copies.whole(), done)
+      if (writes) writer.write(left ?? copies.whole(), done)
       else done()
     }
     const wait = <Value>(ask: () => Value | PromiseLike<Value>, answered: Answered<Value>): void => {
@@ -142,7 +150,8 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
       noAnswer,
       wait,
       holds: (now) => void (text = now),
-      again: write,
+      // Another session may have written by now.
+      again: () => left ?? write(),
       isWriting: () => writing,
     })
     const look = (): void => {
@@ -192,7 +201,8 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     }
     wait(
       () => {
-        const answer = store.getItem(key)
+        const before = leaving.get(store)
+        const answer = before ? before.then(() => store.getItem(key)) : store.getItem(key)
         isSlow = isThenable(answer)
         return Promise.resolve(answer)
       },
@@ -209,7 +219,10 @@ export function persist(storage: StorageSource, options: PersistOptions = {}): S
     return () => {
       leave()
       isRead = false
-      stopWaiting?.()
+      left = copies.whole()
+      if (writing)
+        leaving.set(store, Promise.all([leaving.get(store), new Promise<void>((resolve) => (ended = resolve))]))
+      else stopWaiting?.()
       for (const type of types) globalThis.removeEventListener?.(type, leave)
     }
   }

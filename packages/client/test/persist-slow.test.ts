@@ -1,6 +1,7 @@
+import type { ManualClock } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
 import type { KeptChat } from '../src/state/kept-chat.ts'
-import { persist } from '../src/persist.ts'
+import { persist, type ChatStorage } from '../src/persist.ts'
 import { key, memory, setup, turn } from './support.ts'
 
 /** A storage that answers by promises, and some of them never. */
@@ -70,4 +71,102 @@ test('persist: what a storage gives after it was given up on is merged, and noth
   expect(messages.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual(['Old', 'New'])
   session.close()
   expect(clock.timers).toBe(0)
+})
+
+/** A storage whose writes take as long as it is told, one after the other. */
+function delayed(waits: number[]): {
+  readonly storage: ReturnType<typeof memory>
+  readonly slow: ChatStorage
+  use(clock: ManualClock): void
+} {
+  const storage = memory()
+  let clock!: ManualClock
+  const later = <Value>(ms: number, act: () => Value): Promise<Value> =>
+    new Promise((resolve) => clock.after(ms, () => resolve(act())))
+  return {
+    storage,
+    use: (own) => (clock = own),
+    slow: {
+      getItem: (key) => later(10, () => storage.items.get(key) ?? null),
+      setItem: (key, value) => later(waits.shift() ?? 10, () => storage.setItem(key, value)),
+      removeItem: (key) => later(10, () => storage.removeItem(key)),
+    },
+  }
+}
+
+test.for([
+  ['that was interrupted', true],
+  ['that streams', false],
+] as const)(
+  'persist: a write that lands after close() overwrites nothing newer of the same name, after an answer %s',
+  async ([, isInterrupted]) => {
+    const { storage, slow, use } = delayed([10, 10, 3_000])
+    const { open, upstream, clock } = setup()
+    use(clock)
+    const step = async (ms: number): Promise<void> => {
+      for (let at = 0; at < ms; at += 10) {
+        clock.advance(10)
+        // oxlint-disable-next-line no-await-in-loop -- one step after the other
+        await turn()
+      }
+    }
+    const old = open({ extensions: [persist(slow)] })
+    await step(50)
+    void old.send('One')
+    const run = await upstream.next()
+    run.send('Eins')
+    await step(600)
+    // This write takes 3 s, and another one is due behind it.
+    run.send(' zwei')
+    await step(600)
+    run.send(' drei')
+    await step(50)
+    if (isInterrupted) void old.interrupt()
+    await step(10)
+    old.close()
+    await step(50)
+    const next = open({ extensions: [persist(slow)] })
+    await step(50)
+    void next.send('Two')
+    const second = await upstream.next()
+    second.send('Deux')
+    second.finish()
+    if (!isInterrupted) run.finish()
+    await step(6_000)
+    const kept = JSON.parse(storage.items.get(key) ?? '{}') as KeptChat
+    expect(kept.messages.map(({ content }) => content)).toEqual(['One', 'Eins zwei drei', 'Two', 'Deux'])
+    expect(next.getSnapshot().messages.map(({ content }) => content)).toEqual(['One', 'Eins zwei drei', 'Two', 'Deux'])
+    next.close()
+    expect(clock.timers).toBe(0)
+  },
+)
+
+test('persist: a session that was closed while it wrote, into a storage that never answers, holds up the next one for 10 s', async () => {
+  const storage = memory()
+  let isStuck = false
+  const own = {
+    ...storage,
+    getItem: (key: string) => Promise.resolve(storage.getItem(key)),
+    setItem: (key: string, value: string) =>
+      isStuck ? new Promise(() => undefined) : Promise.resolve(storage.setItem(key, value)),
+  }
+  const { open, upstream, clock } = setup({ onError: () => undefined })
+  const old = open({ extensions: [persist(own)] })
+  await turn()
+  const sent = old.send('One')
+  ;(await upstream.next()).finish()
+  await sent
+  await turn()
+  isStuck = true
+  void old.send('Two')
+  await turn()
+  old.close()
+  const next = open({ extensions: [persist(own)] })
+  for (let n = 0; n < 4; n++) {
+    clock.advance(10_000)
+    // oxlint-disable-next-line no-await-in-loop -- one step after the other
+    for (let m = 0; m < 3; m++) await turn()
+  }
+  expect(next.getSnapshot().messages[0]).toMatchObject({ content: 'One' })
+  next.close()
 })

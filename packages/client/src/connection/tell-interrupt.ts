@@ -14,62 +14,65 @@ export interface Telling {
 }
 
 /**
- * Tells the gateway to end a run, again and again until it has answered. Twice is harmless.
- * @param late - Called once if two tries failed, or 10 s have passed without an answer.
+ * Tells the gateway to end a run, until it has answered. Twice is harmless.
+ * @param late - As in {@link tellUntilAnswered}.
  * @returns What became of the run; `gone` if the gateway does not know it, or not any more; nothing if it was not reached for
  * `maxMs`, or refuses.
  */
 export async function tellInterrupt(
   telling: Telling,
-  ends: Interrupts,
-  late: () => void = () => {},
+  { run_id: runId, position }: Interrupts,
+  late?: () => void,
 ): Promise<InterruptOutcome | 'gone' | undefined> {
+  const json = { position }
+  const answer = await tellUntilAnswered<InterruptOutcome>(telling, `/runs/${runId}/interrupt`, { json }, late)
+  // Somebody else's answer, though it is JSON: the run may go on.
+  return answer === 'gone' || isOutcome(answer) ? answer : undefined
+}
+
+/**
+ * Sends what ends a run, again and again until the gateway has answered.
+ * @param late - Called once if two tries failed, or 10 s have passed without an answer.
+ * @returns The answer; `gone` if there is nothing to end; nothing if the gateway was not reached for `maxMs`, or refuses.
+ */
+export async function tellUntilAnswered<Answer>(
+  { options, clock, random, maxMs, closing }: Telling,
+  path: string,
+  parts: Parameters<typeof requestJson>[2],
+  late?: () => void,
+): Promise<Answer | 'gone' | undefined> {
   let isSaid = false
   const say = (): void => {
-    if (!isSaid) late()
+    if (!isSaid) late?.()
     isSaid = true
   }
   // A first try may fail late, and a second one takes as long again.
-  const disarm = telling.clock.after(answerMs, say)
+  const disarm = clock.after(answerMs, say)
+  const lastAt = clock.now() + maxMs
   try {
-    return await tellUntilAnswered(telling, ends, say)
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        return await requestJson<Answer>({ ...options, clock }, path, { ...parts, isUrgent: true })
+      } catch (cause) {
+        const error = droppedError(cause)
+        if (error.code === 'not_found' || error.code === 'expired') return 'gone'
+        if (!error.retryable && !isPassing(error)) return undefined
+        // The model runs on meanwhile: a gateway that is to be left alone for an hour is asked sooner.
+        const refusedMs = Math.min(asWait(error.retryAfterMs) ?? 0, answerMs)
+        // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once.
+        const isFirst = attempt === 0 && !isLate(error)
+        if (isFirst && refusedMs === 0) continue
+        if (!isFirst) say()
+        // One that waited in vain for a free connection is asked again at once: another request would get the next one.
+        const waitMs = Math.max(refusedMs, isFirst || isLate(error) ? 0 : backoffMs(attempt, random))
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        await pause(clock, waitMs, closing, refusedMs > 0)
+        if (closing.aborted || clock.now() >= lastAt) return undefined
+      }
+    }
   } finally {
     disarm()
-  }
-}
-
-async function tellUntilAnswered(
-  { options, clock, random, maxMs, closing }: Telling,
-  { run_id: runId, position }: Interrupts,
-  late: () => void,
-): Promise<InterruptOutcome | 'gone' | undefined> {
-  const lastAt = clock.now() + maxMs
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const json = { position }
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      const answer = await requestJson<InterruptOutcome>({ ...options, clock }, `/runs/${runId}/interrupt`, {
-        json,
-        isUrgent: true,
-      })
-      // Somebody else's answer, though it is JSON: the run may go on.
-      return isOutcome(answer) ? answer : undefined
-    } catch (cause) {
-      const error = droppedError(cause)
-      if (error.code === 'not_found' || error.code === 'expired') return 'gone'
-      if (!error.retryable && !isPassing(error)) return undefined
-      // The model runs on meanwhile: a gateway that is to be left alone for an hour is asked sooner.
-      const refusedMs = Math.min(asWait(error.retryAfterMs) ?? 0, answerMs)
-      // A connection that the server has just closed, or a balancer that has just lost a gateway, fails once.
-      const isFirst = attempt === 0 && !isLate(error)
-      if (isFirst && refusedMs === 0) continue
-      if (!isFirst) late()
-      // One that waited in vain for a free connection is asked again at once: another request would get the next one.
-      const waitMs = Math.max(refusedMs, isFirst || isLate(error) ? 0 : backoffMs(attempt, random))
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await pause(clock, waitMs, closing, refusedMs > 0)
-      if (closing.aborted || clock.now() >= lastAt) return undefined
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { ChatError, createId, systemClock, systemRandom } from '@midstream/core'
 import type { ChatSession } from '../chat-session.ts'
-import { requestJson } from '../connection/request.ts'
+import { tellUntilAnswered } from '../connection/tell-interrupt.ts'
 import { disposeKey } from '../dispose.ts'
 import type { ChatMessage } from '../message.ts'
 import type { ChatClientOptions } from '../options.ts'
@@ -199,17 +199,21 @@ export function createSession(options: ChatClientOptions, name: string, host: Se
     },
 
     async clear() {
-      const { sessionId, snapshot } = store.state
+      const { sessionId, snapshot, run } = store.state
       use()
       const known = extensions.meet()
       replies.stop()
       queue.empty()
       step({ type: 'clear', sessionId: newId('sess'), version: versionNow(), known })
       if (snapshot.messages.length === 0) return publish()
-      // Here it is gone already. A gateway that cannot be asked forgets it by age.
-      const forgotten = requestJson(options, `/sessions/${sessionId}`, { method: 'DELETE', isUrgent: true })
+      // Here it is gone already. A gateway that is not reached is told on meanwhile, and forgets it by age.
+      const forgotten = new Promise<unknown>((resolve) => {
+        void tellUntilAnswered(shared, `/sessions/${sessionId}`, { method: 'DELETE' }, () => resolve(0)).then(resolve)
+      })
+      // Not every layer lets a DELETE through.
+      if (run) void interrupts.tell({ run_id: run.runId, position: undefined })
       publish()
-      await forgotten.catch(() => undefined)
+      await forgotten
     },
 
     continue() {
