@@ -2,7 +2,6 @@ import { nameOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
-import { tell } from './session/schedule.ts'
 import { parseChat } from './valid-chat.ts'
 
 /** What of `BroadcastChannel` is needed. @public */
@@ -39,13 +38,15 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
     /** Whether there is something to tell, once the gateway has answered this tab. */
     let owes = false
 
-    // A channel that fails tells nobody anything, and the chat goes on.
-    const say = (word: Word): void =>
-      tell(
-        () => isOpen && channel.postMessage(word),
-        () => undefined,
-      )
-    const ask = (): void => say({ type: 'ask', version: kept().version })
+    const say = async (word: Word): Promise<void> => {
+      try {
+        // One of the app's own may reject.
+        if (isOpen) await (channel.postMessage(word) as unknown)
+      } catch {
+        // A channel that fails tells nobody anything, and the chat goes on.
+      }
+    }
+    const ask = (): void => void say({ type: 'ask', version: kept().version })
     const look = (): void => {
       const { version, runs } = kept()
       if (version > known) {
@@ -57,7 +58,7 @@ export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
       // A run that the gateway does not know yet cannot be read, and an interrupt may cut further.
       if (!owes || runs.some((run) => !run.isOpen) || session.getSnapshot().status === 'interrupting') return
       owes = false
-      say({ type: 'tell', chat: copies.whole() })
+      void say({ type: 'tell', chat: copies.whole() })
     }
     const listen = ({ data }: { readonly data: unknown }): void => {
       const word = parseWord(data)
