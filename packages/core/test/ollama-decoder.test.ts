@@ -144,7 +144,12 @@ test('ollama: an error line fails the reply, and nothing after it counts', () =>
   expect(decoder.push(utf8(JSON.stringify(lineOf({ content: 'late' })) + '\n'))).toEqual([])
 })
 
-test('ollama: the finish waits for the end of the body: text, calls and errors behind done count', () => {
+test('ollama: nothing after the finish of a reply that said something counts', () => {
+  const done = lineOf({ content: 'Hi' }, final)
+  expect(decodeLines(done, lineOf({ content: 'late' }), '{"error":"late"}')).toHaveLength(2)
+})
+
+test('ollama: where nothing was said, the finish waits for the end of the body: text, calls and errors behind it count', () => {
   const decoder = createOllamaDecoder()
   expect(decoder.push(utf8(`${JSON.stringify(lineOf({ thinking: 'Hm' }, final))}\n`))).toEqual([{ thinking: 'Hm' }])
   expect(decoder.finished()).toBe(false)
@@ -161,11 +166,11 @@ test('ollama: the finish waits for the end of the body: text, calls and errors b
     { ...done, message: { tool_calls: [call] } },
   ])
     expect(decodeLines(done, late).filter((event) => !('alive' in event))).toMatchObject(called)
-  for (const done_reason of ['stop', 'tool_calls']) {
-    const first = lineOf({ content: 'I look.' }, { done: true, done_reason })
-    const events = decodeLines(first, lineOf({ tool_calls: [call] }), lineOf({}, { done: true }))
-    expect(events).toMatchObject([{ message: 'I look.' }, ...called])
-  }
+  const announced = lineOf({ content: 'I look.' }, { done: true, done_reason: 'tool_calls' })
+  expect(decodeLines(announced, lineOf({ tool_calls: [call] }), lineOf({}, { done: true }))).toMatchObject([
+    { message: 'I look.' },
+    ...called,
+  ])
 })
 
 test('ollama: the finish of a body that breaks behind done stands', () => {

@@ -19,7 +19,8 @@ import type { UpstreamEvent } from '../upstream.ts'
  * Decodes the lines of one answer of `/api/chat`, of Ollama and of those who speak like it. Nothing is taken for a repeat: two
  * lines that are the same to the byte are a token said twice, by a server whose stamps are coarse or constant.
  *
- * `done` is the evidence of success. Its event waits for the end of the body: some send text, or a call, behind it.
+ * `done` is the evidence of success, and nothing behind it counts. Where nothing was said, or no call that was announced, its event
+ * waits for the end of the body: some say it behind that.
  */
 export function createOllamaDecoder(
   options: FragmentsOptions & { readonly maxChars?: number | undefined } = {},
@@ -86,6 +87,8 @@ export function createOllamaDecoder(
     if ('error' in ending) events.push(fail(ending.error))
     // Calls that were announced are missed, whatever is said after that.
     else if (ending.finish !== 'stop' || reason !== 'tool_calls') reason = ending.finish
+    const hasCalls = called || calls.pending() > 0
+    if (hasCalls || (hasText && reason !== 'tool_calls')) events.push(...finish())
   }
   const finish = (): UpstreamEvent[] => {
     if (reason === undefined || finished) return []
