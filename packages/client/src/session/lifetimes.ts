@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@midstream/core'
 import type { ChatSession } from '../chat-session.ts'
-import type { HostedSession, SessionHost } from './session.ts'
+import type { HostedSession, SessionHost } from './hosted.ts'
 
 /** Most conversations at rest that keep their channels and listeners before their time is up. */
 const maxAtRest = 32

@@ -9,8 +9,8 @@ import { emptyChat } from '../state/chat-state.ts'
 import { isLost } from '../state/reply.ts'
 import { maxVersion } from '../valid-chat.ts'
 import { createExtensions } from './extensions.ts'
+import type { HostedSession, SessionHost } from './hosted.ts'
 import { createInterrupts } from './interrupts.ts'
-import type { GatewayLimits } from './limits.ts'
 import { createNotices } from './notices.ts'
 import { createQueue, maxQueue } from './queue.ts'
 import { createReplies } from './replies.ts'
@@ -32,26 +32,6 @@ const closed = {
 } as const
 
 const warn = (error: ChatError): void => console.warn(`midstream: ${error.message}`)
-
-/** What the conversations of one client share. */
-export interface SessionHost {
-  /** Whether nobody looks at the session and nothing happens in it. Called whenever that may have changed. */
-  rest(session: ChatSession, isAtRest: boolean): void
-  /** The session is over. */
-  closed(session: ChatSession): void
-  /** Whether the client is closed: a session of it is closed from the beginning. */
-  readonly isClosed: boolean
-  readonly limits: GatewayLimits
-}
-
-/** A session, and what only its client may do with it. */
-export interface HostedSession {
-  readonly session: ChatSession
-  /** Undoes its extensions: nothing outside holds it any more. It comes back when it is used. */
-  letGo(): void
-  /** How much of it is kept nowhere else, UTF-16 units of its JSON: all of it, or 0. */
-  onlyCopyChars(): number
-}
 
 /** Creates the store of one conversation: what a person can do with it, each in one synchronous step. */
 export function createSession(options: ChatClientOptions, name: string, host: SessionHost): HostedSession {
