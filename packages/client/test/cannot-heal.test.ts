@@ -254,3 +254,65 @@ async function readFirst(): Promise<Response> {
 function raise(error: unknown): never {
   throw error
 }
+
+/** A page's fetch, whose requests a proxy redirects: what a browser makes of it. */
+function redirecting(to: 'another origin' | 'its own'): { fetch: Fetch; asked: string[] } {
+  const asked: string[] = []
+  return {
+    asked,
+    fetch: (url, { method = 'GET', redirect = 'follow', body } = {}) => {
+      asked.push(`${method} ${url as string} ${redirect}${body ? ' with a body' : ''}`)
+      if (redirect === 'manual') return Promise.resolve(Object.defineProperties(new Response(), opaque))
+      return to === 'its own' && method === 'GET'
+        ? Promise.resolve(Response.json({}))
+        : Promise.reject(new TypeError('Failed to fetch'))
+    },
+  }
+}
+const opaque = { type: { value: 'opaqueredirect' }, status: { value: 0 }, ok: { value: false } }
+
+test('redirect: one to another origin, as to a sign-in, is said at once, by a reply and by streamChat', async () => {
+  vi.stubGlobal('location', { href: 'https://app.example/page' })
+  const said = {
+    code: 'network',
+    retryable: false,
+    message: expect.stringContaining('whether the user is signed in') as string,
+  }
+  const { fetch, asked } = redirecting('another origin')
+  const { session } = setup({ fetch })
+  expect(await session.send('Hello')).toMatchObject({ state: 'failed', error: said })
+  expect(asked).toEqual(['POST /api/chat follow with a body', 'GET /api/chat manual', 'GET /api/chat follow'])
+  await expect(streamChat({ url: '/api/chat', fetch, messages: [] }).next()).rejects.toMatchObject(said)
+})
+
+test('redirect: one within the origin is none, nor is being offline, nor a fetch outside of a page', async () => {
+  vi.stubGlobal('location', { href: 'https://app.example/page' })
+  const own = redirecting('its own')
+  const first = (fetch: Fetch): Promise<unknown> =>
+    streamChat({ url: '/api/chat', fetch, messages: [] })
+      .next()
+      .catch((error: unknown) => error)
+  expect(await first(own.fetch)).toMatchObject({ code: 'network', retryable: true })
+  const offline = vi.fn<Fetch>(() => Promise.reject(new TypeError('Failed to fetch')))
+  expect(await first(offline)).toMatchObject({ code: 'network', retryable: true })
+  expect(offline).toHaveBeenCalledTimes(2)
+  vi.stubGlobal('navigator', { onLine: false })
+  expect(await first(offline)).toMatchObject({ code: 'network', retryable: true })
+  expect(offline).toHaveBeenCalledTimes(3)
+  vi.unstubAllGlobals()
+  const outside = redirecting('another origin')
+  expect(await first(outside.fetch)).toMatchObject({ code: 'network', retryable: true })
+  expect(outside.asked).toHaveLength(1)
+})
+
+test('redirect: an abort while it is looked for is an abort', async () => {
+  vi.stubGlobal('location', { href: 'https://app.example/page' })
+  const abort = new AbortController()
+  const fetch: Fetch = (_url, init) => {
+    if (init?.redirect !== 'manual') return Promise.reject(new TypeError('Failed to fetch'))
+    abort.abort(new Error('enough'))
+    return new Promise(() => {})
+  }
+  const read = streamChat({ url: '/api/chat', fetch, messages: [], signal: abort.signal }).next()
+  await expect(read).rejects.toThrow('enough')
+})

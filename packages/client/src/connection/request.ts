@@ -77,8 +77,8 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
   const url = endpoint.url.replace(/\/$/, '') + path
   const body = json && toJson(json)
   let isCalled = false
+  const { fetch: send = fetch, credentials } = endpoint
   try {
-    const { fetch: send = fetch, credentials } = endpoint
     const answer = send(url, {
       method,
       ...(body && { method: 'POST', body }),
@@ -108,6 +108,21 @@ async function send(endpoint: Endpoint, path: string, parts: RequestParts): Prom
     else if (!canBeAsked(url) && (!endpoint.fetch || /url/i.test(String(cause)))) {
       final = `The option \`url\` leads nowhere: ${endpoint.url}. Outside of a page it has to be absolute`
     }
+    const look = (redirect: RequestRedirect): Promise<Response> =>
+      abortable(
+        send(endpoint.url, {
+          redirect,
+          ...(credentials && { credentials }),
+          cache: 'no-store',
+          headers: own,
+          signal: signal ?? null,
+        }),
+        signal,
+      )
+    if (!final && isCalled && (await isSentAway(look))) {
+      final = 'The option `url` redirects to another origin. Check whether the user is signed in'
+    }
+    if (signal) throwIfAborted(signal)
     throw new ChatError('network', final ?? `The gateway was not reached${sizeHint(json)}`, {
       cause,
       retryable: !final,
@@ -122,6 +137,24 @@ export function toJson(value: unknown): string {
   } catch (cause) {
     throw new ChatError('bad_request', `The request cannot be written as JSON: ${wordsOf(cause)}`, { cause })
   }
+}
+
+/**
+ * Whether a page is sent to another origin, as by a proxy that wants a sign-in: a `fetch` that follows fails there as if it were
+ * offline. One that does not follow sees the redirect. Redirects within the origin do not fail.
+ */
+async function isSentAway(look: (redirect: RequestRedirect) => Promise<Response>): Promise<boolean> {
+  const { onLine = true } = (globalThis.navigator ?? {}) as Partial<Navigator>
+  if (!globalThis.location || !onLine) return false
+  try {
+    if ((await look('manual')).type !== 'opaqueredirect') return false
+  } catch {
+    return false
+  }
+  return look('follow').then(
+    (response) => (discard(response), false),
+    () => true,
+  )
 }
 
 /** Whether a URL can be asked at all: relative to nothing, without a host, or with a password in it, it never can. */
