@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Successor } from '../pool/failover.ts'
-import { ChatError, isChatError } from '../wire/errors.ts'
+import { isChatError } from '../wire/errors.ts'
 import type { GenerationOptions } from './generation.ts'
 import type { OwnRun } from './run.ts'
 
@@ -40,7 +40,7 @@ export function prepareRun(
     own.fail(error, isChatError(error) && error.retryable)
   }
   const disarm = clock.after(prepareMs, () =>
-    fail(new ChatError('internal', `The app did not prepare the reply within ${prepareMs} ms.`, { retryable: true })),
+    fail(new Error(`prepare has taken longer than ${prepareMs} ms: the run was ended.`)),
   )
   own.writtenBy({ usage: () => undefined, end })
   const go = (made: () => PreparedReply): void => {
