@@ -89,7 +89,13 @@ test('anthropic: a stop reason in the last event only ends the reply', () => {
 const call = (more: object): string =>
   block('content_block_start', { content_block: { type: 'tool_use', id: 'c', name: 'rm', input: {}, ...more } })
 const closed = block('content_block_stop', {})
+const json = (partial_json: string): string =>
+  block('content_block_delta', { delta: { type: 'input_json_delta', partial_json } })
 test.for<[string, string]>([
+  ['whole in its block, with {} in a delta', call({ input: { x: 1 } }) + json('{}') + closed],
+  ['whole in its block, with null in a delta', call({ input: { x: 1 } }) + json('null') + closed],
+  ['in pieces, with {} behind them', call({}) + json('{"x"') + json(':1}') + json('{}') + closed],
+  ['said again behind a first {}', call({}) + json('{}') + json('{"x":1}') + closed],
   [
     'behind the stop of its block',
     call({}) +

@@ -307,6 +307,55 @@ test.for<[string, string, unknown[]]>([
     call(f('get_', '', { index: 0, id: 'a' })) + call(f('get_it', '{}', { index: 0 })),
     [['get_it', {}]],
   ],
+  [
+    'null behind all of its arguments',
+    call(f('f', '{"x":1}', { index: 0, id: 'a' })) + call(f(null, 'null', { index: 0 })),
+    two.slice(0, 1),
+  ],
+  [
+    'an empty object behind all of its arguments, under its id and name',
+    call(f('f', '{"x":1}', { index: 0, id: 'a' })) + call(f('f', '{}', { index: 0, id: 'a' })),
+    two.slice(0, 1),
+  ],
+  [
+    'all of its arguments once more, without a name',
+    call(f('f', '{"x"', { index: 0 })) + call(f(null, ':1}', { index: 0 })) + call(f(null, '{"x":1}', { index: 0 })),
+    two.slice(0, 1),
+  ],
+  [
+    'one index in one list, and no arguments',
+    chunk({ tool_calls: [f('f', null, { index: 0 }), f('g', null, { index: 0 })] }),
+    [
+      ['f', {}],
+      ['g', {}],
+    ],
+  ],
+  [
+    'one index and one id in one list',
+    chunk({ tool_calls: [f('f', '{}', { index: 0, id: '0' }), f('g', '{}', { index: 0, id: '0' })] }),
+    [
+      ['f', {}],
+      ['g', {}],
+    ],
+  ],
+  [
+    'one name twice in one list',
+    chunk({ tool_calls: [f('f', '{}', { index: 0 }), f('f', '{"x":1}', { index: 0 })] }),
+    [['f', {}], two[0]],
+  ],
+  [
+    'one index in two frames, without an id, the second with its arguments',
+    call(f('f', '', { index: 0 })) + call(f('g', '{"y":2}', { index: 0 })),
+    [
+      ['f', {}],
+      ['g', { y: 2 }],
+    ],
+  ],
+  [
+    'its name in pieces without an index',
+    call(f('get_', null)) + call(f('weather', null)) + call(f(null, '{"x":1}')),
+    [['get_weather', { x: 1 }]],
+  ],
   ['arguments encoded twice', call(f('f', JSON.stringify('{"x":1}'))), two.slice(0, 1)],
   [
     'the same in pieces',

@@ -3,7 +3,7 @@ import type { ToolCall } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
 import { text, type Json } from '../../wire/json.ts'
 import { jsonChars } from '../../wire/opaque.ts'
-import { callArguments, isNoArguments } from '../reply/call-arguments.ts'
+import { callArguments, createValueEnd, isNoArguments, type ValueEnd } from '../reply/call-arguments.ts'
 
 /** What the calls of one reply may hold, UTF-16 code units: nobody else counts them before they are whole. */
 const maxChars = 1_048_576
@@ -12,6 +12,7 @@ const maxChars = 1_048_576
 interface Call {
   readonly block: Json
   args: string
+  end: ValueEnd
   isStopped: boolean
 }
 
@@ -59,7 +60,7 @@ export function createBlockCalls(random?: RandomBytes): BlockCalls {
   }
   const wholeCall = ({ block, args }: Call): ToolCall | undefined => {
     const name = text(block['name'])
-    const value = callArguments(args.trim() === '' ? block['input'] : args)
+    const value = callArguments(isNoArguments(args) ? block['input'] : args)
     if (name === '' || value === undefined) return undefined
     // What answers a call is told apart by its id.
     const given = text(block['id'])
@@ -78,7 +79,7 @@ export function createBlockCalls(random?: RandomBytes): BlockCalls {
   return {
     chars: () => chars,
     begin(index, block) {
-      const call = block && { block, args: '', isStopped: false }
+      const call = block && { block, args: '', end: createValueEnd(), isStopped: false }
       byIndex.set(index, call)
       lastIndex = index
       if (!call) {
@@ -103,7 +104,14 @@ export function createBlockCalls(random?: RandomBytes): BlockCalls {
       if (!call || !waiting.has(call)) return false
       if (holder === call) holder = undefined
       call.isStopped = false
-      call.args = isNoArguments(call.args) ? piece : call.args + piece
+      if (isNoArguments(call.args)) {
+        call.args = ''
+        call.end = createValueEnd()
+      }
+      // Nothing, behind all of them.
+      if (call.end.isWhole && isNoArguments(piece)) return true
+      call.args += piece
+      call.end.push(piece)
       chars += piece.length
       hold(piece.length)
       return true

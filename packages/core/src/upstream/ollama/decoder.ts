@@ -1,6 +1,6 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
-import { isRecord, record, text, type Json } from '../../wire/json.ts'
+import { isRecord, record, type Json } from '../../wire/json.ts'
 import { countedUsage } from '../reply/counted-usage.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
@@ -10,7 +10,8 @@ import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { brokenCall } from '../reply/reply-errors.ts'
 import { hasLostWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf } from '../reply/places.ts'
-import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
+import { callFragment, callsIn } from '../reply/call-shapes.ts'
+import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -51,7 +52,8 @@ export function createOllamaDecoder(
     const content = contentEvents(contentOf(message))
     for (const part of content.length > 0 ? content : contentEvents(contentBeside(frame))) events.push(part)
     for (const part of events.slice(before)) hasText ||= 'message' in part
-    pushCalls(callFragments(message['tool_calls'] ?? frame['tool_calls']), events)
+    const called = callsIn(message)
+    pushCalls(called.length > 0 ? called : callsIn(frame), events)
     if (events.length > before) saying = frame
     else if (hasLostWords(frame, saying)) lose(frame, events)
     // Some backends send done_reason without done.
@@ -68,8 +70,8 @@ export function createOllamaDecoder(
   }
   /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
   const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
-    const isWhole = calls.pending() === 0 && fragments.every(isOllamaCall)
-    for (const fragment of fragments) calls.push(fragment)
+    const isWhole = calls.pending() === 0 && fragments.length > 0 && fragments.every(isOllamaCall)
+    calls.push(fragments)
     if (isWhole) for (const call of calls.end().whole) events.push(calledEvent(call))
     else if (fragments.length > 0) events.push({ progress: { stage: 'tool_call', done: calls.chars() } })
   }
@@ -121,6 +123,7 @@ function isTrue(value: unknown): boolean {
 }
 
 function isOllamaCall(fragment: unknown): boolean {
-  const { name, arguments: args } = record(record(fragment)['function'])
-  return text(name) !== '' && isRecord(args)
+  if (!isRecord(fragment)) return false
+  const { name, isObject } = callFragment(fragment)
+  return name !== '' && isObject
 }

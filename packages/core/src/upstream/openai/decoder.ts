@@ -13,7 +13,8 @@ import { createChoice } from '../reply/choice.ts'
 import { hasLostWords, hasWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf, typedDelta, unwrapped, wholeOf } from '../reply/places.ts'
 import { isDone } from '../reply/readable.ts'
-import { callFragments, contentEvents, thoughts } from '../reply/said.ts'
+import { callsIn } from '../reply/call-shapes.ts'
+import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSaidText } from '../reply/said-text.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -183,13 +184,8 @@ export function createOpenAiDecoder(
     return isCalling || events.length > before
   }
   const pushCalls = (delta: Json): boolean => {
-    const said = delta['tool_calls'] ?? delta['tool_call']
-    if (said === undefined && delta['function_call'] === undefined) return false
-    const calling = callFragments(said)
-    // The one call of old servers; newer ones may say it both ways.
-    const old = delta['function_call']
-    const fragments = calling.length === 0 && typeof old === 'object' && old !== null ? [{ function: old }] : calling
-    for (const fragment of fragments) calls.push(fragment)
+    const fragments = callsIn(delta)
+    calls.push(fragments)
     if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars() }
     return fragments.length > 0
   }

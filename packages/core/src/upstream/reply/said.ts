@@ -1,4 +1,4 @@
-import { isRecord, parsedJson, text } from '../../wire/json.ts'
+import { isRecord, text } from '../../wire/json.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { hasWords } from './lost-words.ts'
 
@@ -41,18 +41,4 @@ export function thoughts(said: unknown, depth = 0): string {
   if (!isRecord(said)) return ''
   const { thinking, reasoning, text: words, summary, content } = said
   return thoughts(thinking ?? reasoning ?? words ?? summary ?? content, depth + 1)
-}
-
-/** Fragments of tool calls: a list, one call, an object of calls by their numbers, or the JSON of any of these. */
-export function callFragments(given: unknown): readonly unknown[] {
-  if (Array.isArray(given)) return given
-  if (typeof given === 'string') {
-    // What cannot be read is a fragment that is no call, which is said.
-    if (given.trim() === '') return []
-    const parsed = parsedJson(given)
-    return isRecord(parsed) || Array.isArray(parsed) ? callFragments(parsed) : [given]
-  }
-  if (!isRecord(given)) return []
-  if ('function' in given || 'name' in given || 'arguments' in given) return [given]
-  return Object.entries(given).map(([index, call]) => (isRecord(call) ? Object.assign({ index }, call) : call))
 }

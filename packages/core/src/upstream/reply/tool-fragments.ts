@@ -1,8 +1,9 @@
 import { ChatError } from '../../wire/errors.ts'
 import type { OpaqueData, ToolCall } from '../../wire/events.ts'
 import { createId, type RandomBytes } from '../../wire/ids.ts'
-import { isRecord, text, type Json } from '../../wire/json.ts'
+import { isRecord, parsedJson, type Json } from '../../wire/json.ts'
 import { isOpaque, jsonChars, opaqueOf } from '../../wire/opaque.ts'
+import { callFragment } from './call-shapes.ts'
 import { callArguments, createValueEnd, isNoArguments, type ValueEnd } from './call-arguments.ts'
 
 /** A call while its fragments come. */
@@ -25,8 +26,11 @@ const callChars = 64
 
 /** Puts tool calls together: servers of OpenAI's kind send them in fragments. */
 export interface ToolFragments {
-  /** @throws {ChatError} `overflow` when the calls grow past 1 MiB. */
-  push(fragment: unknown): void
+  /**
+   * @param fragments - Of one list: two that have names are two calls.
+   * @throws {ChatError} `overflow` when the calls grow past 1 MiB.
+   */
+  push(fragments: readonly unknown[]): void
   /** How much of their arguments has come, UTF-16 code units. */
   chars(): number
   /** Calls that are not given out yet. */
@@ -39,13 +43,17 @@ export interface FragmentsOptions {
   readonly random?: RandomBytes | undefined
   /** Whose opaque data it is. Without it none is kept. */
   readonly from?: string | undefined
+  /** What may be called, as the server was told: a name that comes in pieces is one of these. */
+  readonly names?: ReadonlySet<string> | undefined
 }
 
-export function createToolFragments({ random, from }: FragmentsOptions = {}): ToolFragments {
+export function createToolFragments({ random, from, names }: FragmentsOptions = {}): ToolFragments {
   let calls: Begun[] = []
   const byIndex = new Map<number, Begun>()
   const byId = new Map<string, Begun>()
   const given = new Set<string>()
+  /** The calls that a list has named so far. */
+  const listed = new Set<Begun>()
   let chars = 0
   let held = 0
 
@@ -74,20 +82,33 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     if (last.name === '') return last
     const isSaid = !isNoArguments(last.args)
     const isSame = name === last.name
+    if (listed.has(last)) return isSame && (known || (last.args !== '' && !last.end.isWhole)) ? last : begin()
     // The same call under the same id or index, said again: with nothing new, or with what its first fragment left open.
     if (isSame && (known ?? index) !== undefined && (piece === '' || piece === last.args || !isSaid)) {
       last.isAgain = piece === '' && isSaid && last.end.isWhole && !known
       return last
     }
+    if (isSame && known && isNoArguments(piece)) return last
     if (last.end.isWhole) return begin()
-    // The name in pieces, before any argument; without an index nothing tells that from another call.
-    if (last.args === '') return isSame || index !== undefined || known ? last : begin()
-    return isSame ? last : begin()
+    if (isSame) return last.args !== '' || index !== undefined || known ? last : begin()
+    return last.args === '' && isNamePiece(last, name, piece, known ? 'id' : index) ? last : begin()
+  }
+  /** Whether a name goes on with that of a call which has no arguments yet. */
+  const isNamePiece = (last: Begun, name: string, piece: string, by: unknown): boolean => {
+    const isWhole = name.startsWith(last.name)
+    const joined = isWhole ? name : last.name + name
+    if (names?.has(last.name) && names.has(name)) return false
+    if (names && [...names].some((one) => one.startsWith(joined))) return true
+    if ((by !== undefined && isWhole) || /[\W_]$/.test(last.name) || /^[\W_]/.test(name)) return true
+    // Nor does one that comes with all of its arguments.
+    return (by === 'id' || (by !== undefined && last.id !== '')) && !isObject(piece)
   }
   const grow = (call: Begun, name: string, piece: string): void => {
     if (call.name === '' || (call.args === '' && name.startsWith(call.name))) call.name = name || call.name
     else if (call.args === '' && name !== call.name) call.name += name
-    if (piece === '' || (name !== '' && call.end.isWhole && piece === call.args)) return
+    if (piece === '') return
+    // All of them once more, or nothing in place of them.
+    if (call.end.isWhole && (piece === call.args || (!isNoArguments(call.args) && isNoArguments(piece)))) return
     if (call.args !== '' && isNoArguments(call.args)) {
       call.args = ''
       call.end = createValueEnd()
@@ -97,37 +118,30 @@ export function createToolFragments({ random, from }: FragmentsOptions = {}): To
     chars += piece.length
     held += piece.length
   }
+  const take = (fragment: unknown): void => {
+    if (fragment === null || fragment === undefined) return
+    // Something that can be no call: it is said that it is not whole.
+    if (!isRecord(fragment)) return void (begin().args = JSON.stringify(fragment).slice(0, 200))
+    const { index, id, name, args, call: beside, function: inner } = callFragment(fragment)
+    if (id === '' && name === '' && args === '') return
+    const call = callOf(index, id, name, args)
+    if (name !== '') listed.add(call)
+    if (call.id === '' && id !== '') {
+      call.id = id
+      byId.set(id, call)
+    }
+    if (index !== undefined) byIndex.set(index, call)
+    held += id.length + name.length
+    grow(call, name, args)
+    if (from !== undefined) held += attach(call, 'call', beside) + attach(call, 'function', inner)
+    if (held > maxChars) throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
+  }
   return {
     chars: () => chars,
     pending: () => calls.length,
-    push(fragment) {
-      if (fragment === null || fragment === undefined) return
-      // Something that can be no call: it is said that it is not whole.
-      if (!isRecord(fragment)) return void (begin().args = JSON.stringify(fragment).slice(0, 200))
-      const { index: at, id: number, type: _, function: fn, ...rest } = fragment
-      // Some have name and arguments beside the id.
-      const called = isRecord(fn) ? fn : rest
-      const { name: named, arguments: args, parameters, input, index: inner, ...attached } = called
-      const index = indexOf(at ?? inner)
-      const id = typeof number === 'number' ? String(number) : text(number).replace(/^(?:null|none)$/i, '')
-      const name = text(named)
-      const said = args ?? parameters ?? input ?? ''
-      // OpenAI's are text in pieces; some servers send one object.
-      const piece = typeof said === 'string' ? said : JSON.stringify(said)
-      if (id === '' && name === '' && piece === '') return
-      const call = callOf(index, id, name, piece)
-      if (call.id === '' && id !== '') {
-        call.id = id
-        byId.set(id, call)
-      }
-      if (index !== undefined) byIndex.set(index, call)
-      held += id.length + name.length
-      grow(call, name, piece)
-      if (from !== undefined) {
-        held += attach(call, 'call', isRecord(fn) ? rest : attached)
-        if (isRecord(fn)) held += attach(call, 'function', attached)
-      }
-      if (held > maxChars) throw new ChatError('overflow', `Tool calls are longer than ${maxChars} characters.`)
+    push(fragments) {
+      listed.clear()
+      for (const fragment of fragments) take(fragment)
     },
     end() {
       const made = calls.map((call) => ({ call, made: wholeCall(call) }))
@@ -172,7 +186,6 @@ function attach(call: Begun, to: 'call' | 'function', fields: Json): number {
   return jsonChars(kept)
 }
 
-function indexOf(given: unknown): number | undefined {
-  if (typeof given === 'number') return given
-  return typeof given === 'string' && /^\d{1,6}$/.test(given) ? Number(given) : undefined
+function isObject(piece: string): boolean {
+  return piece.startsWith('{') && isRecord(parsedJson(piece))
 }
