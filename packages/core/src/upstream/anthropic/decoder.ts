@@ -6,6 +6,7 @@ import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { hasWords } from '../reply/lost-words.ts'
+import { callFragment, isCallType, looksLikeCall } from '../reply/call-shapes.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createBlockCalls } from './calls.ts'
@@ -32,6 +33,8 @@ export function createAnthropicDecoder(
   const known = new Set<unknown>()
   let hasCalled = false
   let hasSaid = false
+  /** The first block that looks like a call, and is of no type that is one. */
+  let uncalled: string | undefined
   let reason: FinishReason | undefined
   /** As the server said them last; the figures are of the whole reply so far. */
   let counts: Json = {}
@@ -51,7 +54,8 @@ export function createAnthropicDecoder(
     if (lost !== undefined && !isCut) return fail(brokenCall(lost))
     finished = true
     const end = isCut ? 'length' : hasCalled ? 'tool_calls' : 'stop'
-    return [...last, { finish: end, ...(usage === undefined ? {} : { usage }) }]
+    const hole: UpstreamEvent[] = hasCalled || uncalled === undefined ? [] : [{ malformed: uncalled }]
+    return [...hole, ...last, { finish: end, ...(usage === undefined ? {} : { usage }) }]
   }
   const decode = (frame: Json, event: string | undefined): UpstreamEvent[] => {
     if (event === 'error' || isAnthropicError(frame)) return fail(anthropicError(frame))
@@ -105,7 +109,9 @@ export function createAnthropicDecoder(
     known.add(index)
     if (known.size > maxBlocks) throw new ChatError('overflow', `The reply has more than ${maxBlocks} blocks.`)
     // The calls of its own tools the server answers itself: they have other types.
-    const bare = calls.begin(index, block['type'] === 'tool_use' ? block : undefined)
+    const isCall = isCallType(block['type'])
+    if (!isCall && uncalled === undefined && looksLikeCall(block)) uncalled = JSON.stringify(block).slice(0, 200)
+    const bare = calls.begin(index, isCall ? callBlock(block) : undefined)
     return [...before, ...bare.map(called), ...said(given)]
   }
   const delta = (index: unknown, given: unknown): UpstreamEvent[] => {
@@ -147,6 +153,13 @@ export function createAnthropicDecoder(
     fail: (error) => fail(error)[0]!,
     end: (events) => events.push(...finish()),
   })
+}
+
+/** A call in the API's words, whatever its own were. */
+function callBlock(block: Json): Json {
+  if (block['type'] === 'tool_use') return block
+  const { id, name, args } = callFragment(block)
+  return { id, name, input: args }
 }
 
 /** Parts of other types, such as the results of tools that the server runs itself, say what they say for the model only. */

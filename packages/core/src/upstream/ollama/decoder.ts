@@ -10,7 +10,7 @@ import type { ReplyDecoder } from '../reply/ask-reply.ts'
 import { brokenCall } from '../reply/reply-errors.ts'
 import { hasLostWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf } from '../reply/places.ts'
-import { callFragment, callsIn } from '../reply/call-shapes.ts'
+import { callFragment, callsIn, looksLikeCall } from '../reply/call-shapes.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
@@ -33,6 +33,8 @@ export function createOllamaDecoder(
   /** The last frame that said something, and the first that said nothing and has words in it. */
   let saying: Json | undefined
   let lost: string | undefined
+  /** The first one with what may be a call, in a place where nobody knows to look. */
+  let uncalled: string | undefined
   let reason: FinishReason | undefined
   let usage: Usage | undefined
   let finished = false
@@ -52,8 +54,11 @@ export function createOllamaDecoder(
     const content = contentEvents(contentOf(message))
     for (const part of content.length > 0 ? content : contentEvents(contentBeside(frame))) events.push(part)
     for (const part of events.slice(before)) hasText ||= 'message' in part
-    const called = callsIn(message)
-    pushCalls(called.length > 0 ? called : callsIn(frame), events)
+    const inMessage = callsIn(message)
+    const fragments = inMessage.length > 0 ? inMessage : callsIn(frame)
+    pushCalls(fragments, events)
+    if (fragments.length === 0 && uncalled === undefined && looksLikeCall(frame))
+      uncalled = JSON.stringify(frame).slice(0, 200)
     if (events.length > before) saying = frame
     else if (hasLostWords(frame, saying)) lose(frame, events)
     // Some backends send done_reason without done.
@@ -101,7 +106,8 @@ export function createOllamaDecoder(
       return [fail(brokenCall('done_reason: tool_calls, and no call'))]
     finished = true
     const last = whole.map(calledEvent)
-    const hole: UpstreamEvent[] = lost === undefined || hasText || called ? [] : [{ malformed: lost }]
+    const missed = called ? undefined : (uncalled ?? (hasText ? undefined : lost))
+    const hole: UpstreamEvent[] = missed === undefined ? [] : [{ malformed: missed }]
     const known: FinishReason = isCut ? 'length' : called ? 'tool_calls' : 'stop'
     return [...hole, ...last, { finish: known, ...(usage === undefined ? {} : { usage }) }]
   }

@@ -9,14 +9,14 @@ import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { brokenCall, incompleteReply } from '../reply/reply-errors.ts'
 import { openAiProgress, sameProgress } from '../reply/progress.ts'
-import { createChoice } from '../reply/choice.ts'
+import { callsOf, createChoice, type Chosen } from '../reply/choice.ts'
 import { hasLostWords, hasWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf, typedDelta, unwrapped, wholeOf } from '../reply/places.ts'
 import { isDone } from '../reply/readable.ts'
-import { callsIn } from '../reply/call-shapes.ts'
+import { callsIn, isCallType, isSameCall, looksLikeCall } from '../reply/call-shapes.ts'
 import { contentEvents, thoughts } from '../reply/said.ts'
 import { createSaidText } from '../reply/said-text.ts'
-import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
+import { createToolFragments, type FragmentsOptions, type ToolFragments } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { stamps, usageOf } from './usage.ts'
 
@@ -35,6 +35,13 @@ export function createOpenAiDecoder(
   const thinkingFields = [...(facts.thinkingFields ?? allThinkingFields), ...thinkingParts]
   const sse = createSseFrames({ maxChars: options.maxChars })
   const calls = createToolFragments(options)
+  /** Those said elsewhere, of which some may be the same; and those of another choice, which count where this one has none. */
+  const besides = createToolFragments(options)
+  const others = createToolFragments(options)
+  /** The chunk has said something of a call. */
+  let isCalling = false
+  /** The first one with what may be a call, in a place where nobody knows to look. */
+  let uncalled: string | undefined
   const choose = createChoice()
   /** What has been said of the reply, and whether in pieces: what then says the whole of it again says nothing new. */
   let said = false
@@ -66,13 +73,14 @@ export function createOpenAiDecoder(
     if (finished) return []
     if (reason === undefined) return unknown ? [fail(unknown)] : []
     count()
-    const { whole, broken } = calls.end()
+    const { whole, broken } = allCalls(calls, besides, others)
     const isCut = reason === 'length'
     const lost = broken ?? (whole.length > 0 || reason !== 'tool_calls' ? undefined : `finish_reason ${reason}`)
     // Without the calls: what has been called for must not be generated again.
     if (lost !== undefined && !isCut) return [fail(brokenCall(lost))]
     finished = true
-    const hole: UpstreamEvent[] = unheard === undefined || hasText || whole.length > 0 ? [] : [{ malformed: unheard }]
+    const missed = whole.length > 0 ? undefined : (uncalled ?? (hasText ? undefined : unheard))
+    const hole: UpstreamEvent[] = missed === undefined ? [] : [{ malformed: missed }]
     const end = isCut ? 'length' : whole.length > 0 ? 'tool_calls' : 'stop'
     return [...hole, ...whole.map((call) => ({ tool_call: call })), { finish: end, ...(usage && { usage }) }]
   }
@@ -88,9 +96,10 @@ export function createOpenAiDecoder(
   const decode = (given: Json, event: string | undefined, events: UpstreamEvent[]): void => {
     if (isBandError(given, event)) return void events.push(fail(bandError(given, errors)))
     const before = events.length
+    isCalling = false
     count()
     const chunk = unwrapped(given)
-    const isSettled = hasText || calls.pending() > 0
+    const isSettled = hasText || calls.pending() + besides.pending() > 0
     const chosen = choose(chunk['choices'] ?? chunk['candidates'], said, isSettled)
     // Without choices the chunk is the answer, unless it is an event of another kind.
     const isTyped = !chosen && chunk['type'] !== undefined
@@ -104,11 +113,13 @@ export function createOpenAiDecoder(
       ? pushPiece(typedDelta(chunk) ?? {}, events)
       : pushChoice(choice, events) || (chosen !== undefined && pushPiece({ content: contentBeside(chunk) }, events))
     if (says) saying = choice
+    pushBesides(choice, chosen, chunk)
+    if (!isCalling && uncalled === undefined && looksLikeCall(given)) uncalled = JSON.stringify(given).slice(0, 200)
     const told = openAiProgress(chunk)
     progress = told ?? progress
     const ends = [chosen?.ending ?? choice, record(choice['delta']), record(choice['message']), answer]
     over(reasonIn([...ends, record(answer['details'])], finishReasons), events)
-    if (!says && !told && !finished && events.length === before) lose(chosen?.choice, chunk, events)
+    if (!says && !isCalling && !told && !finished && events.length === before) lose(chosen?.choice, chunk, events)
   }
   /** What says nothing to anybody, and has words in it: where text is looked for, or anywhere, while the reply has none. */
   const lose = (choice: Json | undefined, chunk: Json, events: UpstreamEvent[]): void => {
@@ -142,7 +153,7 @@ export function createOpenAiDecoder(
       isPiece ||
       pushPiece({ content: contentBeside(message === undefined ? choice : { ...choice, content: undefined }) }, events)
     // Said in pieces, and what is missing stands in the whole of it only.
-    const isCall = calls.pending() === 0 && pushCalls(record(message))
+    const isCall = pushCalls(record(message), besides)
     const isKnown = isInPieces && pushRest(wholeOf(choice), says, events)
     return says || isCall || isKnown || events.length > before
   }
@@ -177,17 +188,27 @@ export function createOpenAiDecoder(
     // What OpenAI's models say when they refuse is for the person to read.
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
-    const isCalling = pushCalls(delta)
-    said ||= isCalling || events.length > before
+    const isCall = pushCalls(delta)
+    said ||= isCall || events.length > before
     hasText ||= events.length > before + (thinking === '' ? 0 : 1)
     for (let i = before; i < events.length; i++) hear(events[i]!)
-    return isCalling || events.length > before
+    return isCall || events.length > before
   }
-  const pushCalls = (delta: Json): boolean => {
-    const fragments = callsIn(delta)
-    calls.push(fragments)
-    if (fragments.length > 0) progress = { stage: 'tool_call', done: calls.chars() }
-    return fragments.length > 0
+  const pushBesides = (choice: Json, chosen: Chosen | undefined, chunk: Json): void => {
+    const { item, type } = chunk
+    if (isCallType(record(item)['type']) && /done$/.test(text(type))) pushCalls({ content: item }, besides)
+    if (!chosen) return
+    // What is said in the choice alone may be in pieces.
+    if (!pushCalls(choice, besides)) pushCalls(chunk, besides)
+    for (const other of chosen.others) pushCalls({ tool_calls: callsOf(other) }, others)
+  }
+  const pushCalls = (place: Json, to = calls): boolean => {
+    const fragments = callsIn(place)
+    if (fragments.length === 0) return false
+    to.push(fragments)
+    isCalling = true
+    if (to !== others) progress = { stage: 'tool_call', done: calls.chars() + besides.chars() }
+    return true
   }
   const over = (why: string, events: UpstreamEvent[]): void => {
     const ending = endingOf(why, finishReasons)
@@ -238,4 +259,18 @@ function thinkingOf(delta: Json, fields: readonly string[]): string {
     if (said !== '') return said
   }
   return ''
+}
+
+/** The calls of a reply that were said in several places. What is not whole in one may be so in another one. */
+function allCalls(
+  main: ToolFragments,
+  besides: ToolFragments,
+  others: ToolFragments,
+): ReturnType<ToolFragments['end']> {
+  const [first, second] = [main.end(), besides.end()]
+  const more = second.whole.filter((call) => !first.whole.some((one) => isSameCall(one, call)))
+  const isHealed = second.whole.length > 0 && second.broken === undefined
+  const broken = isHealed ? undefined : (first.broken ?? second.broken)
+  const whole = [...first.whole, ...more]
+  return whole.length === 0 && broken === undefined ? others.end() : { whole, broken }
 }

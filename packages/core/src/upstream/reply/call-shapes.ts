@@ -1,3 +1,4 @@
+import type { ToolCall } from '../../wire/events.ts'
 import { isRecord, parsedJson, record, text, type Json } from '../../wire/json.ts'
 
 /** A piece of a call, or a whole one, whatever its shape was. */
@@ -116,4 +117,33 @@ export function callParts(content: unknown, depth = 0): readonly unknown[] {
   const part = record(content)
   if (isCallType(part['type']) || isRecord(part['functionCall']) || isRecord(part['toolUse'])) return [part]
   return [...callParts(part['parts'], depth + 1), ...callParts(part['content'], depth + 1)]
+}
+
+/** Fields in which nobody calls, and objects of tools that the server runs itself. */
+const quietFields =
+  /^(?:errors?|usage|logprobs|tools|functions|request|prompt|metadata|annotations|citations)$|executed|server|built_?in|debug/i
+const ownTypes = /^(?:server|mcp|web|code|file|computer|image|builtin|executed)_|search|result|output$/i
+/** More fields, or deeper, is not looked at. */
+const maxFields = 64
+
+/**
+ * Whether something in it looks like a call, wherever it is: a name with arguments. One that was not read would be lost, and its reply
+ * is no success.
+ */
+export function looksLikeCall(place: unknown, depth = 0): boolean {
+  if (typeof place !== 'object' || place === null || depth > maxDepth + 2) return false
+  if (Array.isArray(place)) return place.slice(0, maxFields).some((one) => looksLikeCall(one, depth + 1))
+  const { type, name, arguments: args, args: short, input, output, result } = record(place)
+  if (ownTypes.test(text(type)) || (output ?? result ?? undefined) !== undefined) return false
+  const said = args ?? short ?? input
+  if (text(name) !== '' && (isRecord(said) || (typeof said === 'string' && isRecord(parsedJson(said))))) return true
+  return Object.entries(place)
+    .slice(0, maxFields)
+    .some(([field, value]) => !quietFields.test(field) && looksLikeCall(value, depth + 1))
+}
+
+/** Whether two calls are one, said in two places. */
+export function isSameCall(one: ToolCall, other: ToolCall): boolean {
+  if (one.id === other.id) return true
+  return one.name === other.name && JSON.stringify(one.arguments) === JSON.stringify(other.arguments)
 }

@@ -1,4 +1,5 @@
 import { isRecord, list, record, type Json } from '../../wire/json.ts'
+import { callsIn } from './call-shapes.ts'
 import { hasWords } from './lost-words.ts'
 
 /** The answer that counts of one frame. */
@@ -6,6 +7,8 @@ export interface Chosen {
   readonly choice: Json
   /** Where its end is said: also another one's, where only one has said anything. */
   readonly ending: Json
+  /** The others. Some servers give text in one and calls in another one. */
+  readonly others: readonly Json[]
 }
 
 const none: Json = {}
@@ -26,7 +29,11 @@ export function createChoice(): (choices: unknown, hasSaid: boolean, isSettled: 
     else if (isOpen && (!hasSaid || chosen === Infinity)) chosen = Math.min(chosen, ...all.map(indexOf))
     hasOthers ||= speaking.some((one) => indexOf(one) !== chosen)
     const choice = all.find((one) => indexOf(one) === chosen)
-    return { choice: choice ?? none, ending: choice ?? (hasOthers ? none : all[0]!) }
+    return {
+      choice: choice ?? none,
+      ending: choice ?? (hasOthers ? none : all[0]!),
+      others: all.length === 1 && choice ? [] : all.filter((one) => one !== choice),
+    }
   }
 }
 
@@ -35,8 +42,11 @@ function indexOf({ index }: Json): number {
 }
 
 function speaks(choice: Json): boolean {
-  const { tool_calls: calls, function_call: call } = record(choice['delta'] ?? choice['message'])
-  return (
-    Boolean(call) || (typeof calls === 'object' && calls !== null && Object.keys(calls).length > 0) || hasWords(choice)
-  )
+  return hasWords(choice) || callsOf(choice).length > 0
+}
+
+/** The calls of a choice, in whatever place. */
+export function callsOf(choice: Json): readonly unknown[] {
+  const inside = callsIn(record(choice['delta'] ?? choice['message']))
+  return inside.length > 0 ? inside : callsIn(choice)
 }
