@@ -12,7 +12,7 @@ const decoders = { openai: createOpenAiDecoder, ollama: createOllamaDecoder, ant
 const heard = (kind: keyof typeof decoders, body: string): unknown => {
   const decoder = decoders[kind]({ random: (bytes: Uint8Array<ArrayBuffer>) => bytes.fill(7) })
   const events: UpstreamEvent[] = [...decoder.push(utf8(body)), ...decoder.end()]
-  return events.flatMap((event) => {
+  return events.flatMap((event): unknown[] => {
     if ('message' in event) return [event.message]
     if ('tool_call' in event) return [[event.tool_call.name, event.tool_call.arguments]]
     if ('malformed' in event) return ['a hole']

@@ -11,7 +11,9 @@ import { brokenCall } from '../reply/reply-errors.ts'
 import { hasLostWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf } from '../reply/places.ts'
 import { callFragment, callsIn, looksLikeCall } from '../reply/call-shapes.ts'
-import { contentEvents, thoughts } from '../reply/said.ts'
+import { contentEvents } from '../reply/said.ts'
+import { createSaidText } from '../reply/said-text.ts'
+import { thinkingBeside, thinkingIn } from '../reply/thinking-fields.ts'
 import { createSseFrames } from '../reply/sse-frames.ts'
 import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -30,6 +32,7 @@ export function createOllamaDecoder(
   const calls = createToolFragments(options)
   let called = false
   let hasText = false
+  const heard = createSaidText()
   /** The last frame that said something, and the first that said nothing and has words in it. */
   let saying: Json | undefined
   let lost: string | undefined
@@ -48,12 +51,13 @@ export function createOllamaDecoder(
     if (errorIn(frame, undefined, isReply) !== undefined) return void events.push(fail(saidError(errorOf(frame))))
     const before = events.length
     const message = asDelta(frame['message'])
-    const thought = thoughts(message['thinking']) || thoughts(frame['thinking'])
+    const thought = thinkingIn(message) || thinkingBeside(frame)
     if (thought !== '') events.push({ thinking: thought })
     // The answer of `/api/generate` stands beside the message.
     const content = contentEvents(contentOf(message))
-    for (const part of content.length > 0 ? content : contentEvents(contentBeside(frame))) events.push(part)
-    for (const part of events.slice(before)) hasText ||= 'message' in part
+    const parts = content.length > 0 ? content : contentEvents(contentBeside(frame))
+    for (const part of isTrue(frame['done']) ? withoutWhole(parts) : parts) events.push(part)
+    for (const part of events.slice(before)) hear(part)
     const inMessage = callsIn(message)
     const fragments = inMessage.length > 0 ? inMessage : callsIn(frame)
     pushCalls(fragments, events)
@@ -72,6 +76,19 @@ export function createOllamaDecoder(
     if (isRecord(message) ? hasLostWords(message, record(saying?.['message'])) : frame['type'] === undefined)
       events.push({ malformed: said })
     else lost ??= said
+  }
+  const hear = (event: UpstreamEvent): void => {
+    if (!('message' in event)) return
+    hasText = true
+    heard.add(event.message)
+  }
+  /** Some say all of the reply again in the line that ends it. */
+  const withoutWhole = (parts: readonly UpstreamEvent[]): readonly UpstreamEvent[] => {
+    const whole = parts.map((part) => ('message' in part ? part.message : '')).join('')
+    const rest = hasText && whole.trim() !== '' && heard.isLong() ? heard.beyond(whole, true) : undefined
+    if (rest === undefined) return parts
+    const others = parts.filter((part) => !('message' in part))
+    return rest.trim() === '' ? others : [...others, { message: rest }]
   }
   /** Ollama's own calls are whole, with an object. What may be a fragment waits for the end of the reply. */
   const pushCalls = (fragments: readonly unknown[], events: UpstreamEvent[]): void => {
@@ -115,6 +132,7 @@ export function createOllamaDecoder(
     decode: (frame, _event, events) => decode(frame, events),
     errorOf: saidError,
     stamps: ['created_at'],
+    heard: hear,
     done: (_mark, events) => void events.push(...finish()),
     isFinished: () => finished,
     isProven: () => reason !== undefined,

@@ -14,7 +14,8 @@ import { hasLostWords, hasWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf, typedDelta, unwrapped, wholeOf } from '../reply/places.ts'
 import { isDone } from '../reply/readable.ts'
 import { callsIn, isCallType, isSameCall, looksLikeCall } from '../reply/call-shapes.ts'
-import { contentEvents, thoughts } from '../reply/said.ts'
+import { contentEvents } from '../reply/said.ts'
+import { thinkingBeside, thinkingIn } from '../reply/thinking-fields.ts'
 import { createSaidText } from '../reply/said-text.ts'
 import { createToolFragments, type FragmentsOptions, type ToolFragments } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -32,7 +33,8 @@ export function createOpenAiDecoder(
   facts: AnswerFacts = {},
 ): ReplyDecoder {
   const { finishReasons = {}, errors } = facts
-  const thinkingFields = [...(facts.thinkingFields ?? allThinkingFields), ...thinkingParts]
+  const own = facts.thinkingFields ?? []
+  let isThinkingInPieces = false
   const sse = createSseFrames({ maxChars: options.maxChars })
   const calls = createToolFragments(options)
   /** Those said elsewhere, of which some may be the same; and those of another choice, which count where this one has none. */
@@ -48,6 +50,9 @@ export function createOpenAiDecoder(
   let isInPieces = false
   let hasText = false
   const heard = createSaidText()
+  /** Where its text stands, and whether each frame says all of it so far. */
+  let textPlace: TextPlace = 'delta'
+  let isCumulative = false
   /** The last choice that said something, and the first frame that said nothing and has words in it. */
   let saying: Json | undefined
   let unheard: string | undefined
@@ -111,8 +116,10 @@ export function createOpenAiDecoder(
     if (chunk !== given) usage = usageOf(given, choice, usage)
     const says = isTyped
       ? pushPiece(typedDelta(chunk) ?? {}, events)
-      : pushChoice(choice, events) || (chosen !== undefined && pushPiece({ content: contentBeside(chunk) }, events))
+      : pushChoice(choice, chosen ? 'choice' : 'frame', events) ||
+        (chosen !== undefined && pushText(contentBeside(chunk), 'frame', events))
     if (says) saying = choice
+    if (!says && !isTyped && !isThinkingInPieces) pushThinking([choice, chunk], events)
     pushBesides(choice, chosen, chunk)
     if (!isCalling && uncalled === undefined && looksLikeCall(given)) uncalled = JSON.stringify(given).slice(0, 200)
     const told = openAiProgress(chunk)
@@ -144,18 +151,42 @@ export function createOpenAiDecoder(
    * The text of a choice stands in its delta, in its message, or beside them; the first that says something counts.
    * @returns Whether it says something.
    */
-  const pushChoice = (choice: Json, events: UpstreamEvent[]): boolean => {
+  const pushChoice = (choice: Json, place: TextPlace, events: UpstreamEvent[]): boolean => {
     const { delta, message } = choice
     const before = events.length
     const isPiece = pushPiece(asDelta(delta), events)
-    if (!isPiece && !isInPieces && pushDelta(asDelta(message), events)) return true
+    if (!isPiece && !isInPieces && pushMessage(asDelta(message), reasonIn([choice]) !== '', events)) return true
     const says =
       isPiece ||
-      pushPiece({ content: contentBeside(message === undefined ? choice : { ...choice, content: undefined }) }, events)
+      pushText(contentBeside(message === undefined ? choice : { ...choice, content: undefined }), place, events)
     // Said in pieces, and what is missing stands in the whole of it only.
     const isCall = pushCalls(record(message), besides)
     const isKnown = isInPieces && pushRest(wholeOf(choice), says, events)
     return says || isCall || isKnown || events.length > before
+  }
+  /** A text beside the deltas: a piece, or all of the reply again, where that was said elsewhere. */
+  const pushText = (content: unknown, place: TextPlace, events: UpstreamEvent[]): boolean => {
+    const rest = hasText && textPlace !== place ? heard.beyond(wordsOf(content)) : undefined
+    const isShort = rest === '' && wordsOf(content).trim() !== '' && !heard.isLong()
+    if (rest === undefined || (isShort && heard.beyond(wordsOf(content), true) === undefined)) {
+      const before = events.length
+      const says = pushPiece({ content }, events)
+      if (events.slice(before).some((event) => 'message' in event)) textPlace = place
+      return says
+    }
+    return pushRest(content, true, events)
+  }
+  /** A message may be a piece, as a delta is, or all of the reply so far. */
+  const pushMessage = (message: Json, isEnd: boolean, events: UpstreamEvent[]): boolean => {
+    const whole = wordsOf(contentOf(message))
+    const rest = hasText && textPlace === 'message' && whole !== '' ? heard.beyond(whole, true) : undefined
+    const isGrowing = rest !== undefined && (rest !== '' || isEnd || isCumulative)
+    if (isGrowing) isCumulative = hasRest = true
+    const before = events.length
+    const given = isGrowing ? { ...message, ...noTexts, content: rest } : message
+    const says = pushDelta(given, events) || isGrowing
+    if (events.slice(before).some((event) => 'message' in event)) textPlace = 'message'
+    return says
   }
   const pushPiece = (delta: Json, events: UpstreamEvent[]): boolean => {
     const says = pushDelta(delta, events)
@@ -167,9 +198,7 @@ export function createOpenAiDecoder(
    * @returns Whether it is known what it says.
    */
   const pushRest = (given: unknown, isBeside: boolean, events: UpstreamEvent[]): boolean => {
-    const whole = contentEvents(given)
-      .map((one) => ('message' in one ? one.message : ''))
-      .join('')
+    const whole = wordsOf(given)
     if (whole.trim() === '') return false
     hasRest = true
     const rest = hasText ? heard.beyond(whole) : whole
@@ -180,7 +209,8 @@ export function createOpenAiDecoder(
   /** @returns Whether it says something. */
   const pushDelta = (delta: Json, events: UpstreamEvent[]): boolean => {
     const before = events.length
-    const thinking = thinkingOf(delta, thinkingFields)
+    const thinking = thinkingIn(delta, own)
+    isThinkingInPieces ||= thinking !== ''
     if (thinking !== '') events.push({ thinking })
     const content = contentOf(delta)
     if (typeof content !== 'string') events.push(...contentEvents(content))
@@ -201,6 +231,13 @@ export function createOpenAiDecoder(
     // What is said in the choice alone may be in pieces.
     if (!pushCalls(choice, besides)) pushCalls(chunk, besides)
     for (const other of chosen.others) pushCalls({ tool_calls: callsOf(other) }, others)
+  }
+  /** What stands beside the deltas, as a text, where these have none: all of it again, it may be. */
+  const pushThinking = (places: readonly Json[], events: UpstreamEvent[]): void => {
+    const thinking = places.map((place) => thinkingBeside(place, own)).find((one) => one !== '')
+    if (thinking === undefined) return
+    said = true
+    events.push({ thinking })
   }
   const pushCalls = (place: Json, to = calls): boolean => {
     const fragments = callsIn(place)
@@ -247,18 +284,13 @@ export function createOpenAiDecoder(
   })
 }
 
-/** Servers call it differently, and some say it under two names at once. */
-const allThinkingFields = ['reasoning_content', 'reasoning', 'thinking', 'reasoning_text']
-/** The same in parts, beside these or alone. */
-const thinkingParts = ['reasoning_details', 'thinking_blocks']
+type TextPlace = 'delta' | 'message' | 'choice' | 'frame'
+const noTexts = { text: undefined, output_text: undefined, value: undefined, response: undefined }
 
-function thinkingOf(delta: Json, fields: readonly string[]): string {
-  for (const field of fields) {
-    const value = delta[field]
-    const said = value === undefined ? '' : thoughts(value)
-    if (said !== '') return said
-  }
-  return ''
+function wordsOf(content: unknown): string {
+  return contentEvents(content)
+    .map((one) => ('message' in one ? one.message : ''))
+    .join('')
 }
 
 /** The calls of a reply that were said in several places. What is not whole in one may be so in another one. */

@@ -3,9 +3,12 @@ export interface SaidText {
   add(piece: string): void
   /**
    * What a text that should be the whole reply says beyond what was said; empty where that is nothing.
+   * @param isStrict - It begins with what was said, to the letter.
    * @returns undefined where it says something else.
    */
-  beyond(whole: string): string | undefined
+  beyond(whole: string, isStrict?: boolean): string | undefined
+  /** Whether so much was said, or in so many pieces, that nothing is the same by chance. */
+  isLong(): boolean
 }
 
 const start = 0x811c9dc5
@@ -23,6 +26,7 @@ function hashOf(text: string, from = start): number {
 export function createSaidText(): SaidText {
   let hash = start
   let chars = 0
+  let pieces = 0
   /** The same up to the last letter that is no white space. */
   const trimmed = { hash, chars }
   let pending = ''
@@ -41,16 +45,19 @@ export function createSaidText(): SaidText {
     chars += said.length - body.length
   }
   return {
+    isLong: () => pieces > 1 || chars + pending.length > 7,
     add(piece) {
+      pieces += 1
       pending += piece
       if (pending.length > maxPending) take()
     },
-    beyond(given) {
+    beyond(given, isStrict = false) {
       take()
       const whole = given.trim()
       if (hashOf(given.trimStart().slice(0, chars)) === hash && given.trimStart().length >= chars)
         return given.trimStart().slice(chars)
       if (hashOf(whole.slice(0, trimmed.chars)) === trimmed.hash) return whole.slice(trimmed.chars)
+      if (isStrict) return undefined
       // Behind thinking, say, that was no part of the pieces.
       return hashOf(whole.slice(-trimmed.chars)) === trimmed.hash ? '' : undefined
     },

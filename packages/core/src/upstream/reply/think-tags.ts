@@ -14,8 +14,22 @@ const pairs: readonly (readonly [opening: string, closing: string])[] = [
   ['◁think▷', '◁/think▷'],
   ['<|begin_of_thought|>', '<|end_of_thought|>'],
   ['<|START_THINKING|>', '<|END_THINKING|>'],
+  ['<thoughts>', '</thoughts>'],
+  ['<analysis>', '</analysis>'],
 ]
-const tags = /* @__PURE__ */ once(() => pairs.flat())
+/** Those which are thinking only where they are closed: else a text may well begin so. */
+const soft: readonly string[] = ['<thoughts>', '<analysis>']
+const tags = /* @__PURE__ */ once(() => pairs.flat().map((tag) => tag.toLowerCase()))
+
+/** Whether a tag stands at a place, in small letters, capital ones or both. */
+function stands(tag: string, text: string, at = 0): boolean {
+  return text.slice(at, at + tag.length).toLowerCase() === tag.toLowerCase()
+}
+
+/** The closing tag, in the letters of the opening one. */
+function closingOf([opening, closing]: readonly [string, string], said: string): string {
+  return said === opening ? closing : closing.replace(opening.slice(1), said.slice(1))
+}
 /** More white space in front of a reply than this is its text, UTF-16 code units. */
 const maxLead = 1_024
 
@@ -72,15 +86,17 @@ export function createThinkTags(opensThinking = false): ThinkTags {
     if (!hadTags) lead += held.slice(0, held.length - text.length)
     held = text
     if (lead.length <= maxLead) {
-      if (tags().some((tag) => tag.length > text.length && tag.startsWith(text))) return false
-      const pair = pairs.find((both) => both.some((tag) => text.startsWith(tag)))
+      if (tags().some((tag) => tag.length > text.length && stands(text, tag))) return false
+      const pair = pairs.find((both) => both.some((tag) => stands(tag, text)))
       if (pair) {
-        const isOpening = text.startsWith(pair[0])
+        const isOpening = stands(pair[0], text)
+        const tag = text.slice(0, pair[0].length)
         held = text.slice(pair[isOpening ? 0 : 1].length)
         lead = ''
         hadTags = true
-        isOpened = false
-        if (isOpening) enter(pair[1])
+        isOpened = isOpening && soft.includes(pair[0])
+        if (isOpened) unproven = tag
+        if (isOpening) enter(closingOf(pair, tag))
         return true
       }
       if (isOpened) {
@@ -175,13 +191,13 @@ export function withoutThinking(content: string): string {
   let from = 0
   for (;;) {
     const start = pastSpace(content, from)
-    const pair = pairs.find((both) => both.some((tag) => content.startsWith(tag, start)))
+    const pair = pairs.find((both) => both.some((tag) => stands(tag, content, start)))
     if (!pair) {
       const isCutTag = pairs.some(([opening]) => isBeginning(content, start, opening))
       return isCutTag ? '' : from === 0 ? content : content.slice(start)
     }
-    const at = content.indexOf(pair[1], start)
-    if (at < 0) return ''
+    const at = content.indexOf(closingOf(pair, content.slice(start, start + pair[0].length)), start)
+    if (at < 0) return soft.includes(pair[0]) ? content.slice(from === 0 ? 0 : start) : ''
     from = at + pair[1].length
   }
 }
