@@ -102,7 +102,7 @@ test('openai: all of the thinking again beside the deltas that said it is said o
 const tagged = (text: string): [string, string] => {
   const tags = createThinkTags()
   const finish: UpstreamEvent = { finish: 'stop' }
-  const events = [...[...text].flatMap((letter) => tags.push([{ message: letter }])), ...tags.push([finish])]
+  const events = [...Array.from(text).flatMap((letter) => tags.push([{ message: letter }])), ...tags.push([finish])]
   const said = (kind: 'message' | 'thinking'): string =>
     events.map((event) => (kind in event ? (event as Record<string, unknown>)[kind] : '')).join('')
   return [said('message'), said('thinking')]

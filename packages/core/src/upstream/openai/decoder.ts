@@ -226,7 +226,7 @@ export function createOpenAiDecoder(
   }
   const pushBesides = (choice: Json, chosen: Chosen | undefined, chunk: Json): void => {
     const { item, type } = chunk
-    if (isCallType(record(item)['type']) && /done$/.test(text(type))) pushCalls({ content: item }, besides)
+    if (isCallType(record(item)['type']) && text(type).endsWith('done')) pushCalls({ content: item }, besides)
     if (!chosen) return
     // What is said in the choice alone may be in pieces.
     if (!pushCalls(choice, besides)) pushCalls(chunk, besides)

@@ -18,7 +18,7 @@ const pairs: readonly (readonly [opening: string, closing: string])[] = [
   ['<analysis>', '</analysis>'],
 ]
 /** Those which are thinking only where they are closed: else a text may well begin so. */
-const soft: readonly string[] = ['<thoughts>', '<analysis>']
+const soft: ReadonlySet<string> = new Set(['<thoughts>', '<analysis>'])
 const tags = /* @__PURE__ */ once(() => pairs.flat().map((tag) => tag.toLowerCase()))
 
 /** Whether a tag stands at a place, in small letters, capital ones or both. */
@@ -94,7 +94,7 @@ export function createThinkTags(opensThinking = false): ThinkTags {
         held = text.slice(pair[isOpening ? 0 : 1].length)
         lead = ''
         hadTags = true
-        isOpened = isOpening && soft.includes(pair[0])
+        isOpened = isOpening && soft.has(pair[0])
         if (isOpened) unproven = tag
         if (isOpening) enter(closingOf(pair, tag))
         return true
@@ -197,7 +197,7 @@ export function withoutThinking(content: string): string {
       return isCutTag ? '' : from === 0 ? content : content.slice(start)
     }
     const at = content.indexOf(closingOf(pair, content.slice(start, start + pair[0].length)), start)
-    if (at < 0) return soft.includes(pair[0]) ? content.slice(from === 0 ? 0 : start) : ''
+    if (at < 0) return soft.has(pair[0]) ? content.slice(from === 0 ? 0 : start) : ''
     from = at + pair[1].length
   }
 }
