@@ -80,6 +80,18 @@ test.for([200, 201, 202, 206])('askReply: the status %i with something else is n
   })
 })
 
+test('askReply: a body that is called a page is one where it begins like one', () => {
+  const finished = { text: 'Hi', finish: { finish: 'stop' }, error: undefined }
+  for (const type of ['text/html', 'text/html; charset=UTF-8', 'application/xhtml+html'])
+    for (const body of [stream, ` \n${stream}`, `\ufeff${stream}`, whole, `\n${whole}`])
+      expect(told(200, body, type)).toEqual(finished)
+  for (const body of ['<html>Hi</html>', '\n <!doctype html>', '\ufeff<br />', '', ' \n', `<b>Warning</b>\n${stream}`])
+    expect(told(200, body, 'text/html')).toMatchObject({ text: '', error: { code: 'upstream_malformed' } })
+  expect(told(200, '{"id":"job-7"}', 'text/html').error).toMatchObject({ code: 'upstream_malformed' })
+  expect(told(200, '{"error":"The server is busy"}', 'text/html').error).toMatchObject({ code: 'upstream_busy' })
+  expect(told(500, stream, 'text/html')).toMatchObject({ text: '', error: expect.any(Error) })
+})
+
 test.for([204, 205])('askReply: the status %i has no body, and the error says so', (status) => {
   const message = `The model server answered without a body (HTTP ${status}).`
   for (const body of ['', stream])

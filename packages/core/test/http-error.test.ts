@@ -23,6 +23,12 @@ test.for<[Record<string, string>, number | undefined]>([
   [{ 'retry-after': 'tomorrow GMT' }, undefined],
   [{ 'retry-after': '1e9' }, undefined],
   [{ 'retry-after': '' }, undefined],
+  // No wait, but nonsense.
+  [{ 'retry-after': '2592000' }, 2_592_000_000],
+  [{ 'retry-after': '2592001' }, undefined],
+  [{ 'retry-after': '999999999999999' }, undefined],
+  [{ 'retry-after-ms': '2592000001' }, undefined],
+  [{ 'retry-after': 'Wed, 21 Oct 2099 07:28:00 GMT' }, undefined],
 ])('http: headers %o say to wait %s ms', ([headers, ms]) => {
   for (const status of [429, 503, 529, 500]) expect(failed(status, headers).retryAfterMs).toBe(ms)
 })

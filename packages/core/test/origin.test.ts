@@ -209,3 +209,32 @@ test('authorize: only a string that is not empty is somebody, at once and later'
     }
   }
 })
+
+test('origin: a page of a listed origin may read that the host is not allowed, and nothing gets through', async () => {
+  const origin = 'https://app.example'
+  const options = { allowedOrigins: [origin], allowedHosts: ['chat.example'] }
+  const preflight = {
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'content-type',
+  }
+  const asked = await ask(preflight, options, 'OPTIONS')
+  expect([asked.status, allowOrigin(asked), asked.shown]).toEqual([204, origin, []])
+  for (const method of ['GET', 'POST'] as const) {
+    const refused = await ask({ origin }, options, method)
+    expect([refused.status, allowOrigin(refused), refused.shown]).toEqual([403, origin, []])
+    expect(refused.message).toContain('Host not allowed: 127.0.0.1:3000.')
+    expect(refused.headers['access-control-allow-credentials']).toBe('true')
+  }
+})
+
+test.for([['*'], ['https://other.example']])(
+  'origin: with %j listed, the refusal of a host is told to no page',
+  async (allowedOrigins) => {
+    for (const origin of ['https://evil.example', '*', 'null', 'http://127.0.0.1:3000'])
+      for (const method of ['OPTIONS', 'POST'] as const) {
+        const refused = await ask({ origin }, { allowedOrigins, allowedHosts: ['chat.example'] }, method)
+        expect([refused.status, allowOrigin(refused)]).toEqual([403, undefined])
+      }
+  },
+)

@@ -36,6 +36,22 @@ test.for([
   'System messages are not allowed',
   'Conversation must start with a user message',
   'First message must have role user',
+  "'system' is not one of ['user','assistant'] - 'messages.0.role'",
+  '"system" is not one of ["user", "assistant"]',
+  "messages.0.role: Input should be 'user' or 'assistant'",
+  "messages[0].role: Input should be 'user' or 'assistant' [type=literal_error, input_value='system', input_type=str]",
+  "Input should be 'user', 'assistant' or 'tool'",
+  "invalid enum value. Expected 'user' | 'assistant', received 'system'",
+  "Invalid option: expected one of 'user'|'assistant'",
+  'unknown variant `system`, expected `user` or `assistant`',
+  'unknown variant `developer`, expected one of `user`, `assistant`, `tool` at line 1 column 60',
+  'roles: only user/assistant are accepted',
+  'Jinja Exception: Cannot handle system messages',
+  "This template doesn't take system prompts",
+  "The model can't use a system prompt",
+  'expected role user but got system',
+  'Chat template error: No system role allowed',
+  'No system messages, please',
 ])('plain history: a template that says "%s" refuses the roles', (said) => {
   expect(refusesRoles(`HTTP 400: ${JSON.stringify({ object: 'error', message: said })}`)).toBe(true)
 })
@@ -46,6 +62,12 @@ test.for([
   'The operating system is out of memory',
   'Invalid API key',
   'the system is busy',
+  'Cannot handle the file system',
+  'no system found',
+  "Input should be 'system', 'user' or 'assistant'",
+  "role: expected one of 'user', 'assistant', 'system'",
+  'unknown variant `robot`, expected one of `user`, `assistant`, `tool`, `system`',
+  'the user and the assistant have to pay',
 ])('plain history: "%s" is no word about roles', (said) => {
   expect(refusesRoles(`HTTP 400: ${JSON.stringify({ error: { message: said } })}`)).toBe(false)
 })

@@ -136,3 +136,34 @@ for (const [what, status] of Object.entries(misbehaving))
       expect(unhandled).toEqual([])
     },
   )
+
+const circular: Record<string, unknown> = { state: 'ready' }
+circular['self'] = circular
+test.for<[string, unknown]>([
+  ['circular', circular],
+  ['with a BigInt in it', { state: 'ready', models: 3n }],
+  [
+    'with a toJSON that throws',
+    {
+      toJSON() {
+        throw new Error('no')
+      },
+    },
+  ],
+  ['with a toJSON that gives nothing', { toJSON: () => undefined }],
+  ['nothing', undefined],
+  ['null', null],
+  ['a text', 'ready'],
+  ['a list', ['ready']],
+  [
+    'with a getter that throws',
+    Object.defineProperty({}, 'state', { enumerable: true, get: () => JSON.parse('no') as unknown }),
+  ],
+])('standing: an upstream whose status is %s is unreachable, and the app is told', async ([, said]) => {
+  const told: unknown[] = []
+  const upstream = { ...scriptedUpstream(), status: async () => said as UpstreamStatus }
+  const gateway = createGateway({ upstream, onError: (error) => void told.push(error) })
+  const response = await gateway(new Request('http://gateway.test/api/chat'))
+  expect([response.status, await response.json()]).toMatchObject([200, { upstream: { state: 'unreachable' } }])
+  expect(told).toEqual([expect.any(Error)])
+})

@@ -1,7 +1,7 @@
 import { ChatError, isChatError } from '../wire/errors.ts'
-import { checkHost } from './host.ts'
+import { anyHost, checkHost } from './host.ts'
 import { resolveGateway, type GatewayOptions } from './options.ts'
-import { checkOrigin } from './origin.ts'
+import { checkOrigin, listedCors, noCors } from './origin.ts'
 import type { Identity } from './owner.ts'
 import { createReaders } from './readers.ts'
 import { errorReply, toResponse, type GatewayReply } from './reply.ts'
@@ -71,10 +71,13 @@ export function createGateway<
   const route = createRoutes(policy, { runs, readers, standing, isClosed: () => closed })
 
   const reply = async (request: GatewayRequest): Promise<GatewayReply> => {
-    let cors: Readonly<Record<string, string>> = {}
+    let cors = noCors
     let answer: GatewayReply
     try {
-      checkHost(request, policy.allowedHosts, { isOpen: !policy.authorize })
+      // A listed page may read what it is refused for. Its browser asks first whether it may ask, which lets nothing in.
+      cors = listedCors(request, policy)
+      const isPreflight = request.method === 'OPTIONS' && cors !== noCors
+      checkHost(request, isPreflight ? anyHost : policy.allowedHosts, { isOpen: !policy.authorize })
       const letIn = checkOrigin(request, policy)
       cors = letIn.cors
       answer = await route(letIn.request)

@@ -25,6 +25,9 @@ export function resolveHosts(hosts: readonly string[] | undefined): ReadonlySet<
   return hosts && new Set(hosts.map((host) => host.toLowerCase()))
 }
 
+/** Lets every host through that is one. */
+export const anyHost: ReadonlySet<string> = /* @__PURE__ */ new Set(['*'])
+
 /**
  * A page whose host's address was changed to this one's (DNS rebinding) has the gateway's own origin in its browser: only the host
  * that it asks for gives it away. It is the danger of a gateway on a loopback address that asks nobody who they are, so there only

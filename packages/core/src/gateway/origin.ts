@@ -23,18 +23,29 @@ interface LetIn {
  * before anything else happens. The gateway's own pages, and programs, which send no origin, need no headers.
  * @throws {ChatError} `origin_not_allowed`.
  */
-export function checkOrigin(request: GatewayRequest, { allowedOrigins }: OriginPolicy): LetIn {
+export function checkOrigin(request: GatewayRequest, { allowedOrigins }: Pick<OriginPolicy, 'allowedOrigins'>): LetIn {
   const origin = request.headers.get('origin')
-  if (origin === null) return { cors: {}, request }
-  const expose = { 'access-control-expose-headers': 'session-id, run-id, retry-after' }
-  if (allowedOrigins.has(origin)) {
-    const own = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
-    return { cors: { ...expose, ...own }, request }
-  }
-  if (isOwn(origin, request)) return { cors: {}, request }
+  if (origin === null) return { cors: noCors, request }
+  const listed = listedCors(request, { allowedOrigins })
+  if (listed !== noCors) return { cors: listed, request }
+  if (isOwn(origin, request)) return { cors: noCors, request }
   if (allowedOrigins.has('*'))
     return { cors: { ...expose, 'access-control-allow-origin': '*' }, request: anonymous(request) }
   throw new ChatError('origin_not_allowed', refusal(origin, hostOf(request)))
+}
+
+const expose = { 'access-control-expose-headers': 'session-id, run-id, retry-after' }
+export const noCors: Readonly<Record<string, string>> = {}
+
+/** The headers for a page whose origin is listed by its name, {@link noCors} for others. */
+export function listedCors(
+  { headers }: GatewayRequest,
+  { allowedOrigins }: Pick<OriginPolicy, 'allowedOrigins'>,
+): Readonly<Record<string, string>> {
+  const origin = headers.get('origin')
+  if (origin === null || origin === '*' || !allowedOrigins.has(origin)) return noCors
+  const own = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
+  return { ...expose, ...own }
 }
 
 function refusal(origin: string, host: string): string {

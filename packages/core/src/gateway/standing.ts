@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { UpstreamStatus } from '../upstream/upstream.ts'
+import { isRecord, parsedJson } from '../wire/json.ts'
 import type { Target, Targets } from '../pool/targets.ts'
 
 /** How long an upstream may take to say how it is, ms. */
@@ -58,7 +59,10 @@ export function createStanding(
       })
     })
     try {
-      return await Promise.race([upstream.status(abort.signal), late])
+      // As it will be written: an adapter may give what is no JSON.
+      const said = parsedJson(JSON.stringify(await Promise.race([upstream.status(abort.signal), late])) ?? '')
+      if (!isRecord(said)) throw new TypeError('The status of an upstream must be an object.')
+      return said as unknown as UpstreamStatus
     } catch (error) {
       onFault(error)
       return { state: 'unreachable' }

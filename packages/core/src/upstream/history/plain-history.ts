@@ -21,6 +21,12 @@ const refusals: readonly RegExp[] = [
   /role\w{0,2} (?:must|should|can only) be[^{}]{0,20}\buser\b\W{0,4}(?:or|and|,|\/)?\W{0,4}(?:assistant|model)(?![^{}]{0,30}system)/i,
   /(?:roles|messages|turns) (?:must|should|need to|have to) alternate|alternat(?:e|ing) between|alternating (?:user|roles)/i,
   /(?:conversation|messages|history|chat) (?:must|should|has to|have to) (?:start|begin) with (?:a |the )?\W{0,3}user|first (?:message|turn|role) (?:must|should|has to) (?:be|have|use|come)[^{}]{0,20}user/i,
+  // Validators that name the role which they do not know.
+  /unknown variant\W{1,4}(?:system|developer)\b/i,
+  /["'`](?:system|developer)\\?["'`] is not (?:one of|an? |in )/i,
+  /\b(?:received|got|found|given)\W{1,4}(?:system|developer)\b/i,
+  /(?:can(?:no|')?t|can not|does(?:n't| not)|do(?:n't| not)|won't|unable to|never)\s(?:handle|take|use|accept|support|process|have|allow|know|work with)s?\b[^{}]{0,20}\bsystem\W{1,3}(?:role|message|prompt|instruction)/i,
+  /\bno (?:system|developer) (?:role|message|prompt|instruction)s?\b/i,
   /不支持.{0,12}(?:system|系统)|(?:system|系统)(?:角色|消息|提示词?)?.{0,8}(?:不支持|必须(?:在|是)?.{0,6}(?:第一|首|开头|最前))/i,
 ]
 
@@ -30,7 +36,17 @@ const maxSaid = 8_192
 /** Whether a server's words mean that its template does not take the roles of a history. */
 export function refusesRoles(said: string): boolean {
   const brief = said.slice(0, maxSaid)
-  return refusals.some((words) => words.test(brief))
+  return refusals.some((words) => words.test(brief)) || listsRoles(brief)
+}
+
+const list = /\b(?:expected|should be|must be|can only be|one of|allowed|accepted|supported|only)\b([^{}]{0,80})/gi
+
+/** Validators list the roles that they know. */
+function listsRoles(said: string): boolean {
+  return [...said.matchAll(list)].some(([, words = '']) => {
+    const [roles = ''] = words.split(/\b(?:received|got|found|input|type)\b/i)
+    return /\buser\b\W{1,8}(?:(?:or|and)\W{1,3})?(?:assistant|model)\b/i.test(roles) && !/system|developer/i.test(roles)
+  })
 }
 
 /**

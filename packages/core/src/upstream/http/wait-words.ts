@@ -8,7 +8,7 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
   [/^(?:h|小时)/i, 3_600_000],
 ]
 const sentence = /* @__PURE__ */ once(() => {
-  const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
+  const duration = String.raw`(?:\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|millis(?:econds?)?|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|毫秒|秒钟?|分钟?|小时)(?![a-z])[\s,]{0,3}(?:and\s{1,3})?|\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:h|m|s)(?=\d)){1,4}`
   return new RegExp(
     String.raw`(?:try(?:ing)?|retry|again|wait|available|resets?|cool-?down)[^.{}\d]{0,40}?(?:\b(?:after|in|for|wait)\b|again|:)[^.{}\d]{0,12}(${duration})|` +
       String.raw`\b(?:wait|retry|cool-?down)\b[^.{}\d]{0,20}(${duration})|请?(?:在|等待)?\s{0,3}(${duration})\s{0,3}(?:之?后|再试|重试)|` +
@@ -38,7 +38,8 @@ function durationMs(said: string): number | undefined {
   return isAny ? bounded(ms) : undefined
 }
 
-function bounded(ms: number): number | undefined {
+/** A wait that a server may ask for, ms, rounded up; undefined for what is none. */
+export function bounded(ms: number): number | undefined {
   return ms >= 0 && ms <= maxWaitMs ? Math.ceil(ms) : undefined
 }
 

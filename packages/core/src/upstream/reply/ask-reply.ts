@@ -85,7 +85,8 @@ export function askReply(
     const type = header('content-type') ?? ''
     // Whatever success it is called, the content decides: proxies and frameworks answer 201, 202 or 206.
     const isFine = isSuccess(status)
-    if (isFine && !/html/i.test(type)) return replyPhase(reading, sink, left.signal, /\/json/i.test(type), ended, fail)
+    const reply = (isJson: boolean): Phase => replyPhase(reading, sink, left.signal, isJson, ended, fail)
+    if (isFine && !/html/i.test(type)) return reply(/\/json/i.test(type))
     // A proxy's page with status 200: whatever it says, it is no reply in the making.
     const errorOf = (said: string): ChatError =>
       status === 204 || status === 205
@@ -93,7 +94,8 @@ export function askReply(
         : isFine
           ? noReply(said)
           : httpError({ status, header }, said, model, reading.clock.now(), question.errors)
-    return errorPhase(reading.clock, (said) => fail(errorOf(said)))
+    const error = (): Phase => errorPhase(reading.clock, (said) => fail(errorOf(said)))
+    return isFine ? pagePhase(reply, error) : error()
   }
   const ended = (isWhole: boolean): void => {
     phase = isWhole ? restPhase(reading.clock, close) : nothing
@@ -151,6 +153,26 @@ function restPhase(clock: Clock, close: () => void): Phase {
     end: disarm,
     error: disarm,
     stop: disarm,
+  }
+}
+
+const bom = /* @__PURE__ */ new Set([0xef, 0xbb, 0xbf])
+
+/** A body that is called a page, as PHP calls whatever nobody has named: a page begins with `<`. */
+function pagePhase(reply: (isJson: boolean) => Phase, page: () => Phase): Phase {
+  let phase: Phase | undefined
+  return {
+    data(bytes) {
+      if (!phase) {
+        const first = bytes.find((byte) => byte > 0x20 && !bom.has(byte))
+        if (first === undefined) return undefined
+        phase = first === 0x3c ? page() : reply(first === 0x7b || first === 0x5b)
+      }
+      return phase.data(bytes)
+    },
+    end: () => (phase ??= page()).end(),
+    error: (cause) => (phase ??= page()).error(cause),
+    stop: () => phase?.stop?.(),
   }
 }
 
