@@ -43,6 +43,8 @@ export interface OpaqueData {
   readonly call?: Readonly<Record<string, unknown>>
   /** Fields beside the function's name. */
   readonly function?: Readonly<Record<string, unknown>>
+  /** Fields of the message that has the call, e.g. OpenRouter's `reasoning_details`. */
+  readonly message?: Readonly<Record<string, unknown>>
 }
 
 /** One whole tool call. @public */

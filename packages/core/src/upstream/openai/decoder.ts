@@ -16,6 +16,7 @@ import { isDone } from '../reply/readable.ts'
 import { callsIn, isCallType, isSameCall, looksLikeCall } from '../reply/call-shapes.ts'
 import { contentEvents } from '../reply/said.ts'
 import { thinkingBeside, thinkingIn } from '../reply/thinking-fields.ts'
+import { createMessageOpaque } from '../reply/message-opaque.ts'
 import { createSaidText } from '../reply/said-text.ts'
 import { createToolFragments, type FragmentsOptions, type ToolFragments } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
@@ -50,6 +51,7 @@ export function createOpenAiDecoder(
   let isInPieces = false
   let hasText = false
   const heard = createSaidText()
+  const attached = createMessageOpaque()
   /** Where its text stands, and whether each frame says all of it so far. */
   let textPlace: TextPlace = 'delta'
   let isCumulative = false
@@ -78,7 +80,8 @@ export function createOpenAiDecoder(
     if (finished) return []
     if (reason === undefined) return unknown ? [fail(unknown)] : []
     count()
-    const { whole, broken } = allCalls(calls, besides, others)
+    const { whole: given, broken } = allCalls(calls, besides, others)
+    const whole = options.from === undefined ? given : attached.onto(given, options.from)
     const isCut = reason === 'length'
     const lost = broken ?? (whole.length > 0 || reason !== 'tool_calls' ? undefined : `finish_reason ${reason}`)
     // Without the calls: what has been called for must not be generated again.
@@ -219,6 +222,7 @@ export function createOpenAiDecoder(
     const refusal = text(delta['refusal'])
     if (refusal !== '') events.push({ message: refusal })
     const isCall = pushCalls(delta)
+    if (options.from !== undefined) attached.add(delta)
     said ||= isCall || events.length > before
     hasText ||= events.length > before + (thinking === '' ? 0 : 1)
     for (let i = before; i < events.length; i++) hear(events[i]!)

@@ -2,6 +2,7 @@ import type { ToolCall } from '../../wire/events.ts'
 import type { ChatTurn } from '../../wire/messages.ts'
 import type { HistoryNeeds } from './dialect.ts'
 import { maxIdChars, withShortIds } from '../history/call-forms.ts'
+import { opaqueFields } from '../reply/message-opaque.ts'
 import { missingQuestion, normaliseHistory } from '../history/history.ts'
 import type { Json } from '../../wire/json.ts'
 
@@ -110,7 +111,9 @@ function writtenTurn(
   { role, content, tool_calls: calls, tool_call_id: callId }: ChatTurn,
   from: string | undefined,
 ): Json {
+  const kept = (calls ?? []).map(({ opaque }) => (opaque?.from === from ? opaqueFields(opaque?.message ?? {}) : {}))
   return {
+    ...Object.fromEntries(kept.flatMap((fields) => Object.entries(fields))),
     role,
     content,
     ...(calls === undefined ? {} : { tool_calls: calls.map((call) => writtenCall(call, from)) }),

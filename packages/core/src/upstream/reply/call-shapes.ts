@@ -111,7 +111,7 @@ export function callsIn(place: Json): readonly unknown[] {
 }
 
 /** The calls among the parts of a content. */
-export function callParts(content: unknown, depth = 0): readonly unknown[] {
+function callParts(content: unknown, depth = 0): readonly unknown[] {
   if (typeof content !== 'object' || content === null || depth > maxDepth) return []
   if (Array.isArray(content)) return content.flatMap((part: unknown) => callParts(part, depth + 1))
   const part = record(content)
