@@ -30,7 +30,7 @@ export interface MessageOpaque {
 
 export function createMessageOpaque(): MessageOpaque {
   const parts = new Map<string, Record<string, unknown>[]>()
-  let fields: Json = {}
+  const fields: Record<string, unknown> = {}
   let chars = 0
   const keep = (name: string, part: Json): void => {
     const before = parts.get(name) ?? []
@@ -62,8 +62,7 @@ export function createMessageOpaque(): MessageOpaque {
           if (chars <= maxOpaqueChars || !isReadable(part)) keep(name, part)
         }
       }
-      for (const name of others)
-        if (delta[name] !== undefined) fields = { ...fields, ...opaqueOf({ [name]: delta[name] }) }
+      for (const name of others) if (delta[name] !== undefined) Object.assign(fields, opaqueOf({ [name]: delta[name] }))
     },
     onto(calls, from) {
       const [first, ...rest] = calls
