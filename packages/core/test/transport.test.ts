@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
-import { createBrotliCompress, createDeflate, createGzip, gzipSync } from 'node:zlib'
+import { createBrotliCompress, createDeflate, createGzip, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultTransport } from '#transport'
 import { defaultTransport as defaultOfNode, nodeTransport } from '../src/node/transport.ts'
@@ -309,16 +309,42 @@ test('nodeTransport: a body whose compressed bytes end too early, or are none, t
   }
 })
 
-test('nodeTransport: an encoding that nobody knows is said', async () => {
+test.for(['none', 'utf-8', 'chunked', 'aws-chunked', 'identity', 'identity, identity', '', ',', 'toString'])(
+  'nodeTransport: the encoding "%s" is none, and the body is read as it is',
+  async (encoding) => {
+    const server = await held()
+    const answer = answerOf(nodeTransport(), get(server.url))
+    const { response } = await server.next()
+    response.writeHead(200, { 'content-encoding': encoding }).end('春光')
+    expect(await read(await answer)).toBe('春光')
+  },
+)
+
+test.for<[string, (plain: string) => Buffer]>([
+  ['gzip, identity', gzipSync],
+  ['chunked,GZIP', gzipSync],
+  ['deflate', deflateRawSync],
+  ['deflate', deflateSync],
+  ['deflate, gzip', (plain) => gzipSync(deflateSync(plain))],
+  ['gzip, deflate', (plain) => deflateRawSync(gzipSync(plain))],
+])('nodeTransport: a body that is packed as "%s" is read', async ([encoding, pack]) => {
   const server = await held()
   const answer = answerOf(nodeTransport(), get(server.url))
   const { response } = await server.next()
-  response.writeHead(200, { 'content-encoding': 'toString' }).end('x')
-  await expect(answer.then(read)).rejects.toMatchObject({
-    code: 'upstream_malformed',
-    cause: 'content-encoding: toString',
-  })
-  await server.connections[0]?.closed
+  response.writeHead(200, { 'content-encoding': encoding }).end(pack('春光'.repeat(50_000)))
+  expect(await read(await answer)).toBe('春光'.repeat(50_000))
+})
+
+test('nodeTransport: an empty body that is called packed is empty, and a raw one that is cut throws', async () => {
+  for (const bytes of [Buffer.alloc(0), deflateRawSync('春光'.repeat(10_000)).subarray(0, 20)]) {
+    const server = await held()
+    const answer = answerOf(nodeTransport(), get(server.url))
+    const { response } = await server.next()
+    response.writeHead(200, { 'content-encoding': 'deflate' }).end(bytes)
+    const body = answer.then(read)
+    if (bytes.length === 0) await expect(body).resolves.toBe('')
+    else await expect(body).rejects.toBeInstanceOf(Error)
+  }
 })
 
 // Answers that are none

@@ -7,11 +7,10 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
-import type { Transform } from 'node:stream'
-import zlib, { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { PassThrough, type Readable, type Transform } from 'node:stream'
+import zlib, { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import { systemClock, type Clock } from '../clock.ts'
 import { tickerOf } from '../ticker.ts'
-import { ChatError } from '../wire/errors.ts'
 import type { Transport, TransportRequest, TransportSink } from '../upstream/http/transport.ts'
 
 /** @public */
@@ -111,12 +110,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
         return void request.destroy()
       }
       response.on('end', () => (isRead = true))
-      const unpack = unpackerOf(response.headers['content-encoding'] ?? '')
-      if (unpack === undefined) {
-        end(unreadable(response.headers['content-encoding']!))
-        return void request.destroy()
-      }
-      const plainBody = unpack === null ? response : response.pipe(unpack()).on('error', end)
+      const plainBody = unpacked(response, response.headers['content-encoding'] ?? '', end)
       plainBody.on('data', (bytes: Uint8Array) => {
         if (isOver) return
         const full = sink.data(bytes)
@@ -140,17 +134,29 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   return ask
 }
 
-/** How an encoding of a body is undone; null where there is none; undefined for one that cannot be read. */
-function unpackerOf(encoding: string): (() => Transform) | null | undefined {
-  switch (encoding.trim().toLowerCase()) {
-    case '':
-    case 'identity':
-      return null
+/** Most encodings that one body has, one around the other. */
+const maxEncodings = 4
+
+/**
+ * A body without its encodings. Servers and proxies call encoding what is none (`none`, `utf-8`, `chunked`): one that nobody knows is
+ * left as it is, and whoever reads the body tells what it is.
+ */
+function unpacked(body: Readable, encodings: string, failed: (cause: unknown) => void): Readable {
+  const names = encodings.toLowerCase().split(',').slice(0, maxEncodings)
+  // The last one was put around the others.
+  return names.reduceRight((packed: Readable, name) => {
+    const encoding = name.trim()
+    if (encoding === 'deflate') return inflated(packed, failed)
+    const unpack = unpackerOf(encoding)
+    return unpack ? packed.pipe(unpack()).on('error', failed) : packed
+  }, body)
+}
+
+function unpackerOf(encoding: string): (() => Transform) | undefined {
+  switch (encoding) {
     case 'gzip':
     case 'x-gzip':
       return createGunzip
-    case 'deflate':
-      return createInflate
     case 'br':
       return createBrotliDecompress
     case 'zstd':
@@ -161,9 +167,18 @@ function unpackerOf(encoding: string): (() => Transform) | null | undefined {
   }
 }
 
-function unreadable(encoding: string): ChatError {
-  const message = 'The model server, or a proxy in front of it, compresses its answer in a way that cannot be read.'
-  return new ChatError('upstream_malformed', message, { cause: `content-encoding: ${encoding.slice(0, 64)}` })
+/** `deflate` is zlib's format (RFC 9110 §8.4.1.2), and some servers send what stands inside of that alone: the first byte tells. */
+function inflated(packed: Readable, failed: (cause: unknown) => void): Readable {
+  const plain = new PassThrough()
+  const end = (): void => void plain.end()
+  packed.once('end', end)
+  packed.once('data', (first: Uint8Array) => {
+    packed.off('end', end)
+    const unpack = (first[0]! & 0x0f) === 8 ? createInflate() : createInflateRaw()
+    unpack.on('error', failed).write(first)
+    packed.pipe(unpack).pipe(plain)
+  })
+  return plain
 }
 
 /** A read of this size is followed by a turn of the event loop: a model at full speed must not shut out an interrupt. */

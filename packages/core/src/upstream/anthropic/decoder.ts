@@ -3,6 +3,7 @@ import type { FinishReason, ToolCall, Usage } from '../../wire/events.ts'
 import type { RandomBytes } from '../../wire/ids.ts'
 import { isRecord, record, text, type Json } from '../../wire/json.ts'
 import type { ReplyDecoder } from '../reply/ask-reply.ts'
+import { figure, larger } from '../reply/counted-usage.ts'
 import { decodeFrames } from '../reply/decode-frames.ts'
 import { endingOf, reasonIn } from '../reply/finish-reasons.ts'
 import { hasWords } from '../reply/lost-words.ts'
@@ -97,7 +98,11 @@ export function createAnthropicDecoder(
     return [...counted(record(counts)), ...blocks, ...over(whole)]
   }
   const counted = (more: Json): UpstreamEvent[] => {
-    const given = figures.flatMap((name) => (typeof more[name] === 'number' ? [[name, more[name]] as const] : []))
+    const given = figures.flatMap((name) => {
+      const one = figure(more[name])
+      // Figures only grow, and some servers say 0 at the end.
+      return one === undefined ? [] : [[name, larger(one, figure(counts[name]))] as const]
+    })
     if (given.length === 0) return []
     counts = { ...counts, ...Object.fromEntries(given) }
     usage = usageOf(counts)

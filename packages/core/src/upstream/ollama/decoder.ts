@@ -102,7 +102,7 @@ export function createOllamaDecoder(
     return { tool_call: call }
   }
   const over = (why: string, frame: Json, events: UpstreamEvent[]): void => {
-    usage = countedUsage(frame['prompt_eval_count'], frame['eval_count']) ?? usage
+    usage = countedUsage(frame['prompt_eval_count'], frame['eval_count'], usage)
     if (why === 'load' || why === 'unload') {
       const message = 'The model server loaded or unloaded its model and gave no answer.'
       return void events.push(fail(new ChatError('upstream_failed', message, { retryable: true })))

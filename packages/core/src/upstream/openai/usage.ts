@@ -1,6 +1,6 @@
 import type { Usage } from '../../wire/events.ts'
 import { isRecord, record, type Json } from '../../wire/json.ts'
-import { countedUsage } from '../reply/counted-usage.ts'
+import { countedUsage, figure } from '../reply/counted-usage.ts'
 
 /** OpenAI pads its chunks, so that nobody tells a text by its length. Others count in each of them. */
 export const stamps: readonly string[] = (
@@ -23,20 +23,26 @@ export function usageOf(chunk: Json, choice: Json, before: Usage | undefined): U
     counts(record(message)['usage']) ??
     counts(metadata) ??
     counts(usageMetadata)
-  if (counted) return changed(before, counted.prompt, counted.completion)
+  if (counted) return countedUsage(counted.prompt, counted.completion, before)
   const { cache_n: cached, prompt_n: read, predicted_n: predicted } = record(timings)
   if (typeof read !== 'number' || typeof predicted !== 'number') return before
-  return changed(before, read + (typeof cached === 'number' ? cached : 0), predicted)
+  return countedUsage(read + (typeof cached === 'number' ? cached : 0), predicted, before)
 }
+
+const promptNames = ['prompt_tokens', 'input_tokens', 'promptTokenCount', 'promptTokens', 'inputTokens']
+const completionNames = [
+  'completion_tokens',
+  'output_tokens',
+  'candidatesTokenCount',
+  'completionTokens',
+  'outputTokens',
+  'generated_tokens',
+]
 
 function counts(place: unknown): { readonly prompt: unknown; readonly completion: unknown } | undefined {
   if (!isRecord(place)) return undefined
-  const prompt = place['prompt_tokens'] ?? place['input_tokens'] ?? place['promptTokenCount']
-  const completion = place['completion_tokens'] ?? place['output_tokens'] ?? place['candidatesTokenCount']
-  return typeof prompt === 'number' || typeof completion === 'number' ? { prompt, completion } : undefined
-}
-
-function changed(before: Usage | undefined, prompt: unknown, completion: unknown): Usage | undefined {
-  if (before && before.prompt_tokens === prompt && before.completion_tokens === completion) return before
-  return countedUsage(prompt, completion)
+  const [prompt, completion] = [promptNames, completionNames].map((names) =>
+    names.map((name) => figure(place[name])).find((value) => value !== undefined),
+  )
+  return prompt === undefined && completion === undefined ? undefined : { prompt, completion }
 }
