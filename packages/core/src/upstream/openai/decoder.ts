@@ -1,3 +1,4 @@
+// Above 250 lines: the state of one reply is read and changed by each place in which servers write its text and its calls.
 import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { AnswerFacts } from './dialect.ts'
@@ -13,12 +14,13 @@ import { callsOf, createChoice, type Chosen } from '../reply/choice.ts'
 import { hasLostWords, hasWords } from '../reply/lost-words.ts'
 import { asDelta, contentBeside, contentOf, typedDelta, unwrapped, wholeOf } from '../reply/places.ts'
 import { isDone } from '../reply/readable.ts'
-import { callsIn, isCallType, isSameCall, looksLikeCall } from '../reply/call-shapes.ts'
+import { callsIn, isCallType, looksLikeCall } from '../reply/call-shapes.ts'
+import { allCalls } from './all-calls.ts'
 import { contentEvents } from '../reply/said.ts'
 import { thinkingBeside, thinkingIn } from '../reply/thinking-fields.ts'
 import { createMessageOpaque } from '../reply/message-opaque.ts'
 import { createSaidText } from '../reply/said-text.ts'
-import { createToolFragments, type FragmentsOptions, type ToolFragments } from '../reply/tool-fragments.ts'
+import { createToolFragments, type FragmentsOptions } from '../reply/tool-fragments.ts'
 import type { UpstreamEvent } from '../upstream.ts'
 import { stamps, usageOf } from './usage.ts'
 
@@ -295,18 +297,4 @@ function wordsOf(content: unknown): string {
   return contentEvents(content)
     .map((one) => ('message' in one ? one.message : ''))
     .join('')
-}
-
-/** The calls of a reply that were said in several places. What is not whole in one may be so in another one. */
-function allCalls(
-  main: ToolFragments,
-  besides: ToolFragments,
-  others: ToolFragments,
-): ReturnType<ToolFragments['end']> {
-  const [first, second] = [main.end(), besides.end()]
-  const more = second.whole.filter((call) => !first.whole.some((one) => isSameCall(one, call)))
-  const isHealed = second.whole.length > 0 && second.broken === undefined
-  const broken = isHealed ? undefined : (first.broken ?? second.broken)
-  const whole = [...first.whole, ...more]
-  return whole.length === 0 && broken === undefined ? others.end() : { whole, broken }
 }

@@ -3,20 +3,15 @@ import type { ChatError } from '../../wire/errors.ts'
 import type { Json } from '../../wire/json.ts'
 import { childAbort } from '../http/child-abort.ts'
 import { httpError, isSuccess, maxErrorChars, unreachable } from '../http/http.ts'
-import type { Transport, TransportHead, TransportRequest, TransportSink } from '../http/transport.ts'
+import type { Transport, TransportHead, TransportRequest } from '../http/transport.ts'
 import type { ErrorWords } from '../http/error-meaning.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream.ts'
+import { errorPhase, nothing, pagePhase, restPhase, type Phase } from './body-phases.ts'
 import { noReply, written } from './reply-errors.ts'
 import type { Seam } from './seam.ts'
 
-/** How long the words of an error are waited for, ms. */
-const errorMs = 2_000
-/** How long what follows a whole reply is read, ms: only a connection whose answer was read to its end is used again. */
-const restMs = 100
 /** How long more of a reply is waited for behind its evidence, where the body does not end, ms. */
 const behindMs = 5_000
-/** How much of it is read, bytes. */
-const maxRest = 65_536
 
 /** One question to a model server. */
 export interface Question {
@@ -52,12 +47,6 @@ export interface Reading {
   readonly decoder: ReplyDecoder
   readonly seam: Seam
   readonly clock: Clock
-}
-
-/** Takes one phase of an answer: its words of an error, its reply, or what follows that. */
-interface Phase extends Pick<TransportSink, 'data' | 'end' | 'error'> {
-  /** Nobody waits for it any more. */
-  stop?(): void
 }
 
 /**
@@ -136,65 +125,6 @@ export function askReply(
     })
   } catch (cause) {
     fail(unreachable(cause))
-  }
-}
-
-const nothing: Phase = { data: () => undefined, end: () => undefined, error: () => undefined }
-
-/** What follows a whole reply. How its connection ends concerns nobody. */
-function restPhase(clock: Clock, close: () => void): Phase {
-  let left = maxRest
-  const disarm = clock.after(restMs, close)
-  return {
-    data(bytes) {
-      left -= bytes.length
-      if (left <= 0) close()
-    },
-    end: disarm,
-    error: disarm,
-    stop: disarm,
-  }
-}
-
-const bom = /* @__PURE__ */ new Set([0xef, 0xbb, 0xbf])
-
-/** A body that is called a page, as PHP calls whatever nobody has named: a page begins with `<`. */
-function pagePhase(reply: (isJson: boolean) => Phase, page: () => Phase): Phase {
-  let phase: Phase | undefined
-  return {
-    data(bytes) {
-      if (!phase) {
-        const first = bytes.find((byte) => byte > 0x20 && !bom.has(byte))
-        if (first === undefined) return undefined
-        phase = first === 0x3c ? page() : reply(first === 0x7b || first === 0x5b)
-      }
-      return phase.data(bytes)
-    },
-    end: () => (phase ??= page()).end(),
-    error: (cause) => (phase ??= page()).error(cause),
-    stop: () => phase?.stop?.(),
-  }
-}
-
-/** The beginning of a body that says what is wrong, however it ends. */
-function errorPhase(clock: Clock, tell: (said: string) => void): Phase {
-  const utf8 = new TextDecoder()
-  let said = ''
-  let isTold = false
-  const end = (): void => {
-    disarm()
-    if (!isTold) tell(said.slice(0, maxErrorChars))
-    isTold = true
-  }
-  const disarm = clock.after(errorMs, end)
-  return {
-    data(bytes) {
-      said += utf8.decode(bytes, { stream: true })
-      if (said.length >= maxErrorChars) end()
-    },
-    end,
-    error: end,
-    stop: disarm,
   }
 }
 

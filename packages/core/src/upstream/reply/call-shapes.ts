@@ -1,4 +1,3 @@
-import type { ToolCall } from '../../wire/events.ts'
 import { isRecord, parsedJson, record, text, type Json } from '../../wire/json.ts'
 
 /** A piece of a call, or a whole one, whatever its shape was. */
@@ -140,10 +139,4 @@ export function looksLikeCall(place: unknown, depth = 0): boolean {
   return Object.entries(place)
     .slice(0, maxFields)
     .some(([field, value]) => !quietFields.test(field) && looksLikeCall(value, depth + 1))
-}
-
-/** Whether two calls are one, said in two places. */
-export function isSameCall(one: ToolCall, other: ToolCall): boolean {
-  if (one.id === other.id) return true
-  return one.name === other.name && JSON.stringify(one.arguments) === JSON.stringify(other.arguments)
 }
