@@ -259,12 +259,12 @@ test.for(each)('%s over %s: words of an error that do not end are waited for 2 s
 })
 
 test.for(each)('%s over %s: an abort while an error is read throws its reason', async ([kind, transport]) => {
-  for (const [status, type] of [
-    [503, 'text/plain'],
-    [200, 'text/html'],
+  for (const [status, type, body] of [
+    [503, 'text/plain', '{"error":'],
+    [200, 'text/html', '<p>'],
   ] as const) {
     const { upstream, clock, connections } = await bench(kind, transport, (response) => {
-      response.writeHead(status, { 'content-type': type }).write('{"error":')
+      response.writeHead(status, { 'content-type': type }).write(body)
     })
     const abort = new AbortController()
     const messages = [{ role: 'user' as const, content: 'Hello' }]

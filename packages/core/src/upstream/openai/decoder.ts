@@ -1,4 +1,4 @@
-// Above 250 lines: the state of one reply is read and changed by each place in which servers write its text and its calls.
+// Long: the state of one reply is read and changed by each place in which servers write its text and its calls.
 import type { ChatError } from '../../wire/errors.ts'
 import type { FinishReason, Progress, Usage } from '../../wire/events.ts'
 import type { AnswerFacts } from './dialect.ts'
