@@ -1,7 +1,9 @@
-import type { FetchFaultPlan } from '@midstream/core/testing'
+import { createGateway, type Gateway } from '@midstream/core/gateway'
+import { gatewayFetch, manualClock, scriptedUpstream, seededRandom, type FetchFaultPlan } from '@midstream/core/testing'
 import { expect, test } from 'vitest'
+import { createChatClient } from '../src/client.ts'
 import type { ChatMessage } from '../src/message.ts'
-import { gets, refused, text, whole, world, type World } from './world.ts'
+import { gets, refused, text, turn, whole, world, type World } from './world.ts'
 
 /** A network that is gone for a while, after some bytes. */
 const gone =
@@ -199,4 +201,48 @@ test('restart: an ended run that is no longer kept goes on from its partial', as
   expect(await w.ended(w.session.send('Tell me'))).toMatchObject({ content: whole, state: 'done' })
   expect(w.upstream.replies).toHaveLength(2)
   await w.over()
+})
+
+test('restart: a run that another page has started again under its id is another one, and no text of the two is mixed', async () => {
+  const clock = manualClock()
+  const upstream = scriptedUpstream()
+  const begin = (): Gateway => createGateway({ upstream, clock, random: seededRandom(1) })
+  let gateway = begin()
+  let posted = ''
+  let kill = (): void => undefined
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    if (posted === '') posted = init?.body as string
+    const response = await gatewayFetch(gateway)(input, init)
+    if (!response.body) return response
+    const cut = new TransformStream<Uint8Array, Uint8Array>({
+      start: (out) => void (kill = () => out.error(new TypeError('reset'))),
+    })
+    return new Response(response.body.pipeThrough(cut), response)
+  }
+  const session = createChatClient({ url: '/api/chat', clock, random: seededRandom(2), fetch }).session()
+  const until = async (isSo: () => boolean): Promise<void> => {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- one turn after the other
+      await turn()
+      if (isSo()) return
+      clock.advance(50)
+    }
+  }
+  const sent = session.send('Tell me')
+  ;(await upstream.next()).send('Once upon a time')
+  await until(() => text(session) === 'Once upon a time')
+  // It takes a moment to begin anew.
+  clock.advance(1)
+  gateway = begin()
+  kill()
+  // Another page has read nothing of it yet, and asks for it again.
+  const again = await gatewayFetch(gateway)('/api/chat', { method: 'POST', body: posted })
+  ;(await upstream.next()).send('In the beginning there was a word, and a fox')
+  let ended: unknown
+  void sent.then((reply) => (ended = reply))
+  await until(() => ended !== undefined)
+  // The other page has the answer now, and this one all that it had.
+  expect(ended).toMatchObject({ content: 'Once upon a time', error: { code: 'session_busy' } })
+  await again.body?.cancel()
+  await gateway.close()
 })

@@ -20,6 +20,7 @@ function view(): View {
     runId: 'run_1',
     sessionId: 'sess_1',
     model: 'm',
+    startedAt: 0,
     continues: undefined,
     log,
     state: runStart,

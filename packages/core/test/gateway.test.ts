@@ -45,7 +45,13 @@ test('gateway: the first frame holds exactly what the wire says', async () => {
   const first = await frameReader((await post(body)).body).next()
   expect(first).toEqual({
     id: undefined,
-    event: { session_id: body.session_id, run_id: body.run_id, model: 'scripted', heartbeat_ms: 2_000 },
+    event: {
+      session_id: body.session_id,
+      run_id: body.run_id,
+      model: 'scripted',
+      heartbeat_ms: 2_000,
+      started_at: 1_000,
+    },
   })
   expect(upstream.replies[0]?.signal.aborted).toBe(false)
 })

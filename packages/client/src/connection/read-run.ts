@@ -1,4 +1,4 @@
-import { backoffMs, isChatError, type ChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
+import { backoffMs, ChatError, isChatError, type Clock, type LogEvent, type RandomBytes } from '@midstream/core'
 import { abortable, abortWith, follow, reasonOf, throwIfAborted } from './abort.ts'
 import { asWait, droppedError, isDocument, isPassing, notTheGateway } from './refusal.ts'
 import { request, type Endpoint } from './request.ts'
@@ -50,6 +50,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
   let opened = json === undefined || link.joins === true
   let attempt = 0
   let lostAt: number | undefined
+  /** When the run began whose text is here, by the gateway's clock. */
+  let startedAt: number | undefined
   /** Whether a body of this run has come while it was made. */
   let hasStreamed = false
   /** Whether a body was held back: nothing of it came. */
@@ -111,6 +113,9 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
           stranger = undefined
           if ('session_id' in event) {
             if (event.heartbeat_ms > 0) heartbeatMs = event.heartbeat_ms
+            // Somebody else has started a lost run again, under its id: what is here is no part of that.
+            if (position > 0 && event.started_at !== startedAt) throw lostRun()
+            startedAt = event.started_at
             order.starts(event.position ?? 0)
             watchdog.feed()
             got = 'run'
@@ -189,6 +194,8 @@ export async function* readRun(link: RunLink): AsyncGenerator<Reading, void, und
     lostAt += Math.max(0, clock.now() - dueAt)
   }
 }
+
+const lostRun = (): ChatError => new ChatError('not_found', 'The gateway has lost the run and begun another one')
 
 /** The pages of this browser have as many streams as they may: the run is read by polls. */
 const crowded = {}

@@ -19,6 +19,8 @@ export interface Span {
 export interface ActiveRun extends KeptRun {
   /** How much of the text before stays once this run has said more, UTF-16 units; undefined is all. */
   readonly keeps?: number | undefined
+  /** It was begun elsewhere, or before a reload. */
+  readonly isJoined?: true | undefined
   /** What of its log has been received. */
   readonly position: number
   /** The last one. */

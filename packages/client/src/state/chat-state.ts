@@ -105,7 +105,7 @@ export function stepChat(state: ChatState, input: ChatInput): ChatState {
       return {
         ...restored,
         snapshot: at(kept ? 'reconnecting' : 'idle', snapshot, { messages, error: null, attempt }),
-        run: kept ? { ...kept, ...unread } : null,
+        run: kept ? { ...kept, ...unread, isJoined: true } : null,
       }
     }
     case 'freeze':
@@ -166,8 +166,8 @@ function stepRun(state: ChatState, run: ActiveRun, input: RunInput): ChatState {
   }
   const { error } = input
   // After a reload nothing is read yet of what is here.
-  const isBegun = run.isOpen && error.code === 'not_found'
-  const lost = failed(snapshot, run.position > 0 || isBegun || error.code === 'expired' ? 'dropped' : 'failed', error)
+  const isGone = run.isOpen ? /^(?:not_found|expired)$/.test(error.code) : run.isJoined && error.code === 'expired'
+  const lost = failed(snapshot, run.position > 0 || isGone ? 'dropped' : 'failed', error)
   if (run.isOpen) return { ...state, ...lost }
   // What stands back for another tab's run is what it was before. Else its version stays: another tab may have what is lost here.
   const reply = lost.snapshot.messages.at(-1)!

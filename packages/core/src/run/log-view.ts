@@ -39,6 +39,8 @@ export interface LogView {
   readonly runId: string
   readonly sessionId: string
   readonly model: string
+  /** When it began, on the run's clock, ms. */
+  readonly startedAt: number
   readonly continues: StartEvent['continues'] | undefined
   readonly log: ReadLog
   readonly state: RunState

@@ -54,7 +54,6 @@ export interface Run extends LogView {
   readonly log: RunLog
   /** The text of the message that this run grows, before it; '' where it grows none. */
   readonly begun: string
-  readonly startedAt: number
   /** When the first delta came; undefined before. */
   readonly firstDeltaAt: number | undefined
   /** When the run ended; undefined while it goes on. */

@@ -13,6 +13,11 @@ export interface StartEvent {
   /** A ping comes whenever nothing else came for this long, ms. */
   readonly heartbeat_ms: number
   /**
+   * When the run began, epoch ms. A run of the same id that began at another time is another one, of a gateway that has lost the
+   * first: positions of the one mean nothing in the other.
+   */
+  readonly started_at?: number
+  /**
    * A continuation: of the message's text so far, this many UTF-16 units stay; what this run says is appended to them.
    * `run_id` is the run that is continued, where the gateway still knows it.
    */

@@ -7,12 +7,13 @@ const frame = (event: ChatEvent, position?: number): string => encodeSse(JSON.st
 
 /** The wire of docs/design.md §3: one JSON object a frame, its position as the frame's id. */
 export const midstreamOutput: Output = {
-  start: ({ sessionId, runId, model, continues }, position, heartbeatMs) =>
+  start: ({ sessionId, runId, model, startedAt, continues }, position, heartbeatMs) =>
     frame({
       session_id: sessionId,
       run_id: runId,
       model,
       heartbeat_ms: heartbeatMs,
+      started_at: Math.round(startedAt),
       ...(continues && { continues }),
       ...(position > 0 && { position }),
     }),
