@@ -121,12 +121,12 @@ test.concurrent.each([
   120_000,
 )
 
-test.concurrent('packages: npm brings nothing but the three, eventsource-parser and React, less than 1 MB', async () => {
+test.concurrent('packages: npm brings nothing but the three, eventsource-parser and React, less than 1.1 MB', async () => {
   const sizes = await installed(await bare)
   expect([...sizes.keys()].sort()).toEqual([...ours, 'react'].sort())
   const bytes = ours.reduce((sum, name) => sum + sizes.get(name)!, 0)
   expect(bytes).toBeGreaterThan(100_000)
-  expect(bytes).toBeLessThan(1_000_000)
+  expect(bytes).toBeLessThan(1_100_000)
 }, 60_000)
 
 test.concurrent('packages: each has its licence, README and changelog, no sources, and nothing that only the workspace has', async () => {
