@@ -3,7 +3,7 @@ import { isRecord, record, type Json } from '../../wire/json.ts'
 import { countedUsage, figure } from '../reply/counted-usage.ts'
 
 /** OpenAI pads its chunks, so that nobody tells a text by its length. Others count in each of them. */
-export const stamps: readonly string[] = (
+export const stamps: readonly string[] = /* @__PURE__ */ (
   'obfuscation created cache_n prompt_n prompt_ms prompt_per_token_ms prompt_per_second predicted_n predicted_ms ' +
   'predicted_per_token_ms predicted_per_second draft_n draft_n_accepted prompt_tokens completion_tokens total_tokens'
 ).split(' ')
