@@ -19,7 +19,10 @@ import { estimated } from './support/usage.ts'
 /** A frame: the position it carries, and its JSON. */
 type Frame = readonly [position: number | undefined, event: Record<string, unknown>]
 
-const startFrame: Frame = [undefined, { session_id: 'sess_1', run_id: 'run_1', model: 'm', heartbeat_ms: 5_000 }]
+const startFrame: Frame = [
+  undefined,
+  { session_id: 'sess_1', run_id: 'run_1', model: 'm', heartbeat_ms: 5_000, started_at: 0 },
+]
 const startAt = (position: number): Frame => [undefined, { ...startFrame[1], position }]
 const status = (phase: string): Frame => [undefined, { status: phase }]
 const message = (text: string, position: number): Frame => [position, { message: text }]
