@@ -1,31 +1,20 @@
 import { createGateway } from '@midstream/core/gateway'
 import { toNodeListener } from '@midstream/core/node'
 import { scriptedUpstream, type ScriptedUpstream } from '@midstream/core/testing'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { chromiumPath, launchBrowser } from './support/browser.ts'
+import { clientPage, listen, servePage } from './support/client-page.ts'
 import { eventually } from './support/conversation.ts'
 
 /** Over HTTP/1.1 a browser has six connections to an origin. Seven answers stream, and each of them can be stopped. */
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
-const html = `<!doctype html><title>Seven chats</title>
-<script type="importmap">${JSON.stringify({
-  imports: {
-    '@midstream/client': '/packages/client/dist/index.js',
-    '@midstream/core': '/packages/core/dist/index.js',
-    'eventsource-parser': '/packages/core/node_modules/eventsource-parser/dist/index.js',
-  },
-})}</script>
-<script type="module">
-  import { createChatClient } from '@midstream/client'
+const html = clientPage(
+  'Seven chats',
+  `import { createChatClient } from '@midstream/client'
   const client = createChatClient({ url: '/api/chat' })
-  window.chat = (name) => client.session(name)
-</script>`
+  window.chat = (name) => client.session(name)`,
+)
 
 interface Site {
   readonly url: string
@@ -41,21 +30,13 @@ async function ownSite(onTestFinished: TestContext['onTestFinished']): Promise<S
     },
   })
   const gateway = createGateway({ upstream })
-  const listen = toNodeListener(gateway)
-  const server = createServer((request, response) => {
-    const { url = '/' } = request
-    if (url.startsWith('/api/chat')) return listen(request, response)
-    const isFile = /^\/packages\/(client|core)\/[\w/.-]+\.js$/.test(url) && !url.includes('..')
-    response.setHeader('content-type', isFile ? 'text/javascript' : 'text/html')
-    response.end(isFile ? readFileSync(root + url) : html)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(async () => {
-    await gateway.close()
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, upstream }
+  const handle = toNodeListener(gateway)
+  const origin = await listen(onTestFinished, (request, response) =>
+    request.url?.startsWith('/api/chat') ? handle(request, response) : servePage(request, response, html),
+  )
+  // Hooks run from the last to the first: the gateway ends its runs before its sockets are closed.
+  onTestFinished(() => gateway.close())
+  return { url: `${origin}/`, upstream }
 }
 
 interface Chats {

@@ -1,39 +1,19 @@
 import { createGateway } from '@midstream/core/gateway'
 import { toNodeListener } from '@midstream/core/node'
 import { scriptedUpstream } from '@midstream/core/testing'
-import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import type { ServerResponse } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { chromiumPath, launchBrowser } from './support/browser.ts'
+import { clientPage, listen, servePage } from './support/client-page.ts'
 
 /** A proxy that wants a sign-in redirects to another origin, where a page's `fetch` fails as if it were offline. */
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
-const html = `<!doctype html><title>Sign in</title>
-<script type="importmap">${JSON.stringify({
-  imports: {
-    '@midstream/client': '/packages/client/dist/index.js',
-    '@midstream/core': '/packages/core/dist/index.js',
-    'eventsource-parser': '/packages/core/node_modules/eventsource-parser/dist/index.js',
-  },
-})}</script>
-<script type="module">
-  import { createChatClient } from '@midstream/client'
-  window.send = () => createChatClient({ url: '/api/chat', reconnect: { maxMs: 0 } }).session().send('Hello')
-</script>`
-
-async function listen(on: TestContext['onTestFinished'], listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  on(async () => {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
+const html = clientPage(
+  'Sign in',
+  `import { createChatClient } from '@midstream/client'
+  window.send = () => createChatClient({ url: '/api/chat', reconnect: { maxMs: 0 } }).session().send('Hello')`,
+)
 
 interface Reply {
   readonly state: string
@@ -63,9 +43,7 @@ describe.skipIf(chromiumPath === null)('sign-in', () => {
           handle(request, response)
         })
       }
-      const isFile = /^\/packages\/(client|core)\/[\w/.-]+\.js$/.test(url) && !url.includes('..')
-      response.setHeader('content-type', isFile ? 'text/javascript' : 'text/html')
-      response.end(isFile ? readFileSync(root + url) : html)
+      return servePage(request, response, html)
     })
     const page = await browser.newPage()
     on(() => page.close())

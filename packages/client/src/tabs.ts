@@ -1,4 +1,4 @@
-import { nameOf } from './connection/address.ts'
+import { placeOf } from './connection/address.ts'
 import type { KeptChat } from './state/kept-chat.ts'
 import { copiesOf } from './copies.ts'
 import type { SessionExtension } from './extension.ts'
@@ -28,8 +28,8 @@ type Word =
  */
 export function tabs(open?: (name: string) => TabsChannel): SessionExtension {
   return (handle) => {
-    const { session, kept, observe } = handle
-    const channel = openChannel(nameOf('midstream', handle), open)
+    const { name, session, options, kept, observe } = handle
+    const channel = openChannel(`midstream ${placeOf(options.url)}${name && ` ${name}`}`, open)
     if (!channel) return undefined
     const copies = copiesOf(handle)
     let isOpen = true

@@ -1,9 +1,8 @@
 import * as fc from 'fast-check'
-import { expect, onTestFinished, test } from 'vitest'
-import { createGateway, type Gateway, type GatewayOptions } from '../src/gateway/index.ts'
+import { expect, test } from 'vitest'
+import type { GatewayOptions } from '../src/gateway/index.ts'
 import { createRunLog } from '../src/run/run-log.ts'
-import { manualClock, scriptedUpstream, type ManualClock } from '../src/testing/index.ts'
-import type { ScriptedReply, ScriptedUpstream } from '../src/testing/index.ts'
+import type { ScriptedReply } from '../src/testing/index.ts'
 import { continuationPoint } from '../src/upstream/history/continuation.ts'
 import { ollamaQuestion } from '../src/upstream/ollama/body.ts'
 import type { UpstreamEvent, UpstreamRequest } from '../src/upstream/upstream.ts'
@@ -11,7 +10,8 @@ import { ChatError } from '../src/wire/errors.ts'
 import type { LogEvent } from '../src/wire/events.ts'
 import { createId } from '../src/wire/ids.ts'
 import { turn } from './support/event-loop.ts'
-import { frameReader, textOf, type FrameReader, type WireEvent } from './support/frames.ts'
+import { frameReader, textOf } from './support/frames.ts'
+import { bench as gatewayBench, type Bench, type Started } from './support/gateway-bench.ts'
 
 // Where a continuation begins
 
@@ -140,20 +140,7 @@ test('delta ends: they are those of the text, whatever thinking, calls and reset
 
 // Through the gateway
 
-interface Started {
-  readonly frames: FrameReader
-  readonly first: WireEvent
-  readonly runId: string
-  readonly sessionId: string
-  readonly reply: ScriptedReply
-}
-interface Bed {
-  readonly clock: ManualClock
-  readonly upstream: ScriptedUpstream
-  readonly gateway: Gateway
-  call(path: string, init?: RequestInit): Promise<Response>
-  post(body: Record<string, unknown>): Promise<Response>
-  start(body: Record<string, unknown>): Promise<Started>
+interface Bed extends Omit<Bench, 'interrupt'> {
   /** Starts a run, lets it say these deltas, and interrupts it at a position. */
   interrupted(
     deltas: readonly (UpstreamEvent | string)[],
@@ -164,30 +151,15 @@ interface Bed {
 }
 
 function bench(options: Partial<GatewayOptions> = {}): Bed {
-  const clock = manualClock(1_000)
-  const upstream = scriptedUpstream()
-  const gateway = createGateway({ upstream, clock, coalesce: { windowMs: 0 }, ...options })
-  onTestFinished(() => gateway.close())
-  const call: Bed['call'] = (path, init) => gateway(new Request(`http://gateway.test/api/chat${path}`, init))
-  const post: Bed['post'] = (body) => call('', { method: 'POST', body: JSON.stringify(body) })
-  const start: Bed['start'] = async (body) => {
-    const frames = frameReader((await post(body)).body)
-    const first = (await frames.next())?.event ?? {}
-    return { frames, first, runId: first.run_id!, sessionId: first.session_id!, reply: await upstream.next() }
-  }
+  const bed = gatewayBench({ coalesce: { windowMs: 0 }, recovery: undefined, ...options })
   const interrupt: Bed['interrupt'] = async (runId, position) => {
-    await call(`/runs/${runId}/interrupt`, { method: 'POST', body: JSON.stringify({ position }) })
+    await bed.interrupt(runId, JSON.stringify({ position }))
   }
   return {
-    clock,
-    upstream,
-    gateway,
-    call,
-    post,
-    start,
+    ...bed,
     interrupt,
     async interrupted(deltas, position, body = { messages: [question] }) {
-      const started = await start(body)
+      const started = await bed.start(body)
       started.reply.send(...deltas)
       await turn()
       await interrupt(started.runId, position)

@@ -1,5 +1,3 @@
-import type { Endpoint } from './request.ts'
-
 /** The parts of where a URL leads from this page; nothing when it leads nowhere, or the platform cannot tell (React Native). */
 export function partsOf(url: string): Partial<Pick<URL, 'host' | 'username' | 'origin'> & { place: string }> {
   try {
@@ -13,12 +11,7 @@ export function partsOf(url: string): Partial<Pick<URL, 'host' | 'username' | 'o
   }
 }
 
-/** What the pages of an origin call a conversation: another gateway, whichever way its URL is written, has others. */
-export function nameOf(
-  prefix: string,
-  { options, name }: { readonly options: Endpoint; readonly name: string },
-): string {
-  return `${prefix} ${partsOf(options.url).place ?? withoutSlash(options.url)}${name && ` ${name}`}`
-}
+/** Where a URL leads, the same whichever way it is written. */
+export const placeOf = (url: string): string => partsOf(url).place ?? withoutSlash(url)
 
 const withoutSlash = (path: string): string => path.replace(/\/$/, '')

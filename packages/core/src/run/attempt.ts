@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts'
-import { fuseInput, utf8Bytes, type FusePolicy } from './fuse.ts'
+import { fuseInput, type FusePolicy } from './fuse.ts'
 import { holedReply, incompleteReply } from '../upstream/reply/reply-errors.ts'
 import type { UpstreamEvent, UpstreamSink } from '../upstream/upstream.ts'
 import { ChatError, isChatError } from '../wire/errors.ts'
 import type { LogEvent } from '../wire/events.ts'
+import { utf8Bytes } from '../wire/utf8-bytes.ts'
 import { checkedEvent } from './checked-event.ts'
 import { createFuseGuard, type Intact } from './fuse-guard.ts'
 

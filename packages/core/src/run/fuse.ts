@@ -1,6 +1,7 @@
 import { ChatError } from '../wire/errors.ts'
 import { resolveNumbers } from '../resolve-numbers.ts'
 import type { UpstreamEvent } from '../upstream/upstream.ts'
+import { utf8Bytes } from '../wire/utf8-bytes.ts'
 
 /** @public */
 export interface FuseOptions {
@@ -164,15 +165,4 @@ export function fuseInput(event: UpstreamEvent, now: number): FuseInput {
 
 function textInput(text: string, now: number): FuseInput {
   return text === '' ? { type: 'alive', now } : { type: 'delta', now, bytes: utf8Bytes(text) }
-}
-
-/** UTF-8 length without encoding: this runs for every delta. */
-export function utf8Bytes(text: string): number {
-  let bytes = text.length
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    // A surrogate is half of a four-byte character: two bytes each.
-    if (code > 0x7f) bytes += code > 0x7ff && (code & 0xf800) !== 0xd800 ? 2 : 1
-  }
-  return bytes
 }

@@ -16,3 +16,9 @@ export function namedOptions(options: Json = {}, names: OptionNames = {}): Json 
   })
   return Object.fromEntries(named)
 }
+
+/** The same options, where a server wants one of them as a list and others take one string. */
+export function withList(options: Json, name: string): Json {
+  const value = options[name]
+  return typeof value === 'string' ? { ...options, [name]: [value] } : options
+}

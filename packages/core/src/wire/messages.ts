@@ -5,6 +5,8 @@ import { isId } from './ids.ts'
 import { isRecord, type Json } from './json.ts'
 import { isMessageId, maxMessageId, parseTool, parseTurns, type ChatTurn, type ToolDefinition } from './turns.ts'
 
+import { utf8Bytes } from './utf8-bytes.ts'
+
 export type { ChatTurn, Role, ToolDefinition } from './turns.ts'
 
 /** The body of `POST {base}`, checked. @public */
@@ -84,7 +86,7 @@ export function parseChatRequest(json: string, limits: MessageLimits): ChatReque
   const interrupts = optional(body, 'interrupts', isRecord, 'an object')
   const after = optional(body, 'after', isMessageId, `a string of 1 to ${maxMessageId} characters`)
   const metadata = optional(body, 'metadata', isRecord, 'an object')
-  if (metadata && new TextEncoder().encode(JSON.stringify(metadata)).length > maxMetadataBytes)
+  if (metadata && utf8Bytes(JSON.stringify(metadata)) > maxMetadataBytes)
     refuse(`metadata must be at most ${maxMetadataBytes} bytes of JSON.`)
   const omitted = optional(body, 'omitted', isPosition, 'a whole number >= 0')
   const whenBusy = optional(

@@ -14,6 +14,8 @@ export const origin = 'http://gateway.test'
 export interface Started {
   readonly response: Response
   readonly frames: FrameReader
+  /** The first frame. */
+  readonly first: WireEvent
   readonly runId: string
   readonly sessionId: string
   readonly reply: ScriptedReply
@@ -50,9 +52,9 @@ export function bench<Metadata = Readonly<Record<string, unknown>> | undefined>(
     async start(body = ask('Hello'), init) {
       const response = await post(body, init)
       const frames = frameReader(response.body)
-      const first = await frames.next()
-      const { session_id: sessionId = '', run_id: runId = '' } = first?.event ?? {}
-      return { response, frames, runId, sessionId, reply: await upstream.next() }
+      const first = (await frames.next())?.event ?? {}
+      const { session_id: sessionId = '', run_id: runId = '' } = first
+      return { response, frames, first, runId, sessionId, reply: await upstream.next() }
     },
     interrupt: (runId, body = null, init) => call(`/runs/${runId}/interrupt`, { method: 'POST', body, ...init }),
   }

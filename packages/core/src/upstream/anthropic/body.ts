@@ -3,7 +3,7 @@ import type { ToolDefinition } from '../../wire/messages.ts'
 import { withToldChoice } from '../history/call-names.ts'
 import { anthropicMessages, type AnthropicHistory } from './messages.ts'
 import { thinkFields } from './models.ts'
-import { namedOptions, type OptionNames } from '../option-names.ts'
+import { namedOptions, withList, type OptionNames } from '../option-names.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import type { AskedRequest, ContinuationWay } from '../reply/ways.ts'
 
@@ -53,7 +53,7 @@ export function anthropicQuestion(
   ]
   const history = isNative || sent === '' ? anthropicMessages(turns, note, sent) : anthropicMessages(inWords, note)
   const limits = { max_tokens: options.maxTokens }
-  const named = anthropicOptions(namedOptions(request.options, optionNames))
+  const named = withList(namedOptions(request.options, optionNames), 'stop_sequences')
   const wanted = withToldChoice({ ...limits, ...options.extra, ...named }, request.told)
   const asked = withinLength(wanted, request.spent)
   const { thinking, ...plain }: Json = { ...asked, ...thinkFields(request.model, request.think, asked) }
@@ -74,11 +74,6 @@ export function anthropicQuestion(
     stream: true,
   }
   return { body, sent, tail: request.prefill.slice(sent.length) }
-}
-
-/** The API wants a list. */
-function anthropicOptions({ stop_sequences: stop, ...others }: Json): Json {
-  return stop === undefined ? others : { ...others, stop_sequences: typeof stop === 'string' ? [stop] : stop }
 }
 
 /** A history with calls is refused where no tools are declared: then theirs are, and may not be called. */

@@ -1,7 +1,7 @@
 import type { Json } from '../../wire/json.ts'
 import type { ChatTurn, ToolDefinition } from '../../wire/messages.ts'
 import { missingRequest, normaliseHistory } from '../history/history.ts'
-import { namedOptions, type OptionNames } from '../option-names.ts'
+import { namedOptions, withList, type OptionNames } from '../option-names.ts'
 import { withinLength } from '../reply/length-limit.ts'
 import type { UpstreamRequest } from '../upstream.ts'
 import type { ContinuationWay } from '../reply/ways.ts'
@@ -46,9 +46,7 @@ export function ollamaQuestion(
     stream: true,
     ...(tools === undefined ? {} : { tools: tools.map(ollamaTool) }),
     ...(think === undefined ? {} : { think }),
-    ...(options === undefined
-      ? {}
-      : { options: ollamaOptions(withinLength(namedOptions(options, optionNames), request.spent)) }),
+    ...(options === undefined ? {} : { options: ollamaOptions(options, request.spent) }),
   }
   return { body, sent, tail: prefill.slice(begun.length) }
 }
@@ -83,6 +81,6 @@ function ollamaTool({
 }
 
 /** Ollama fails (HTTP 500) when `stop` is one string, which others take. */
-function ollamaOptions({ stop, ...others }: Json): Json {
-  return stop === undefined ? others : { ...others, stop: typeof stop === 'string' ? [stop] : stop }
+function ollamaOptions(options: Json, spent: number | undefined): Json {
+  return withList(withinLength(namedOptions(options, optionNames), spent), 'stop')
 }
